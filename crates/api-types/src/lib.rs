@@ -1,0 +1,34 @@
+//! What travels over HTTP between the daemon and its clients: the page, the command line, and anybody's programs.
+//!
+//! Views are what Mantyx answers, requests what it is asked. Times are RFC 3339 in UTC, durations are seconds,
+//! sizes are bytes. The words are those of [`mantyx_core`], which is re-exported so that a client needs one crate.
+
+mod access;
+mod app;
+mod event;
+mod execution;
+mod live;
+mod log;
+mod operation;
+mod page;
+mod problem;
+mod schedule;
+mod system;
+
+pub use access::{
+    LoginCode, LoginLink, NewPassword, NewToken, TokenAnswer, TokenCreated, TokenForm, TokenView,
+};
+pub use app::{
+    AppCreated, AppFilter, AppPatch, AppSummaryCounts, AppView, ConfigurationView, DependenciesView,
+    GitSource, InstalledPackage, NewApp, ReleaseView, RenameRequest, RestoreRequest, TrashedAppView,
+};
+pub use event::EventView;
+pub use execution::{ExecutionView, LastExecution};
+pub use live::{LiveMessage, LiveRequest, LiveTicket};
+pub use log::{LogLine, LogSource, LogStream};
+pub use mantyx_core as core;
+pub use operation::{OperationView, StepView};
+pub use page::Page;
+pub use problem::Problem;
+pub use schedule::{NewSchedule, SchedulePatch, SchedulePreview, ScheduleView};
+pub use system::{HealthView, HostView, PythonView, SystemView};

@@ -1,0 +1,111 @@
+//! The page's one WebSocket, `/api/live`: what it asks for and what it is told.
+
+use mantyx_core::{AppId, AppName, ExecutionId, OperationId};
+use serde::{Deserialize, Serialize};
+
+use crate::app::AppView;
+use crate::event::EventView;
+use crate::execution::ExecutionView;
+use crate::log::LogLine;
+use crate::operation::OperationView;
+use crate::system::HostView;
+
+/// A one-time ticket that authenticates a WebSocket: `/api/live?ticket=…`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveTicket {
+    /// Good for one connection within half a minute.
+    pub ticket: String,
+}
+
+/// What a page asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum LiveRequest {
+    /// Follow the log of an app across its executions, or of one execution.
+    FollowApp {
+        /// Chosen by the page; comes back with every line.
+        subscription: u32,
+        /// The app.
+        app: AppName,
+        /// Only this execution.
+        execution: Option<ExecutionId>,
+        /// How many lines of the past to begin with.
+        tail: u32,
+    },
+    /// Follow the log of an operation from its beginning.
+    FollowOperation {
+        /// Chosen by the page; comes back with every line.
+        subscription: u32,
+        /// The operation.
+        operation: OperationId,
+    },
+    /// No more lines of this subscription.
+    Unfollow {
+        /// The one that was chosen.
+        subscription: u32,
+    },
+}
+
+/// What a page is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "tell", rename_all = "snake_case")]
+pub enum LiveMessage {
+    /// First of all: everything that a page starts from.
+    Hello {
+        /// The version of the daemon.
+        version: String,
+        /// Every app.
+        apps: Vec<AppView>,
+        /// Operations that are under way.
+        operations: Vec<OperationView>,
+        /// The machine.
+        host: HostView,
+    },
+    /// An app is new or has changed.
+    App {
+        /// As it is now.
+        app: Box<AppView>,
+    },
+    /// An app went to the trash or is gone.
+    AppGone {
+        /// Its id.
+        id: AppId,
+    },
+    /// An execution is new or has changed.
+    Execution {
+        /// As it is now.
+        execution: Box<ExecutionView>,
+    },
+    /// An operation is new or has changed.
+    Operation {
+        /// As it is now.
+        operation: Box<OperationView>,
+    },
+    /// Something was recorded.
+    Event {
+        /// The record.
+        event: Box<EventView>,
+    },
+    /// Lines of a log that is followed, in order.
+    Log {
+        /// The one that the page chose.
+        subscription: u32,
+        /// The lines.
+        lines: Vec<LogLine>,
+    },
+    /// A subscription cannot be served, or has ended.
+    LogEnd {
+        /// The one that the page chose.
+        subscription: u32,
+        /// Why, when it is an error.
+        error: Option<String>,
+    },
+    /// The machine, every few seconds.
+    Host {
+        /// As it is now.
+        host: HostView,
+    },
+}
