@@ -1,0 +1,184 @@
+//! The tables as diesel sees them. The migrations are the source; a test compares the two.
+
+diesel::table! {
+    apps (id) {
+        id -> Text,
+        name -> Text,
+        display_name -> Text,
+        description -> Text,
+        tags -> Text,
+        app_type -> Text,
+        created_at -> TimestamptzSqlite,
+        updated_at -> TimestamptzSqlite,
+        deleted_at -> Nullable<TimestamptzSqlite>,
+    }
+}
+
+diesel::table! {
+    environments (id) {
+        id -> Text,
+        app_id -> Text,
+        python_version -> Text,
+        builder -> Text,
+        lock -> Text,
+        lock_digest -> Text,
+        packages -> Text,
+        operation_id -> Text,
+        created_at -> TimestamptzSqlite,
+    }
+}
+
+diesel::table! {
+    releases (id) {
+        id -> Text,
+        app_id -> Text,
+        number -> Integer,
+        origin -> Text,
+        found -> Text,
+        scm_version -> Nullable<Text>,
+        environment_id -> Nullable<Text>,
+        created_at -> TimestamptzSqlite,
+        created_by -> Text,
+    }
+}
+
+diesel::table! {
+    instances (id) {
+        id -> Text,
+        app_id -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        ever_enabled -> Bool,
+        restarts -> Integer,
+        restarts_at -> Nullable<TimestamptzSqlite>,
+        release_id -> Text,
+        revision_id -> Text,
+    }
+}
+
+diesel::table! {
+    config_revisions (id) {
+        id -> Text,
+        instance_id -> Text,
+        number -> Integer,
+        configuration -> Text,
+        created_at -> TimestamptzSqlite,
+        created_by -> Text,
+    }
+}
+
+diesel::table! {
+    port_leases (port) {
+        port -> Integer,
+        instance_id -> Text,
+        purpose -> Text,
+    }
+}
+
+diesel::table! {
+    schedules (id) {
+        id -> Text,
+        instance_id -> Text,
+        name -> Text,
+        enabled -> Bool,
+        spec -> Text,
+        decided_to -> TimestamptzSqlite,
+        created_at -> TimestamptzSqlite,
+    }
+}
+
+diesel::table! {
+    ticks (id) {
+        id -> BigInt,
+        schedule_id -> Text,
+        first_due -> TimestamptzSqlite,
+        last_due -> TimestamptzSqlite,
+        count -> BigInt,
+        reason -> Text,
+    }
+}
+
+diesel::table! {
+    executions (id) {
+        id -> Text,
+        app_id -> Text,
+        app_name -> Text,
+        instance_id -> Text,
+        release -> Integer,
+        revision -> Integer,
+        trigger -> Text,
+        schedule_id -> Nullable<Text>,
+        due_at -> Nullable<TimestamptzSqlite>,
+        status -> Text,
+        pid -> Nullable<Integer>,
+        exit -> Nullable<Text>,
+        cause -> Nullable<Text>,
+        started_at -> TimestamptzSqlite,
+        finished_at -> Nullable<TimestamptzSqlite>,
+        cpu_seconds -> Nullable<Double>,
+        peak_memory -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    operations (id) {
+        id -> Text,
+        app_id -> Text,
+        app_name -> Text,
+        kind -> Text,
+        status -> Text,
+        request -> Text,
+        problem -> Nullable<Text>,
+        actor -> Text,
+        started_at -> TimestamptzSqlite,
+        finished_at -> Nullable<TimestamptzSqlite>,
+    }
+}
+
+diesel::table! {
+    operation_steps (operation_id, position) {
+        operation_id -> Text,
+        position -> Integer,
+        title -> Text,
+        status -> Text,
+        detail -> Nullable<Text>,
+        started_at -> Nullable<TimestamptzSqlite>,
+        finished_at -> Nullable<TimestamptzSqlite>,
+    }
+}
+
+diesel::table! {
+    events (sequence) {
+        sequence -> BigInt,
+        at -> TimestamptzSqlite,
+        actor -> Text,
+        subject_kind -> Text,
+        subject_id -> Text,
+        subject_name -> Text,
+        kind -> Text,
+        payload -> Text,
+        previous_hash -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    principals (id) {
+        id -> Text,
+        kind -> Text,
+        name -> Text,
+        scope -> Text,
+        secret_hash -> Text,
+        created_at -> TimestamptzSqlite,
+        expires_at -> Nullable<TimestamptzSqlite>,
+    }
+}
+
+diesel::table! {
+    settings (key) {
+        key -> Text,
+        value -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(apps, instances, releases, config_revisions, schedules);

@@ -1,0 +1,15 @@
+//! One module for each table.
+
+pub mod apps;
+pub mod config_revisions;
+pub mod environments;
+pub mod events;
+pub mod executions;
+pub mod instances;
+pub mod operations;
+pub mod port_leases;
+pub mod principals;
+pub mod releases;
+pub mod schedules;
+pub mod settings;
+pub mod ticks;

@@ -1,0 +1,59 @@
+//! `environments`: built Python environments.
+
+use diesel::prelude::*;
+use mantyx_core::{AppId, EnvironmentId, OperationId, Result, Timestamp};
+
+use crate::fault::Doing;
+use crate::schema::environments;
+use crate::{Json, Read, Word, Write};
+
+/// A row.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = environments)]
+pub struct Environment {
+    /// Its identity, also the name of its folder.
+    pub id: Word<EnvironmentId>,
+    /// Whose it is.
+    pub app_id: Word<AppId>,
+    /// Such as `3.11.7`.
+    pub python_version: String,
+    /// What built it, with its version.
+    pub builder: String,
+    /// The resolved set, from which it can be built again.
+    pub lock: String,
+    /// SHA-256 of the lock.
+    pub lock_digest: String,
+    /// Name and version of each package.
+    pub packages: Json<Vec<(String, String)>>,
+    /// The operation that built it.
+    pub operation_id: Word<OperationId>,
+    /// When it was built.
+    pub created_at: Timestamp,
+}
+
+/// Adds an environment.
+pub fn insert(tx: &mut Write<'_>, environment: &Environment) -> Result<()> {
+    let row = diesel::insert_into(environments::table).values(environment);
+    row.execute(tx.connection()).map(drop).doing("add the environment")
+}
+
+/// Removes an environment's row.
+pub fn delete(tx: &mut Write<'_>, id: EnvironmentId) -> Result<()> {
+    diesel::delete(environments::table.find(Word(id)))
+        .execute(tx.connection())
+        .map(drop)
+        .doing("remove an environment")
+}
+
+/// The environment with this id.
+pub fn get(db: &mut Read<'_>, id: EnvironmentId) -> Result<Environment> {
+    let query = environments::table.find(Word(id)).select(Environment::as_select());
+    query.first(db.connection()).doing("read an environment")
+}
+
+/// All environments of an app.
+pub fn of_app(db: &mut Read<'_>, app: AppId) -> Result<Vec<Environment>> {
+    let query =
+        environments::table.filter(environments::app_id.eq(Word(app))).select(Environment::as_select());
+    query.load(db.connection()).doing("list the environments")
+}

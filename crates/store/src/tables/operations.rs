@@ -1,0 +1,183 @@
+//! `operations` and `operation_steps`: long work, persisted before each step is taken.
+
+use diesel::prelude::*;
+use mantyx_core::{
+    Actor, AppId, AppName, Code, Error, OperationId, OperationKind, OperationStatus, Result, StepStatus,
+    Timestamp,
+};
+use serde_json::Value;
+
+use crate::fault::{Doing, is_duplicate};
+use crate::schema::{operation_steps, operations};
+use crate::{Json, Read, Word, Write};
+
+/// A row of `operations`.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = operations)]
+pub struct Operation {
+    /// Its identity; ids sort by time.
+    pub id: Word<OperationId>,
+    /// The app that it is about.
+    pub app_id: Word<AppId>,
+    /// The name that the app had.
+    pub app_name: Word<AppName>,
+    /// What is being done.
+    pub kind: Word<OperationKind>,
+    /// How it stands.
+    pub status: Word<OperationStatus>,
+    /// What it needs to be carried on after a crash.
+    pub request: Json<Value>,
+    /// Why it failed.
+    pub problem: Option<Json<Value>>,
+    /// Who asked.
+    pub actor: Json<Actor>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A row of `operation_steps`.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[diesel(table_name = operation_steps)]
+pub struct Step {
+    /// Whose it is.
+    pub operation_id: Word<OperationId>,
+    /// Counted from 0.
+    pub position: i32,
+    /// What it does, for people.
+    pub title: String,
+    /// How it stands.
+    pub status: Word<StepStatus>,
+    /// What came of it.
+    pub detail: Option<String>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// What changes about a step.
+#[derive(Clone, Debug, Default, AsChangeset)]
+#[diesel(table_name = operation_steps)]
+pub struct StepChanges {
+    /// How it stands.
+    pub status: Option<Word<StepStatus>>,
+    /// What came of it.
+    pub detail: Option<String>,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// Adds an operation with its steps, unless the app has one under way.
+pub fn insert(tx: &mut Write<'_>, operation: &Operation, titles: &[&str]) -> Result<()> {
+    match diesel::insert_into(operations::table).values(operation).execute(tx.connection()) {
+        Err(error) if is_duplicate(&error) => return Err(in_progress(tx, operation.app_id.0)?),
+        other => other.map(drop).doing("add an operation")?,
+    }
+    let steps: Vec<Step> = (0..)
+        .zip(titles)
+        .map(|(position, title)| Step {
+            operation_id: operation.id,
+            position,
+            title: (*title).to_owned(),
+            status: Word(StepStatus::Pending),
+            detail: None,
+            started_at: None,
+            finished_at: None,
+        })
+        .collect();
+    diesel::insert_into(operation_steps::table)
+        .values(steps)
+        .execute(tx.connection())
+        .map(drop)
+        .doing("add the steps")
+}
+
+/// Changes a step.
+pub fn update_step(tx: &mut Write<'_>, id: OperationId, position: i32, changes: &StepChanges) -> Result<()> {
+    let row = operation_steps::table.find((Word(id), position));
+    diesel::update(row).set(changes).execute(tx.connection()).map(drop).doing("record a step")
+}
+
+/// Ends an operation.
+pub fn finish(
+    tx: &mut Write<'_>,
+    id: OperationId,
+    status: OperationStatus,
+    problem: Option<Value>,
+    at: Timestamp,
+) -> Result<()> {
+    let change = (
+        operations::status.eq(Word(status)),
+        operations::problem.eq(problem.map(Json)),
+        operations::finished_at.eq(Some(at)),
+    );
+    let row = diesel::update(operations::table.find(Word(id))).set(change);
+    row.execute(tx.connection()).map(drop).doing("record the end of an operation")
+}
+
+/// The operation with this id.
+pub fn find(db: &mut Read<'_>, id: OperationId) -> Result<Option<Operation>> {
+    let query = operations::table.find(Word(id)).select(Operation::as_select());
+    query.first(db.connection()).optional().doing("read an operation")
+}
+
+/// The steps of an operation, in order.
+pub fn steps(db: &mut Read<'_>, id: OperationId) -> Result<Vec<Step>> {
+    let query = operation_steps::table
+        .filter(operation_steps::operation_id.eq(Word(id)))
+        .order(operation_steps::position)
+        .select(Step::as_select());
+    query.load(db.connection()).doing("list the steps of an operation")
+}
+
+/// The operation that an app has under way.
+pub fn under_way(db: &mut Read<'_>, app: AppId) -> Result<Option<Operation>> {
+    let query = operations::table
+        .filter(operations::app_id.eq(Word(app)))
+        .filter(operations::status.eq(Word(OperationStatus::Running)))
+        .select(Operation::as_select());
+    query.first(db.connection()).optional().doing("read the operation of an app")
+}
+
+/// All operations that are under way, the oldest first.
+pub fn all_under_way(db: &mut Read<'_>) -> Result<Vec<Operation>> {
+    let query = operations::table
+        .filter(operations::status.eq(Word(OperationStatus::Running)))
+        .order(operations::id)
+        .select(Operation::as_select());
+    query.load(db.connection()).doing("list the operations under way")
+}
+
+/// Operations, the newest first, before `before`.
+pub fn page(
+    db: &mut Read<'_>,
+    app: Option<AppId>,
+    before: Option<OperationId>,
+    limit: i64,
+) -> Result<Vec<Operation>> {
+    let mut query = operations::table
+        .order(operations::id.desc())
+        .limit(limit)
+        .select(Operation::as_select())
+        .into_boxed();
+    if let Some(app) = app {
+        query = query.filter(operations::app_id.eq(Word(app)));
+    }
+    if let Some(before) = before {
+        query = query.filter(operations::id.lt(Word(before)));
+    }
+    query.load(db.connection()).doing("list the operations")
+}
+
+/// The refusal for an app that has an operation under way, which it names.
+pub fn in_progress(db: &mut Read<'_>, app: AppId) -> Result<Error> {
+    let what = under_way(db, app)?.map_or_else(
+        || "Another operation is under way".to_owned(),
+        |o| format!("The operation `{}` ({}) of `{}` is under way", o.id.0, o.kind.0.as_str(), o.app_name.0),
+    );
+    Ok(Error::new(Code::OperationInProgress, what).hint("Wait until it has ended, or cancel it"))
+}

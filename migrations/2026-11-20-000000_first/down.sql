@@ -1,0 +1,14 @@
+DROP TABLE settings;
+DROP TABLE principals;
+DROP TABLE events;
+DROP TABLE operation_steps;
+DROP TABLE operations;
+DROP TABLE executions;
+DROP TABLE ticks;
+DROP TABLE schedules;
+DROP TABLE port_leases;
+DROP TABLE config_revisions;
+DROP TABLE instances;
+DROP TABLE releases;
+DROP TABLE environments;
+DROP TABLE apps;
