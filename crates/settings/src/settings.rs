@@ -1,0 +1,247 @@
+//! The table: every setting with its type, default, form and meaning.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mantyx_core::{Code, Error, Result};
+
+use crate::layers::{self, Values};
+use crate::layout::Layout;
+use crate::root;
+use crate::value::{self, LogFormat, LogLevel};
+
+/// One row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key in `config/mantyx.toml`.
+    pub name: &'static str,
+    /// The value when nobody says otherwise, as it would be written; empty when there is none.
+    pub default: &'static str,
+    /// The form of a value, with its unit.
+    pub form: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+}
+
+impl Setting {
+    /// The variable that overrides the file: `MANTYX_UPLOAD_LIMIT`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("{}{}", layers::PREFIX, self.name.to_uppercase())
+    }
+
+    /// The flag that overrides the variable: `--upload-limit`.
+    #[must_use]
+    pub fn flag(&self) -> String {
+        format!("--{}", self.name.replace('_', "-"))
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal, $reader:ident;)*) => {
+        /// Everything that can be set about the daemon.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            /// The folder that holds everything, as an absolute path.
+            pub root: PathBuf,
+            $($(#[doc = $doc])+ pub $name: $type,)*
+        }
+
+        /// Every setting but the root, in the order of the reference.
+        pub const SETTINGS: &[Setting] = &[$(Setting {
+            name: stringify!($name),
+            default: $default,
+            form: value::$reader.form,
+            doc: concat!($($doc,)+).trim_ascii(),
+        },)*];
+
+        impl Settings {
+            fn read(root: PathBuf, values: &Values) -> Result<Self> {
+                Ok(Self { root, $($name: values.read(stringify!($name), $default, &value::$reader)?,)* })
+            }
+        }
+    };
+}
+
+settings! {
+    /// Where the daemon listens.
+    bind: SocketAddr = "127.0.0.1:8420", ADDRESS;
+    /// The address under which others reach the daemon, for links and for `MANTYX_URL` of apps. Made from `bind`
+    /// when not given.
+    public_url: Option<String> = "", OPTIONAL_URL;
+    /// Names beside this host's own that a request may be addressed to.
+    allowed_hosts: Vec<String> = "", LIST;
+    /// The largest upload.
+    upload_limit: u64 = "100 MiB", BYTES;
+    /// The most that all files of an archive may have when unpacked.
+    extracted_limit: u64 = "1 GiB", BYTES;
+    /// The most entries of an archive.
+    entry_limit: u64 = "20000", COUNT;
+    /// How long an installation may take.
+    install_timeout: Duration = "15 min", DURATION;
+    /// The first port of the pool for apps that leave the choice of their web port to Mantyx.
+    port_pool_first: u16 = "19001", PORT;
+    /// The last port of that pool.
+    port_pool_last: u16 = "19100", PORT;
+    /// How the daemon's own log is written.
+    log_format: LogFormat = "text", LOG_FORMAT;
+    /// The least important messages that the daemon's own log keeps.
+    log_level: LogLevel = "info", LOG_LEVEL;
+    /// The time zone of new schedules. The machine's own when not given.
+    timezone: Option<String> = "", OPTIONAL_ZONE;
+    /// The folder of the built web page. The folder `page` beside the program when not given.
+    page: Option<PathBuf> = "", OPTIONAL_FOLDER;
+    /// The program that watches one process. `mantyx-monitor` beside the program when not given.
+    monitor: Option<PathBuf> = "", OPTIONAL_PROGRAM;
+}
+
+impl Settings {
+    /// Reads the settings of one daemon: file, then environment, then flags.
+    ///
+    /// The root is `root`, else `MANTYX_ROOT`, else `/srv/mantyx` for a system service and `./.mantyx` for a
+    /// person; a system service is a process of the superuser that systemd started (`INVOCATION_ID` is set,
+    /// systemd.exec(5)). Flags are named like keys, with `-` or `_`.
+    ///
+    /// # Errors
+    /// An unknown key, with the nearest known one as a hint; a value that cannot be read; a file that cannot be.
+    pub fn load(
+        root: Option<PathBuf>,
+        flags: BTreeMap<String, String>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self> {
+        let environment: BTreeMap<String, String> = environment.collect();
+        let root = root::resolve(root, &environment)?;
+        let mut values = layers::from_file(&Layout::new(&root).settings_file())?;
+        values.override_with(layers::from_environment(environment)?);
+        values.override_with(layers::from_flags(flags)?);
+        let settings = Self::read(root, &values)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The places of its files.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.root)
+    }
+
+    /// The folder of the built web page.
+    pub fn page_folder(&self) -> Result<PathBuf> {
+        self.page.clone().map_or_else(|| beside_the_program("page"), Ok)
+    }
+
+    /// The program that watches one process.
+    pub fn monitor_program(&self) -> Result<PathBuf> {
+        self.monitor.clone().map_or_else(|| beside_the_program("mantyx-monitor"), Ok)
+    }
+
+    /// What one value alone cannot say.
+    fn check(&self) -> Result<()> {
+        if self.port_pool_first <= self.port_pool_last {
+            return Ok(());
+        }
+        let (first, last) = (self.port_pool_first, self.port_pool_last);
+        let detail =
+            format!("The port pool is empty: `port_pool_first` is {first}, `port_pool_last` is {last}");
+        Err(Error::new(Code::Invalid, detail).hint("Let the first port be the smaller one"))
+    }
+}
+
+fn beside_the_program(name: &str) -> Result<PathBuf> {
+    let program = std::env::current_exe().map_err(|e| Error::io("find the running program", e))?;
+    Ok(program.with_file_name(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::variables;
+
+    fn load(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Settings> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        std::fs::write(folder.path().join("config/mantyx.toml"), file).unwrap();
+        let own = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        Settings::load(Some(folder.path().into()), own(flags), own(environment).into_iter())
+    }
+
+    fn refusal(file: &str, environment: &[(&str, &str)], flags: &[(&str, &str)]) -> String {
+        let error = load(file, environment, flags).unwrap_err();
+        assert_eq!(error.code(), Code::Invalid);
+        format!("{error}. {}", error.hint_text().unwrap_or_default())
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_specification() {
+        let settings = load("", &[], &[]).unwrap();
+        assert_eq!(settings.bind, "127.0.0.1:8420".parse().unwrap());
+        assert_eq!(settings.upload_limit, 100 << 20);
+        assert_eq!(settings.extracted_limit, 1 << 30);
+        assert_eq!(settings.entry_limit, 20_000);
+        assert_eq!(settings.install_timeout, Duration::from_secs(15 * 60));
+        assert_eq!((settings.port_pool_first, settings.port_pool_last), (19001, 19100));
+        assert_eq!((settings.page, settings.timezone), (None, None));
+    }
+
+    #[test]
+    fn a_missing_file_is_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings::load(Some(folder.path().into()), BTreeMap::new(), std::iter::empty());
+        assert_eq!(settings.unwrap().root, folder.path());
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_over_the_file() {
+        let file = "upload_limit = '1 MiB'\nentry_limit = 7\nallowed_hosts = ['a', 'b']\nlog_format = 'json'";
+        let environment =
+            [("MANTYX_UPLOAD_LIMIT", "2 MiB"), ("MANTYX_ENTRY_LIMIT", "8"), ("MANTYX_BIND", "")];
+        let settings = load(file, &environment, &[("upload-limit", "3 MiB")]).unwrap();
+        assert_eq!((settings.upload_limit, settings.entry_limit), (3 << 20, 8));
+        assert_eq!(settings.allowed_hosts, ["a", "b"]);
+        assert_eq!(settings.log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_one() {
+        assert!(refusal("uplod_limit = 1", &[], &[]).contains("Did you mean `upload_limit`?"));
+        let typo = refusal("", &[("MANTYX_LOGFORMAT", "json")], &[]);
+        assert!(typo.contains("`MANTYX_LOGFORMAT`") && typo.contains("`MANTYX_LOG_FORMAT`"), "{typo}");
+        assert!(refusal("", &[], &[("bnd", "x")]).contains("Did you mean `--bind`?"));
+        assert!(!refusal("zzzzzzzz = 1", &[], &[]).contains("Did you mean"));
+    }
+
+    #[test]
+    fn variables_that_are_no_settings_are_let_be() {
+        let others = [(variables::OWNER_TOKEN, "x"), (variables::URL, "http://box:8420"), ("HOME", "/")];
+        assert_eq!(load("", &others, &[]).unwrap().public_url, None);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_read_says_where_it_stands() {
+        let text = refusal("upload_limit = 'much'", &[], &[]);
+        assert!(text.contains("`upload_limit`") && text.contains("mantyx.toml") && text.contains("`much`"));
+        assert!(refusal("", &[("MANTYX_BIND", "here")], &[]).contains("`MANTYX_BIND`"));
+        assert!(refusal("bind = ", &[], &[]).contains("mantyx.toml"));
+        assert!(refusal("[bind]\nport = 1", &[], &[]).contains("`bind`"));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_found_at_the_start() {
+        for (flag, value) in
+            [("timezone", "Mars/X"), ("public-url", "blah"), ("monitor", "/nonexist"), ("page", "/nonexist")]
+        {
+            let text = refusal("", &[], &[(flag, value)]);
+            assert!(text.contains(&format!("`--{flag}`")) && text.contains(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_pool_of_ports_is_not_empty() {
+        assert!(refusal("port_pool_first = 20000", &[], &[]).contains("empty"));
+        assert!(refusal("port_pool_first = 0", &[], &[]).contains("`0`"));
+    }
+}
