@@ -1,0 +1,241 @@
+//! What the daemon and a monitor say to each other: JSON values, one in a line.
+//!
+//! Standard input carries the [`Launch`], so that no secret is ever on a command line; standard output answers it
+//! with one [`Message`]. Everything after that goes through the socket in the run folder: [`Request`]s in,
+//! [`Message`]s out. Fields that one side does not know are ignored, so a daemon can be upgraded under monitors
+//! that run on.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mantyx_core::{AppId, ExecutionId, Exit, InstanceId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::process::ProcessId;
+
+/// The version of everything here. It changes when an older side would misunderstand.
+pub const VERSION: u32 = 1;
+
+/// How a process is asked to end: a signal, then time, then SIGKILL to everything.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StopTerms {
+    /// The number of the signal (signal(7)).
+    pub signal: i32,
+    /// Seconds between the signal and SIGKILL.
+    pub grace_seconds: f64,
+}
+
+impl StopTerms {
+    /// The time between the signal and SIGKILL. A number that is no duration is none at all.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        Duration::try_from_secs_f64(self.grace_seconds).unwrap_or_default()
+    }
+}
+
+/// What a process writes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Output {
+    /// A pipe for each of stdout and stderr.
+    #[default]
+    Pipes,
+}
+
+/// What to run, without anything secret: this part may be written down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The execution that the process is.
+    pub execution: ExecutionId,
+    /// The instance that it belongs to.
+    pub instance: InstanceId,
+    /// The app of that instance.
+    pub app: AppId,
+    /// The program, as an absolute path.
+    pub program: PathBuf,
+    /// Its arguments, each as it is.
+    pub arguments: Vec<String>,
+    /// The folder that it starts in.
+    pub directory: PathBuf,
+    /// The log to append to.
+    pub log: PathBuf,
+    /// How it is stopped when nobody says otherwise.
+    pub stop: StopTerms,
+    /// What it writes to.
+    #[serde(default)]
+    pub output: Output,
+}
+
+/// All that comes on the monitor's standard input.
+#[derive(Serialize, Deserialize)]
+pub struct Launch {
+    /// [`VERSION`] of who wrote it.
+    pub version: u32,
+    /// What to run.
+    pub plan: Plan,
+    /// The complete environment of the process; it inherits nothing.
+    pub environment: BTreeMap<String, String>,
+    /// The folder for the socket and the records.
+    pub run_folder: PathBuf,
+}
+
+/// The process that a monitor started.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MainProcess {
+    /// Which it is.
+    pub id: ProcessId,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// `<execution>.json`: what runs, for a daemon that was not there when it began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// [`VERSION`] of the monitor.
+    pub version: u32,
+    /// What was to run.
+    pub plan: Plan,
+    /// The boot that the process ids belong to.
+    pub boot_id: String,
+    /// The monitor itself.
+    pub monitor: ProcessId,
+    /// The process, once it has started.
+    pub main: Option<MainProcess>,
+}
+
+/// How an execution ended, as far as the monitor saw it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The process ran and ended like this.
+    Exited(Exit),
+    /// The process never ran: why, as a sentence.
+    StartFailed(String),
+}
+
+/// Whether somebody had asked for the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wish {
+    /// It ended by itself.
+    #[default]
+    None,
+    /// It was asked to stop, and then it ended.
+    Stop,
+}
+
+/// `<execution>.exit.json`: the end of an execution.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    /// [`VERSION`] of the monitor.
+    pub version: u32,
+    /// The execution that ended.
+    pub execution: ExecutionId,
+    /// The instance that it belonged to.
+    pub instance: InstanceId,
+    /// The app of that instance.
+    pub app: AppId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether somebody had asked for it.
+    pub wish: Wish,
+    /// When the process began, if it did.
+    pub started_at: Option<Timestamp>,
+    /// When the process ended.
+    pub finished_at: Timestamp,
+    /// Processor seconds, user and system, of the process and the children that it waited for.
+    pub cpu_seconds: f64,
+    /// The most memory that one process of it held, in bytes.
+    pub peak_memory: u64,
+    /// Log lines that could not be written.
+    pub dropped_lines: u64,
+}
+
+/// What a client asks of a monitor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+pub enum Request {
+    /// Who is there? Answered by [`Message::Hello`].
+    Hello {
+        /// [`VERSION`] of the client.
+        version: u32,
+    },
+    /// How does it stand? Answered by [`Message::Status`].
+    Status,
+    /// Send a signal to the process group. Answered by [`Message::Done`].
+    Signal {
+        /// The number of the signal.
+        number: i32,
+    },
+    /// End everything. Answered by [`Message::Done`], and by [`Message::Exited`] when it has happened.
+    Stop(StopTerms),
+}
+
+/// What a monitor tells its clients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "snake_case")]
+pub enum Message {
+    /// The answer to a hello.
+    Hello {
+        /// [`VERSION`] of the monitor.
+        version: u32,
+        /// The execution that it watches.
+        execution: ExecutionId,
+        /// Its process.
+        main: Option<MainProcess>,
+    },
+    /// The process has started: the answer to a launch.
+    Started {
+        /// The process.
+        main: MainProcess,
+    },
+    /// How it stands.
+    Status {
+        /// The process.
+        main: Option<MainProcess>,
+        /// Whether it is being stopped.
+        wish: Wish,
+        /// Log lines that could not be written so far.
+        dropped_lines: u64,
+    },
+    /// What was asked for was done, or has begun.
+    Done,
+    /// What was asked for cannot be done: why, as a sentence.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The execution has ended and everything that it started is gone. The last message.
+    Exited {
+        /// How it ended.
+        record: Box<ExitRecord>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_travels_reads_like_this() {
+        let stop = Request::Stop(StopTerms { signal: 15, grace_seconds: 2.5 });
+        let text = r#"{"ask":"stop","signal":15,"grace_seconds":2.5}"#;
+        assert_eq!(serde_json::to_string(&stop).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Request>(text).unwrap(), stop);
+        assert_eq!(serde_json::to_string(&Message::Done).unwrap(), r#"{"tell":"done"}"#);
+    }
+
+    #[test]
+    fn fields_of_a_later_version_are_ignored() {
+        let hello = serde_json::from_str::<Request>(r#"{"ask":"hello","version":2,"colour":"red"}"#).unwrap();
+        assert_eq!(hello, Request::Hello { version: 2 });
+    }
+
+    #[test]
+    fn a_grace_that_is_no_time_is_none() {
+        assert_eq!(StopTerms { signal: 15, grace_seconds: -1.0 }.grace(), Duration::ZERO);
+        assert_eq!(StopTerms { signal: 15, grace_seconds: f64::NAN }.grace(), Duration::ZERO);
+        assert_eq!(StopTerms { signal: 15, grace_seconds: 0.25 }.grace(), Duration::from_millis(250));
+    }
+}
