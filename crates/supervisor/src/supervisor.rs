@@ -1,0 +1,161 @@
+//! The handle that the rest of the daemon holds.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mantyx_core::{Code, Error, ExecutionId, InstanceId, Result, Trigger};
+use mantyx_monitor::RunFolder;
+use mantyx_platform::folders;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::command::Start;
+use crate::context::{Context, blocking};
+use crate::discover::{Discovered, discover};
+use crate::instance::{Instance, Message, Role, Snapshot};
+use crate::observer::Observer;
+use crate::service::ServiceStatus;
+
+/// Where the supervisor finds its things.
+#[derive(Clone, Debug)]
+pub struct SupervisorConfig {
+    /// The folder of sockets and records, as an absolute path. It is made when it is not there.
+    pub run_dir: PathBuf,
+    /// The program `mantyx-monitor`, as an absolute path.
+    pub monitor_program: PathBuf,
+}
+
+/// Starts, watches, restarts and stops processes. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Supervisor {
+    context: Arc<Context>,
+    instances: Arc<Mutex<HashMap<InstanceId, Mailbox>>>,
+}
+
+/// How an instance is reached.
+struct Mailbox {
+    sender: UnboundedSender<Message>,
+    snapshot: Arc<Mutex<Snapshot>>,
+    task: JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// A supervisor that watches nothing yet.
+    pub fn new(config: SupervisorConfig, observer: Arc<dyn Observer>) -> Result<Self> {
+        let SupervisorConfig { run_dir, monitor_program } = config;
+        folders::create(&run_dir, 0o700)?;
+        let folder = RunFolder::open(&run_dir)
+            .map_err(|error| Error::io(format!("open the run folder `{}`", run_dir.display()), error))?;
+        let (down, _) = watch::channel(false);
+        let context = Context { observer, folder: Arc::new(folder), monitor_program, down };
+        Ok(Self { context: Arc::new(context), instances: Arc::default() })
+    }
+
+    /// What earlier daemons began and nobody has forgotten, the oldest first. What is [`crate::Found::Lost`] has
+    /// been killed when this returns. Nothing is watched yet, and nothing reported.
+    pub async fn discover(&self) -> Result<Vec<Discovered>> {
+        let folder = &self.context.folder;
+        let failed = |error| Error::io(format!("read the run folder `{}`", folder.path().display()), error);
+        let executions = blocking(folder, RunFolder::executions).await.map_err(failed)?;
+        let mut found = Vec::with_capacity(executions.len());
+        for execution in executions {
+            found.extend(discover(folder, execution).await.map_err(failed)?);
+        }
+        Ok(found)
+    }
+
+    /// Goes on with what was discovered. A live process is watched, and nothing is reported until it ends; an end is
+    /// reported, and a service is started again by its rule.
+    pub async fn adopt(&self, discovered: Discovered, role: Role) -> Result<()> {
+        let instance = discovered.instance;
+        self.ask(instance, |reply| Message::Adopt(Box::new(discovered), role, reply)).await?
+    }
+
+    /// Removes what the run folder says about an execution that has ended, once the database has it. For ends that
+    /// were reported the supervisor does it by itself.
+    pub async fn forget(&self, execution: ExecutionId) -> Result<()> {
+        self.context.forget(execution).await
+    }
+
+    /// Starts the service of an instance and keeps it running. Returns when its process is alive; when it is
+    /// alive already, nothing is done. A process that cannot be started is an error here and an exit for the
+    /// restart policy: it is reported, and then what follows from it. Past restarts no longer count.
+    pub async fn start_service(&self, instance: InstanceId, trigger: Trigger) -> Result<()> {
+        self.ask(instance, |reply| Message::StartService(trigger, reply)).await?
+    }
+
+    /// Starts one run of an instance, beside others that are going. Returns when its process is alive.
+    pub async fn start_run(&self, instance: InstanceId, start: Start) -> Result<ExecutionId> {
+        self.ask(instance, |reply| Message::StartRun(start, reply)).await?
+    }
+
+    /// Calls off a restart that is due and stops every process of an instance. Returns when all of them are gone,
+    /// with everything that they started, and this has been reported. It fails only while the supervisor goes
+    /// down, which leaves every process alive.
+    pub async fn stop(&self, instance: InstanceId) -> Result<()> {
+        // An instance that was never heard of has nothing to stop.
+        if self.snapshot(instance).is_none() {
+            return Ok(());
+        }
+        self.ask(instance, Message::Stop).await
+    }
+
+    /// How many runs of an instance are alive.
+    pub fn live_runs(&self, instance: InstanceId) -> u32 {
+        self.snapshot(instance).map_or(0, |snapshot| snapshot.runs)
+    }
+
+    /// How the service of an instance stands; `None` when it neither runs nor waits for a restart.
+    pub fn status(&self, instance: InstanceId) -> Option<ServiceStatus> {
+        self.snapshot(instance)?.service
+    }
+
+    /// Stops watching, and leaves every process alive. What is being reported is reported first.
+    pub async fn shutdown(&self) {
+        self.context.down.send_replace(true);
+        let instances = std::mem::take(&mut *self.instances());
+        for (_, mailbox) in instances {
+            let _ = mailbox.task.await;
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        instance: InstanceId,
+        message: impl FnOnce(oneshot::Sender<T>) -> Message,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        self.sender(instance)?.send(message(reply)).map_err(|_| going_down())?;
+        answer.await.map_err(|_| going_down())
+    }
+
+    /// The way to an instance, whose task begins with the first message.
+    fn sender(&self, instance: InstanceId) -> Result<UnboundedSender<Message>> {
+        let mut instances = self.instances();
+        // Under the lock, so that no task begins behind the back of a shutdown.
+        if *self.context.down.borrow() {
+            return Err(going_down());
+        }
+        let mailbox = instances.entry(instance).or_insert_with(|| {
+            let snapshot = Arc::default();
+            let (sender, task) = Instance::spawn(instance, Arc::clone(&self.context), Arc::clone(&snapshot));
+            Mailbox { sender, snapshot, task }
+        });
+        Ok(mailbox.sender.clone())
+    }
+
+    fn snapshot(&self, instance: InstanceId) -> Option<Snapshot> {
+        let snapshot = Arc::clone(&self.instances().get(&instance)?.snapshot);
+        Some(*snapshot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn instances(&self) -> std::sync::MutexGuard<'_, HashMap<InstanceId, Mailbox>> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn going_down() -> Error {
+    Error::new(Code::Unavailable, "Mantyx is shutting down").hint("Try again when it is back")
+}

@@ -1,0 +1,104 @@
+//! What is left of an execution whose monitor is gone, and how it is brought to an end.
+//!
+//! A monitor owns its processes, so it always knows them. Without it they have to be found: the main process by its
+//! pid and start time, what is below it or in its session, and whatever carries the id of the execution in its
+//! environment, however often it forked. A stranger who has a pid of theirs now is never among them.
+
+use std::time::Duration;
+
+use mantyx_core::ExecutionId;
+use mantyx_monitor::process::{self, ProcessId, Stat};
+use mantyx_monitor::{EXECUTION_VARIABLE, Record, RunFolder};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::{Instant, sleep};
+
+/// Processes may fork while they are killed, so it is done again, less and less often.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Only a process that hangs in the kernel takes longer to die.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Kills whatever is left of an execution, its monitor included, and waits until it is gone.
+pub(crate) async fn end(folder: &RunFolder, execution: ExecutionId) {
+    let record = folder.record(execution).ok().flatten().filter(of_this_boot);
+    let (deadline, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
+    loop {
+        let left = left_of(execution, record.as_ref());
+        if left.is_empty() {
+            return;
+        }
+        if Instant::now() > deadline {
+            tracing::error!(%execution, ?left, "processes do not die");
+            return;
+        }
+        left.iter().for_each(kill);
+        sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Pids of another boot mean nothing.
+fn of_this_boot(record: &Record) -> bool {
+    process::boot_id().is_ok_and(|boot| boot == record.boot_id)
+}
+
+fn left_of(execution: ExecutionId, record: Option<&Record>) -> Vec<Stat> {
+    let all = process::all();
+    let monitor = record.map(|record| record.monitor);
+    let main = record.and_then(|record| record.main).map(|main| main.id);
+    let family = main.map(|main| family(main, &all)).unwrap_or_default();
+    let marker = format!("{EXECUTION_VARIABLE}={execution}");
+    let is_left = |p: &&Stat| {
+        !p.has_ended()
+            && p.id.pid != std::process::id()
+            && (Some(p.id) == monitor || family.contains(&p.id) || carries(p.id.pid, &marker))
+    };
+    all.iter().filter(is_left).copied().collect()
+}
+
+/// The main process, what is below it, and what is in the session that it made. When its pid has gone to somebody
+/// else, which the kernel allows only after its session has ended, there is none of this.
+fn family(main: ProcessId, all: &[Stat]) -> Vec<ProcessId> {
+    if all.iter().any(|p| p.id.pid == main.pid && p.id != main) {
+        return Vec::new();
+    }
+    let of_session = all.iter().filter(|p| p.session == main.pid).copied();
+    process::descendants(main.pid, all).into_iter().chain(of_session).map(|p| p.id).collect()
+}
+
+/// Whether a process was started with this variable.
+fn carries(pid: u32, marker: &str) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
+}
+
+fn kill(process: &Stat) {
+    let pid = i32::try_from(process.id.pid).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid
+        && let Err(error) = kill_process(pid, Signal::KILL)
+    {
+        tracing::debug!(%error, ?process, "a process could not be killed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: u32, start_ticks: u64, parent: u32, session: u32) -> Stat {
+        Stat { id: ProcessId { pid, start_ticks }, state: 'S', parent, group: session, session }
+    }
+
+    #[test]
+    fn a_family_is_found_without_its_head() {
+        let main = ProcessId { pid: 10, start_ticks: 5 };
+        let all = [process(11, 6, 1, 10), process(12, 7, 11, 12), process(99, 1, 1, 99)];
+        assert_eq!(family(main, &all), [ProcessId { pid: 11, start_ticks: 6 }]);
+    }
+
+    #[test]
+    fn a_pid_that_went_to_a_stranger_has_no_family() {
+        let main = ProcessId { pid: 10, start_ticks: 5 };
+        assert_eq!(family(main, &[process(10, 50, 1, 10), process(11, 51, 10, 10)]), []);
+    }
+}

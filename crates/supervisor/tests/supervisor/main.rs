@@ -1,0 +1,5 @@
+//! The supervisor over real monitors and real processes.
+
+mod daemons;
+mod fixture;
+mod services;
