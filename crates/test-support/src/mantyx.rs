@@ -1,0 +1,230 @@
+//! A running Mantyx: the real daemon and the real monitor, in a temporary folder, on a port of its own.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::client::Client;
+use crate::leftovers::end_all_that_mention;
+use crate::places;
+use crate::wait::{PATIENCE, wait_until};
+
+/// How many lines of the daemon's log a failed test shows.
+const LOG_LINES_SHOWN: usize = 80;
+
+/// What a daemon is started with.
+#[derive(Default)]
+pub struct Builder {
+    variables: BTreeMap<String, String>,
+}
+
+impl Builder {
+    /// A setting by its key: `upload_limit`.
+    pub fn setting(self, key: &str, value: &str) -> Self {
+        let name = format!("MANTYX_{}", key.to_uppercase());
+        self.variable(&name, value)
+    }
+
+    /// A variable of the daemon's environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it answers.
+    pub async fn start(self) -> TestMantyx {
+        let root = tempfile::Builder::new().prefix("mantyx-").tempdir().expect("a temporary folder");
+        share_packages(root.path());
+        let address = free_address();
+        let mut variables = defaults();
+        variables.extend(self.variables);
+        let daemon = spawn(root.path(), address, &variables);
+        let mut mantyx = TestMantyx { root, address, variables, daemon, client: Client::nobody(address) };
+        mantyx.wait_until_it_answers().await;
+        mantyx
+    }
+}
+
+/// A daemon that ends, with everything that it started, when this value does.
+pub struct TestMantyx {
+    root: TempDir,
+    address: SocketAddr,
+    variables: BTreeMap<String, String>,
+    daemon: Child,
+    client: Client,
+}
+
+impl TestMantyx {
+    /// With the defaults.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+
+    /// With settings and variables.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Talks to it as the owner.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Where it answers: `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The folder that holds everything.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.root.path()
+    }
+
+    /// The process of the daemon.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// The owner's token, as it lies in its file.
+    #[must_use]
+    pub fn owner_token(&self) -> String {
+        let file = self.root().join("config/owner-token");
+        fs::read_to_string(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+            .trim()
+            .to_owned()
+    }
+
+    /// What the daemon has logged so far, over all its starts.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_file(self.root())).unwrap_or_default()
+    }
+
+    /// Ends the daemon as a power cut would. Apps and monitors go on.
+    pub fn kill_9(&mut self) {
+        self.daemon.kill().expect("the daemon was alive");
+        self.daemon.wait().expect("the daemon is a child of the test");
+    }
+
+    /// Asks the daemon to end (SIGTERM) and waits until it has.
+    pub async fn stop(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.daemon), Signal::TERM).expect("the daemon was alive");
+        let daemon = &mut self.daemon;
+        wait_until("the daemon to end", PATIENCE, async || daemon.try_wait().expect("a child of the test"))
+            .await
+    }
+
+    /// Starts the daemon once more, with the same folder, port and settings, and waits until it answers.
+    pub async fn start_again(&mut self) {
+        self.daemon = spawn(self.root.path(), self.address, &self.variables);
+        self.wait_until_it_answers().await;
+    }
+
+    async fn wait_until_it_answers(&mut self) {
+        let nobody = Client::nobody(self.address);
+        let daemon = &mut self.daemon;
+        wait_until("the daemon to answer", PATIENCE, async || {
+            if let Some(status) = daemon.try_wait().expect("a child of the test") {
+                panic!("the daemon ended at once: {status}");
+            }
+            nobody.get::<serde_json::Value>("/health").await.ok()
+        })
+        .await;
+        self.client = nobody.with_token(&self.owner_token());
+    }
+}
+
+impl Drop for TestMantyx {
+    fn drop(&mut self) {
+        // Both fail only when the daemon has ended already.
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+        end_all_that_mention(self.root.path());
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+            eprintln!("── the end of the daemon's log ──\n{}\n──", shown.join("\n"));
+        }
+    }
+}
+
+fn spawn(root: &Path, address: SocketAddr, variables: &BTreeMap<String, String>) -> Child {
+    let log = append(&log_file(root));
+    let mut command = Command::new(places::program("mantyx"));
+    command.arg("serve").arg("--root").arg(root).args(["--bind", &address.to_string()]);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MANTYX_")) {
+        command.env_remove(name);
+    }
+    command.env("PATH", places::search_path()).envs(variables);
+    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+    command.spawn().unwrap_or_else(|error| panic!("`mantyx` could not be started: {error}"))
+}
+
+fn defaults() -> BTreeMap<String, String> {
+    let (first, last) = own_ports();
+    let page = places::target().join("page");
+    let own = |name: &str, value: String| (name.to_owned(), value);
+    BTreeMap::from([
+        own("MANTYX_MONITOR", places::program("mantyx-monitor").display().to_string()),
+        own("MANTYX_PAGE", page.display().to_string()),
+        own("MANTYX_PORT_POOL_FIRST", first.to_string()),
+        own("MANTYX_PORT_POOL_LAST", last.to_string()),
+    ])
+}
+
+/// Twenty ports below those that the system gives away by itself, so that daemons of tests that run at the same time
+/// do not lease the same one.
+fn own_ports() -> (u16, u16) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = std::process::id().wrapping_mul(7).wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+    let first = 20_000 + u16::try_from(number % 600).expect("less than 600") * 20;
+    (first, first + 19)
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a listener has an address")
+}
+
+/// The tests share one cache of packages: each package is fetched once.
+fn share_packages(root: &Path) {
+    let shared = places::target().join("test-packages");
+    fs::create_dir_all(&shared).expect("a folder for packages");
+    fs::create_dir(root.join("cache")).expect("a new folder is empty");
+    symlink(shared, root.join("cache/packages")).expect("a link to the shared packages");
+}
+
+fn log_file(root: &Path) -> PathBuf {
+    root.join("daemon.log")
+}
+
+fn append(path: &Path) -> File {
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_of_two_daemons_do_not_meet() {
+        let (one, other) = (own_ports(), own_ports());
+        assert!(one.1 < other.0 || other.1 < one.0, "{one:?} {other:?}");
+        assert!(one.0 >= 20_000 && one.1 < 32_768);
+    }
+}
