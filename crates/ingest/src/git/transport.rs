@@ -1,0 +1,96 @@
+//! libgit2 speaks git; how the bytes get to the other side is said here.
+//!
+//! libgit2's own HTTPS and SSH need OpenSSL and libssh2, which need a machine with their headers, or with `make`
+//! and Perl and minutes of building. In their place stand two small transports: HTTPS over rustls, and SSH through
+//! the machine's own `ssh`, which brings the keys, the agent, the known hosts and the settings that a person
+//! has set up already.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use git2::transport::Transport;
+use git2::{ErrorClass, ErrorCode, Remote};
+use mantyx_core::{Code, Error, Result};
+
+use super::address::{Address, SshRemote};
+use super::stop::Stop;
+use super::{address, https, ssh};
+
+thread_local! {
+    /// libgit2 makes a transport from an address alone; what else it needs waits here. A fetch stays on a thread.
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+#[derive(Clone)]
+struct Current {
+    stop: Stop,
+    ssh: Option<PathBuf>,
+    remote: address::Remote,
+}
+
+/// Runs a fetch with the two transports in place.
+pub(super) fn with<T>(
+    address: &Address,
+    stop: &Stop,
+    ssh: Option<PathBuf>,
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    register()?;
+    let current = Current { stop: stop.clone(), ssh, remote: address.remote.clone() };
+    CURRENT.set(Some(current));
+    let outcome = work();
+    CURRENT.set(None);
+    outcome
+}
+
+fn register() -> Result<()> {
+    static REGISTERED: OnceLock<Result<(), String>> = OnceLock::new();
+    let registered = REGISTERED.get_or_init(|| {
+        SCHEMES
+            .iter()
+            .try_for_each(|scheme| unsafe_register::register(scheme))
+            .map_err(|error| error.to_string())
+    });
+    registered.clone().map_err(|error| Error::internal("set up the transports of git", error))
+}
+
+/// Tests talk to a server of their own, which has no certificate.
+const SCHEMES: &[&str] = if cfg!(test) { &["https", "ssh", "http"] } else { &["https", "ssh"] };
+
+#[allow(unsafe_code, reason = "git2 leaves it to the caller that nobody makes a transport meanwhile")]
+mod unsafe_register {
+    use git2::transport::register as git2_register;
+
+    pub(super) fn register(scheme: &str) -> Result<(), git2::Error> {
+        // SAFETY: this must not happen while another thread makes a transport. Transports are made by fetches,
+        // all fetches of Mantyx go through `with`, and that waits for this to be over, which it is only once.
+        unsafe { git2_register(scheme, super::make) }
+    }
+}
+
+fn make(remote: &Remote<'_>) -> Result<Transport, git2::Error> {
+    let current = CURRENT.with_borrow(Clone::clone).ok_or_else(|| error("no fetch is under way"))?;
+    match current.remote {
+        address::Remote::Ssh(to) => Transport::smart(remote, false, over_ssh(to, current.ssh, current.stop)?),
+        address::Remote::Https | address::Remote::File => {
+            Transport::smart(remote, true, https::Https::new(current.stop))
+        }
+    }
+}
+
+fn over_ssh(to: SshRemote, program: Option<PathBuf>, stop: Stop) -> Result<ssh::Ssh, git2::Error> {
+    let Some(program) = program else {
+        stop.because(
+            Error::new(Code::GitRemote, "This machine has no program `ssh`")
+                .hint("Install OpenSSH's client, or use the `https://` address of the repository"),
+        );
+        return Err(error("there is no ssh"));
+    };
+    Ok(ssh::Ssh::new(program, to, stop))
+}
+
+/// An error on its way through libgit2. What a person is told goes by way of [`Stop`].
+pub(super) fn error(message: &str) -> git2::Error {
+    git2::Error::new(ErrorCode::GenericError, ErrorClass::Net, message)
+}
