@@ -1,0 +1,134 @@
+//! The environment variables that package tools get: the way to the network as this machine knows it, and what
+//! makes builds the same wherever the daemon was started.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use mantyx_platform::environment::{self, Variables};
+
+use crate::pip_settings;
+use crate::tools::Uv;
+
+/// Settings of a person's own shell that would lead a build elsewhere.
+const MISLEADING: &[&str] = &[
+    "PIP_PREFIX",
+    "PIP_PYTHON",
+    "PIP_REQUIRE_VIRTUALENV",
+    "PIP_ROOT",
+    "PIP_TARGET",
+    "PIP_USER",
+    "UV_CONSTRAINT",
+    "UV_FROZEN",
+    "UV_LOCKED",
+    "UV_NO_SYNC",
+    "UV_PROJECT",
+    "UV_PROJECT_ENVIRONMENT",
+    "UV_PYTHON",
+    "UV_SYSTEM_PYTHON",
+    "UV_WORKING_DIR",
+    "UV_WORKING_DIRECTORY",
+];
+
+/// For any package tool.
+const COMMON: &[(&str, &str)] = &[
+    // Output comes when it is written, not when a buffer is full.
+    ("PYTHONUNBUFFERED", "1"),
+    // Packages in the home of whoever runs the daemon are not the app's.
+    ("PYTHONNOUSERSITE", "1"),
+    // A repository that wants a password fails at once instead of asking nobody.
+    ("GIT_TERMINAL_PROMPT", "0"),
+];
+
+/// For pip.
+const PIP: &[(&str, &str)] =
+    &[("PIP_DISABLE_PIP_VERSION_CHECK", "1"), ("PIP_NO_INPUT", "1"), ("PIP_PROGRESS_BAR", "off")];
+
+/// For uv.
+const UV: &[(&str, &str)] = &[
+    ("UV_COMPILE_BYTECODE", "1"),
+    ("UV_LINK_MODE", "hardlink"),
+    ("UV_NO_PROGRESS", "1"),
+    // The Python is the one that was planned, never another that uv would fetch.
+    ("UV_PYTHON_DOWNLOADS", "never"),
+    // What a build that was killed left there is in the way.
+    ("UV_VENV_CLEAR", "1"),
+];
+
+/// Where Linux distributions keep the certificates that the machine trusts.
+const CERTIFICATES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// What pip gets.
+pub(crate) fn for_pip() -> Variables {
+    let mut variables = inherited();
+    set(&mut variables, PIP);
+    variables
+}
+
+/// What pip gets, with its cache in Mantyx's own.
+pub(crate) fn for_pip_with_cache(cache: &Path) -> Variables {
+    let mut variables = for_pip();
+    variables.insert("PIP_CACHE_DIR".into(), cache.join("pip").into());
+    variables
+}
+
+/// What uv gets. It reads no configuration of pip, so it is told the same; its own variables win.
+pub(crate) fn for_uv(uv: &Uv, cache: &Path) -> Variables {
+    let mut variables = inherited();
+    for (name, value) in pip_settings::for_uv(&pip_settings::of_this_machine()) {
+        variables.entry(name.into()).or_insert_with(|| value.into());
+    }
+    set(&mut variables, UV);
+    variables.insert("UV_CACHE_DIR".into(), cache.join("uv").into());
+    // uv trusts a list of its own. A machine with a certificate of its own, behind a proxy that reads along, is
+    // only reached with the list of the machine.
+    if CERTIFICATES.iter().any(|path| Path::new(path).is_file()) {
+        variables.entry(certificates_switch(uv).into()).or_insert_with(|| "1".into());
+    }
+    variables
+}
+
+/// The switch got another name in uv 0.11.
+fn certificates_switch(uv: &Uv) -> &'static str {
+    let mut parts = uv.version.split('.').map_while(|part| part.parse::<u32>().ok());
+    let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if (major, minor) < (0, 11) { "UV_NATIVE_TLS" } else { "UV_SYSTEM_CERTS" }
+}
+
+fn inherited() -> Variables {
+    let mut variables = environment::for_builds();
+    variables.retain(|name, _| !MISLEADING.iter().any(|misleading| name == OsStr::new(misleading)));
+    set(&mut variables, COMMON);
+    variables
+}
+
+fn set(variables: &mut Variables, all: &[(&str, &str)]) {
+    variables.extend(all.iter().map(|(name, value)| (OsString::from(name), OsString::from(value))));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uv(version: &str) -> Uv {
+        Uv { version: version.into(), path: "/usr/bin/uv".into() }
+    }
+
+    #[test]
+    fn each_uv_is_told_in_its_own_words() {
+        assert_eq!(certificates_switch(&uv("0.4.30")), "UV_NATIVE_TLS");
+        assert_eq!(certificates_switch(&uv("0.11.0")), "UV_SYSTEM_CERTS");
+        assert_eq!(certificates_switch(&uv("1.0.0")), "UV_SYSTEM_CERTS");
+    }
+
+    #[test]
+    fn caches_are_mantyx_own() {
+        let variables = for_uv(&uv("0.13.0"), Path::new("/c"));
+        assert_eq!(variables[OsStr::new("UV_CACHE_DIR")], "/c/uv");
+        assert_eq!(for_pip_with_cache(Path::new("/c"))[OsStr::new("PIP_CACHE_DIR")], "/c/pip");
+    }
+}

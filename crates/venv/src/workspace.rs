@@ -1,0 +1,159 @@
+//! Where package tools work: the source itself, or a copy that they may write to.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use mantyx_core::{Error, Result};
+use mantyx_platform::folders;
+use tempfile::TempDir;
+
+use crate::commands;
+use crate::plan::{Plan, WorkPlace};
+
+/// The name of the file that holds what a plan worked out.
+const GENERATED: &str = "mantyx-requirements.txt";
+
+/// A folder for one build, gone with this value.
+pub(crate) struct Workspace {
+    /// Where the tools are started.
+    pub(crate) folder: PathBuf,
+    /// The requirements that the plan worked out, where the tools are not given the app's own file.
+    pub(crate) generated: Option<PathBuf>,
+    _staging: TempDir,
+}
+
+impl Workspace {
+    /// Makes it below the cache.
+    pub(crate) fn prepare(plan: &Plan, cache: &Path) -> Result<Self> {
+        let parent = cache.join("staging");
+        folders::create(&parent, 0o755)?;
+        let staging = tempfile::Builder::new().prefix("build-").tempdir_in(&parent);
+        let staging =
+            staging.map_err(|error| Error::io(format!("make a folder in `{}`", parent.display()), error))?;
+        let folder = match plan.work_place {
+            WorkPlace::Source => plan.source.clone(),
+            WorkPlace::Copy => {
+                let copy = staging.path().join("source");
+                copy_source(&plan.source, &copy)?;
+                copy
+            }
+        };
+        // Relative paths in it count from where it lies.
+        let place = if plan.work_place == WorkPlace::Copy { &folder } else { staging.path() };
+        let generated = commands::generated(plan).map(|lines| write_lines(&place.join(GENERATED), lines));
+        Ok(Self { folder, generated: generated.transpose()?, _staging: staging })
+    }
+}
+
+fn write_lines(path: &Path, lines: &[String]) -> Result<PathBuf> {
+    fs::write(path, lines.join("\n") + "\n")
+        .map_err(|error| Error::io(format!("write `{}`", path.display()), error))?;
+    Ok(path.to_owned())
+}
+
+fn copy_source(from: &Path, to: &Path) -> Result<()> {
+    copy(from, to)
+        .and_then(|()| fs::canonicalize(to))
+        .and_then(|to| make_regular(&to, Path::new("requirements.txt"), &mut HashSet::new()))
+        .map_err(|error| Error::io(format!("copy `{}` to build in", from.display()), error))
+}
+
+/// Copies a tree. A release is read-only; its copy is not.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            symlink(fs::read_link(&source)?, &target)?;
+        } else if kind.is_dir() {
+            copy(&source, &target)?;
+        } else {
+            fs::copy(&source, &target)?;
+            let mode = fs::metadata(&target)?.permissions().mode();
+            fs::set_permissions(&target, fs::Permissions::from_mode(mode | 0o200))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes `-e` from the requirements of a copy, and from those that they include. An editable package is a link
+/// to where it was built, and that place is gone in a moment.
+fn make_regular(root: &Path, file: &Path, seen: &mut HashSet<PathBuf>) -> io::Result<()> {
+    let Ok(path) = fs::canonicalize(root.join(file)) else { return Ok(()) };
+    if !path.starts_with(root) || !seen.insert(path.clone()) {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+    let regular: Vec<&str> = text.lines().map(without_editable).collect();
+    if regular.iter().zip(text.lines()).any(|(new, old)| *new != old) {
+        fs::write(&path, regular.join("\n") + "\n")?;
+    }
+    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+    for included in regular.iter().filter_map(|line| included(line)) {
+        make_regular(root, &folder.join(included), seen)?;
+    }
+    Ok(())
+}
+
+fn without_editable(line: &str) -> &str {
+    option(line, "-e", "--editable").unwrap_or(line)
+}
+
+fn included(line: &str) -> Option<&str> {
+    option(line, "-r", "--requirement").or_else(|| option(line, "-c", "--constraint"))
+}
+
+/// The value of an option of a requirements file: `-e x`, `-ex`, `--editable x` or `--editable=x`.
+fn option<'a>(line: &'a str, short: &str, long: &str) -> Option<&'a str> {
+    let line = line.trim();
+    let value = match line.strip_prefix(long) {
+        Some(rest) => rest.strip_prefix(['=', ' ', '\t'])?,
+        None => line.strip_prefix(short)?,
+    };
+    Some(value.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_can_be_written_and_keeps_links_and_bits() {
+        let temporary = tempfile::tempdir().unwrap();
+        let root = temporary.path();
+        let source = root.join("source");
+        fs::create_dir_all(source.join("reqs")).unwrap();
+        fs::write(source.join("run.sh"), "x").unwrap();
+        fs::write(source.join("requirements.txt"), "-e .\n-r reqs/more.txt\nsix\n").unwrap();
+        fs::write(source.join("reqs/more.txt"), "--editable=./lib\n-r ../requirements.txt\n").unwrap();
+        symlink("run.sh", source.join("link")).unwrap();
+        fs::set_permissions(source.join("run.sh"), fs::Permissions::from_mode(0o555)).unwrap();
+        let target = root.join("copy");
+        copy_source(&source, &target).unwrap();
+        let mode = fs::metadata(target.join("run.sh")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o755);
+        assert_eq!(fs::read_link(target.join("link")).unwrap(), Path::new("run.sh"));
+        assert_eq!(
+            fs::read_to_string(target.join("requirements.txt")).unwrap(),
+            ".\n-r reqs/more.txt\nsix\n"
+        );
+        let included = fs::read_to_string(target.join("reqs/more.txt")).unwrap();
+        assert_eq!(included, "./lib\n-r ../requirements.txt\n");
+        assert!(fs::read_to_string(source.join("requirements.txt")).unwrap().starts_with("-e ."));
+    }
+
+    #[test]
+    fn reads_every_form_of_an_option() {
+        assert_eq!(without_editable("-e ./x"), "./x");
+        assert_eq!(without_editable("--editable=git+https://x"), "git+https://x");
+        assert_eq!(without_editable("-e."), ".");
+        assert_eq!(without_editable("elastic==1 # -e"), "elastic==1 # -e");
+        assert_eq!(included("-c limits.txt"), Some("limits.txt"));
+        assert_eq!(included("requests"), None);
+    }
+}
