@@ -1,0 +1,75 @@
+//! Executions, operations and events.
+
+use mantyx_api_types::{EventView, ExecutionView, OperationView, StepView};
+use mantyx_core::{Error, OperationKind, OperationStatus, Result, StepStatus, Subject};
+use mantyx_store::Read;
+use mantyx_store::tables::{events, executions, operations};
+
+/// One process from start to exit.
+#[must_use]
+pub fn execution(row: executions::Execution) -> ExecutionView {
+    let alive = !row.status.0.is_final();
+    ExecutionView {
+        id: row.id.0,
+        app: row.app_name.0,
+        release: u32::try_from(row.release).unwrap_or_default(),
+        revision: u32::try_from(row.revision).unwrap_or_default(),
+        trigger: row.trigger.0,
+        schedule: row.schedule_id.map(|id| id.0),
+        status: row.status.0,
+        pid: row.pid.filter(|_| alive).and_then(|pid| u32::try_from(pid).ok()),
+        exit: row.exit.map(|exit| exit.0),
+        cause: row.cause,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+        cpu_seconds: row.cpu_seconds,
+        peak_memory: row.peak_memory.and_then(|bytes| u64::try_from(bytes).ok()),
+    }
+}
+
+/// A long piece of work with its steps.
+pub fn operation(db: &mut Read<'_>, row: operations::Operation) -> Result<OperationView> {
+    let steps: Vec<StepView> = operations::steps(db, row.id.0)?.into_iter().map(step).collect();
+    let problem = row.problem.map(|problem| serde_json::from_value(problem.0)).transpose();
+    Ok(OperationView {
+        id: row.id.0,
+        kind: row.kind.0,
+        app_id: row.app_id.0,
+        app: row.app_name.0,
+        status: row.status.0,
+        cancellable: row.status.0 == OperationStatus::Running && can_be_cancelled(row.kind.0, &steps),
+        steps,
+        problem: problem.map_err(|error| Error::internal("read why an operation failed", error))?,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+    })
+}
+
+/// An install can be called off until its environment is taken into use, its last step. What moves folders cannot.
+fn can_be_cancelled(kind: OperationKind, steps: &[StepView]) -> bool {
+    kind == OperationKind::Install && steps.last().is_some_and(|last| last.status == StepStatus::Pending)
+}
+
+fn step(row: operations::Step) -> StepView {
+    StepView {
+        title: row.title,
+        status: row.status.0,
+        detail: row.detail,
+        started_at: row.started_at,
+        finished_at: row.finished_at,
+    }
+}
+
+/// Something that changed.
+#[must_use]
+pub fn event(row: events::Event) -> EventView {
+    EventView {
+        sequence: row.sequence,
+        at: row.at,
+        actor: row.actor.0,
+        subject: Subject { kind: row.subject_kind, id: row.subject_id, name: row.subject_name },
+        kind: row.kind.0,
+        payload: row.payload.0,
+        hash: row.hash,
+    }
+}
