@@ -1,0 +1,203 @@
+//! What a person sets about an app, as immutable revisions; and its name while nothing is built yet.
+
+use mantyx_api_types::{AppPatch, AppView, ConfigurationView};
+use mantyx_core::{
+    Actor, AppEvent, AppName, AppState, AppType, Code, Configuration, Error, EventKind, Result, RevisionId,
+    WebPort, check_description, check_display_name, tidy_tags,
+};
+use mantyx_platform::{folders, ports};
+use mantyx_registry::tables::{apps, config_revisions, executions, instances};
+use mantyx_registry::{Change, Json, PortPool, Word, check, settle_web_port, views};
+use serde_json::json;
+
+use crate::create::{fit_to_source, refuse_fields};
+use crate::files;
+use crate::mantyx::Mantyx;
+use crate::work::whole;
+
+impl Mantyx {
+    /// The active configuration of an app.
+    pub async fn configuration(&self, name: &AppName) -> Result<ConfigurationView> {
+        let name = name.clone();
+        self.registry()
+            .read(move |db| {
+                let app = views::find_app_by_name(db, &name)?;
+                views::configuration(db, &app)
+            })
+            .await
+    }
+
+    /// Applies a merge patch. `if_match` is the revision that the person saw.
+    ///
+    /// A process that is alive keeps what it was started with; the answer says whether a restart is needed.
+    pub async fn patch_app(
+        &self,
+        actor: &Actor,
+        name: &AppName,
+        if_match: Option<u32>,
+        patch: AppPatch,
+    ) -> Result<ConfigurationView> {
+        let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
+        whole(async move {
+            let app = mantyx.find(&name).await?;
+            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            mantyx.refuse_during_operation(app.id.0).await?;
+            let view = mantyx.configuration(&name).await?;
+            refuse_stale(&name, if_match, view.revision)?;
+            let patch = tidy(patch)?;
+            let merged = view.configuration.patched(&patch.configuration)?;
+            mantyx.refuse_own_port(&merged)?;
+            let number = mantyx.active_release(app.id.0).await?;
+            let merged = fit_to_source(merged, &mantyx.layout().release(&name, number))?;
+            let changed = (merged != view.configuration).then_some(merged);
+            let pool = mantyx.port_pool();
+            let work = move |change: &mut Change<'_, '_>| apply(change, &app, patch, changed, &pool);
+            let view = mantyx.registry().change(&actor, work).await?;
+            if let Err(error) = files::write_configuration(mantyx.layout(), &name, &view) {
+                tracing::warn!(?error, app = %name, "the file for people could not be written");
+            }
+            Ok(view)
+        })
+        .await
+    }
+
+    /// Gives an app another name, as long as nothing of it has been installed.
+    pub async fn rename(&self, actor: &Actor, name: &AppName, to: &AppName) -> Result<AppView> {
+        let (mantyx, actor, name, to) = (self.clone(), actor.clone(), name.clone(), to.clone());
+        whole(async move {
+            let app = mantyx.find(&name).await?;
+            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            let _names = mantyx.inner().locks.names().await;
+            mantyx.refuse_during_operation(app.id.0).await?;
+            let asked = app.clone();
+            mantyx.registry().read(move |db| check(db, &asked, AppEvent::Rename)).await?;
+            if to != name {
+                mantyx.refuse_taken(to.clone()).await?;
+                mantyx.move_and_rename(&actor, &app, &to).await?;
+                let renamed = mantyx.find(&to).await?;
+                if let Err(error) = mantyx.describe(&renamed).await {
+                    tracing::warn!(?error, app = %to, "the files for people could not be written");
+                }
+            }
+            mantyx.app(&to).await
+        })
+        .await
+    }
+
+    /// The daemon's own port cannot be an app's.
+    pub(crate) fn refuse_own_port(&self, configuration: &Configuration) -> Result<()> {
+        let own = self.settings().bind.port();
+        if configuration.web_port == Some(WebPort::Fixed(own)) {
+            return Err(Error::field("web_port", format!("Port {own} is that of Mantyx itself")));
+        }
+        Ok(())
+    }
+
+    async fn move_and_rename(&self, actor: &Actor, app: &apps::App, to: &AppName) -> Result<()> {
+        let (old, new) = (self.layout().app(&app.name.0), self.layout().app(to));
+        folders::rename(&old, &new)?;
+        let (row, name) = (app.clone(), to.clone());
+        let work = move |change: &mut Change<'_, '_>| {
+            let changes = apps::Changes { name: Some(Word(name.clone())), ..Default::default() };
+            let now = change.now();
+            apps::update(change, row.id.0, &changes, now)?;
+            executions::rename(change, row.id.0, &name)?;
+            change.record_app(EventKind::AppConfigured, &row, json!({ "name": name }))
+        };
+        let outcome = self.registry().change(actor, work).await;
+        if outcome.is_err() {
+            folders::rename(&new, &old)?;
+        }
+        outcome
+    }
+}
+
+/// The free texts of a patch, checked.
+fn tidy(mut patch: AppPatch) -> Result<AppPatch> {
+    let mut errors: Vec<_> = patch.display_name.as_deref().and_then(check_display_name).into_iter().collect();
+    errors.extend(patch.description.as_deref().and_then(check_description));
+    match patch.tags.as_deref().map(tidy_tags).transpose() {
+        Ok(tags) => patch.tags = tags,
+        Err(error) => errors.push(error),
+    }
+    refuse_fields(errors)?;
+    Ok(patch)
+}
+
+fn refuse_stale(name: &AppName, if_match: Option<u32>, revision: u32) -> Result<()> {
+    match if_match {
+        Some(seen) if seen != revision => {
+            let detail =
+                format!("`{name}` is at revision {revision}, the change was made to revision {seen}");
+            Err(Error::new(Code::Stale, detail).hint("Read the configuration again and repeat the change"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn apply(
+    change: &mut Change<'_, '_>,
+    app: &apps::App,
+    patch: AppPatch,
+    configuration: Option<Configuration>,
+    pool: &PortPool,
+) -> Result<ConfigurationView> {
+    let instance = instances::of_app(change, app.id.0)?;
+    if let Some(wanted) = patch.r#type {
+        refuse_type_while_on(app, wanted, instance.state.0)?;
+    }
+    let payload = json!({ "patch": without_values(&patch) });
+    let changes = apps::Changes {
+        display_name: patch.display_name,
+        description: patch.description,
+        tags: patch.tags.map(Json),
+        app_type: patch.r#type.map(Word),
+        ..Default::default()
+    };
+    let now = change.now();
+    apps::update(change, app.id.0, &changes, now)?;
+    if let Some(configuration) = configuration {
+        settle_web_port(change, instance.id.0, configuration.web_port, pool, ports::in_use)?;
+        add_revision(change, &instance, configuration)?;
+    }
+    change.record_app(EventKind::AppConfigured, app, payload)?;
+    views::configuration(change, app)
+}
+
+/// The record is for ever and for every reader: the values of variables, which may be secret, stay out of it.
+fn without_values(patch: &AppPatch) -> AppPatch {
+    let mut patch = patch.clone();
+    if let Some(serde_json::Value::Object(variables)) = patch.configuration.get_mut("env") {
+        variables.values_mut().filter(|value| !value.is_null()).for_each(|value| *value = json!("…"));
+    }
+    patch
+}
+
+fn add_revision(
+    change: &mut Change<'_, '_>,
+    instance: &instances::Instance,
+    configuration: Configuration,
+) -> Result<()> {
+    let active = config_revisions::get(change, instance.revision_id.0)?;
+    let revision = config_revisions::Revision {
+        id: Word(RevisionId::generate()),
+        instance_id: instance.id,
+        number: active.number + 1,
+        configuration: Json(configuration),
+        created_at: change.now(),
+        created_by: change.actor().to_string(),
+    };
+    config_revisions::insert(change, &revision)?;
+    let changes = instances::Changes { revision_id: Some(revision.id), ..Default::default() };
+    instances::update(change, instance.id.0, &changes)
+}
+
+/// A type decides what a state means, so it changes only where both types mean the same.
+fn refuse_type_while_on(app: &apps::App, wanted: AppType, state: AppState) -> Result<()> {
+    let on = matches!(state, AppState::Enabled | AppState::Running | AppState::Stopped);
+    if wanted == app.app_type.0 || !on {
+        return Ok(());
+    }
+    let detail = format!("`{}` is {state}: its type cannot change now", app.name.0);
+    Err(Error::new(Code::IllegalState, detail).hint("Disable it first"))
+}

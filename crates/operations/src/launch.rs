@@ -1,0 +1,156 @@
+//! From a configuration to a process. Pure.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mantyx_core::{AppId, AppName, Configuration, EnvironmentId, ExecutionId, Launch};
+use mantyx_settings::{Layout, variables};
+use mantyx_supervisor::Command;
+
+/// Everything that decides what a process is given.
+pub(crate) struct Launching<'a> {
+    pub(crate) layout: &'a Layout,
+    pub(crate) app: AppId,
+    pub(crate) name: &'a AppName,
+    pub(crate) release: u32,
+    pub(crate) environment: EnvironmentId,
+    pub(crate) execution: ExecutionId,
+    pub(crate) configuration: &'a Configuration,
+    pub(crate) web_port: Option<u16>,
+    /// The address of the daemon.
+    pub(crate) url: &'a str,
+    /// What of the daemon's environment is passed on.
+    pub(crate) passed_on: BTreeMap<String, String>,
+}
+
+/// What is run.
+pub(crate) fn command(launching: &Launching<'_>) -> Command {
+    let Launching { layout, name, configuration, .. } = launching;
+    let source = layout.release(name, launching.release);
+    let programs = layout.environment(name, launching.environment).join("bin");
+    let (program, mut arguments) = program(&configuration.entrypoint, &source, &programs);
+    arguments.extend(configuration.arguments.iter().cloned());
+    Command {
+        execution: launching.execution,
+        app: launching.app,
+        program,
+        arguments,
+        directory: configuration
+            .working_directory
+            .as_ref()
+            .map_or_else(|| source.clone(), |dir| source.join(dir)),
+        environment: environment(launching, &programs),
+        log: log_path(layout, launching.app, launching.execution),
+        stop_signal: configuration.stop_signal.number(),
+        stop_grace: Duration::from_secs(configuration.stop_grace.into()),
+        rule: configuration.restart_rule(),
+    }
+}
+
+/// Where an app is at home: below its data.
+pub(crate) fn home(layout: &Layout, name: &AppName) -> PathBuf {
+    layout.app_data(name).join("home")
+}
+
+/// The log of one execution. Names sort by time, because ids do.
+pub(crate) fn log_path(layout: &Layout, app: AppId, execution: ExecutionId) -> PathBuf {
+    layout.logs(app).join(format!("{execution}.log"))
+}
+
+fn program(launch: &Launch, source: &Path, programs: &Path) -> (PathBuf, Vec<String>) {
+    let python = programs.join("python");
+    match launch {
+        Launch::Script(path) => (python, vec![source.join(path).to_string_lossy().into_owned()]),
+        Launch::Module(module) => (python, vec!["-m".to_owned(), module.clone()]),
+        Launch::Console(name) => (programs.join(name), Vec::new()),
+        // `exec` lets the shell become the last program of the line, so that signals reach it; arguments that are
+        // configured beside a line arrive as "$@".
+        Launch::Command(line) => {
+            ("/bin/sh".into(), vec!["-c".to_owned(), format!("{line} \"$@\""), "mantyx".to_owned()])
+        }
+    }
+}
+
+fn environment(launching: &Launching<'_>, programs: &Path) -> BTreeMap<String, String> {
+    let Launching { layout, name, .. } = launching;
+    let data = layout.app_data(name);
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let mut variables = launching.passed_on.clone();
+    let mut set = |key: &str, value: String| variables.insert(key.to_owned(), value);
+    set("APP_NAME", name.to_string());
+    set("APP_DATA_DIR", text(data));
+    set("APP_RELEASE", launching.release.to_string());
+    set("PYTHONUNBUFFERED", "1".to_owned());
+    set("VIRTUAL_ENV", text(layout.environment(name, launching.environment)));
+    set("PATH", format!("{}:{SYSTEM_PATH}", programs.display()));
+    set("HOME", text(home(layout, name)));
+    set(variables::EXECUTION_ID, launching.execution.to_string());
+    set(variables::URL, launching.url.to_owned());
+    if let Some(port) = launching.web_port {
+        set("PORT", port.to_string());
+    }
+    variables.extend(launching.configuration.env.clone());
+    variables
+}
+
+/// Where the machine's own programs are (the default of Debian's login(1) for the superuser).
+const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch(text: &str, change: impl FnOnce(&mut Configuration)) -> Command {
+        let mut configuration = Configuration::new(Launch::parse(text).unwrap());
+        change(&mut configuration);
+        command(&Launching {
+            layout: &Layout::new(Path::new("/srv/mantyx")),
+            app: AppId::generate(),
+            name: &AppName::parse("wiki").unwrap(),
+            release: 3,
+            environment: EnvironmentId::generate(),
+            execution: ExecutionId::generate(),
+            configuration: &configuration,
+            web_port: Some(19001),
+            url: "http://127.0.0.1:8420",
+            passed_on: BTreeMap::from([("LANG".into(), "C.UTF-8".into())]),
+        })
+    }
+
+    #[test]
+    fn each_form_has_its_program() {
+        let script = launch("main.py", |c| c.arguments = vec!["--fast".into()]);
+        assert!(script.program.ends_with("bin/python"));
+        assert_eq!(script.arguments, ["/srv/mantyx/apps/wiki/releases/3/main.py", "--fast"]);
+        assert_eq!(launch("-m wiki.web", |_| ()).arguments, ["-m", "wiki.web"]);
+        assert!(launch("flask", |_| ()).program.ends_with("bin/flask"));
+        let line = launch("uvicorn app:api --port $PORT", |_| ());
+        assert_eq!(line.program, Path::new("/bin/sh"));
+        assert_eq!(line.arguments[1], "uvicorn app:api --port $PORT \"$@\"");
+    }
+
+    #[test]
+    fn an_app_sees_what_the_specification_says() {
+        let command = launch("main.py", |c| {
+            c.env.insert("COLOUR".into(), "green".into());
+            c.env.insert("LANG".into(), "de_DE.UTF-8".into());
+        });
+        let expected = [
+            ("APP_NAME", "wiki"),
+            ("APP_DATA_DIR", "/srv/mantyx/apps/wiki/data"),
+            ("APP_RELEASE", "3"),
+            ("PORT", "19001"),
+            ("PYTHONUNBUFFERED", "1"),
+            ("HOME", "/srv/mantyx/apps/wiki/data/home"),
+            ("MANTYX_URL", "http://127.0.0.1:8420"),
+            ("COLOUR", "green"),
+            ("LANG", "de_DE.UTF-8"),
+        ];
+        for (name, value) in expected {
+            assert_eq!(command.environment.get(name).map(String::as_str), Some(value), "{name}");
+        }
+        assert!(command.environment.contains_key("MANTYX_EXECUTION_ID"));
+        assert!(command.environment["PATH"].starts_with("/srv/mantyx/venvs/wiki/"));
+    }
+}

@@ -1,0 +1,39 @@
+//! What a person can ask of Mantyx.
+//!
+//! The engines (ingest, venv, supervisor, scheduler) know neither each other nor the database. This crate joins them
+//! with the registry: [`Mantyx`] is a handle with one method for each thing that can be asked, and the API and its
+//! clients know nothing else.
+//!
+//! How an app's processes and its state stay together:
+//!
+//! - A request checks the table of states, makes the processes do it, and then applies the event, so that a state is
+//!   what was observed. One lock for each app keeps requests in order.
+//! - The supervisor tells [`conductor`](crate::conductor) what becomes of processes; each report is one change of the
+//!   registry, awaited by the supervisor before it goes on.
+//! - Long work is an operation: a row that is there before the first step is taken, at most one for each app. What
+//!   the daemon's death interrupts is carried on or undone by [`reconcile`](crate::reconcile) at the next start.
+
+mod access;
+mod actions;
+mod arming;
+mod conductor;
+mod configure;
+mod create;
+mod due;
+mod files;
+mod host;
+mod install;
+mod launch;
+mod locks;
+mod logs;
+mod mantyx;
+mod queries;
+mod reconcile;
+mod schedules;
+mod system;
+mod throttle;
+mod trash;
+mod work;
+
+pub use logs::{Follow, LogQuery, LogStreamer};
+pub use mantyx::{Caller, Mantyx};

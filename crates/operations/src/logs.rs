@@ -1,0 +1,206 @@
+//! Reading logs: of an app across its executions, of one execution, of an operation.
+//!
+//! Every execution has a file of its own, named after its id; ids sort by time, so the files of an app in the order
+//! of their names are its log.
+
+mod following;
+mod source;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+use chrono::Utc;
+use following::{Following, Scope};
+use mantyx_api_types::{LiveMessage, LogLine, LogSource, LogStream};
+use mantyx_core::{AppId, AppName, Error, ExecutionId, OperationId, OperationStatus, Result, Timestamp};
+use mantyx_registry::tables::executions;
+use mantyx_settings::Layout;
+use source::{After, Filter, Source, blocking};
+use tokio::sync::broadcast;
+
+use crate::launch;
+use crate::mantyx::Mantyx;
+
+/// Whether a reader waits for what comes next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Follow {
+    /// It ends at the end.
+    #[default]
+    No,
+    /// It waits; an execution or an operation that is over ends it.
+    Yes,
+}
+
+/// Which lines are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct LogQuery {
+    /// Only of this execution; of all when not given.
+    pub execution: Option<ExecutionId>,
+    /// Only so many of the last lines, 100,000 at most.
+    pub tail: Option<usize>,
+    /// Only lines from this instant on.
+    pub since: Option<Timestamp>,
+    /// Only lines before this instant.
+    pub until: Option<Timestamp>,
+    /// Only of this stream.
+    pub stream: Option<LogStream>,
+    /// Whether to wait for more.
+    pub follow: Follow,
+}
+
+/// Hands out lines, the oldest first.
+pub struct LogStreamer {
+    files: VecDeque<Source>,
+    filter: Filter,
+    follow: Option<Following>,
+}
+
+/// The most lines of a tail.
+const LONGEST_TAIL: usize = 100_000;
+
+impl Mantyx {
+    /// The log of an app.
+    pub async fn app_log(&self, name: &AppName, query: LogQuery) -> Result<LogStreamer> {
+        let app = self.find(name).await?.id.0;
+        // News are collected first, so that none is missed between what is found now and what comes.
+        let news = query.waits().then(|| self.subscribe());
+        let (scope, files) = match query.execution {
+            Some(id) => {
+                (Scope::One(LogSource::Execution(id)), vec![self.one_execution(name, app, id).await?])
+            }
+            None => (Scope::App, self.all_executions(app).await?),
+        };
+        let follow = news.map(|news| self.following(scope, app, &files, news));
+        LogStreamer::open(files, &query, follow).await
+    }
+
+    /// The log of an operation.
+    pub async fn operation_log(&self, id: OperationId, follow: Follow) -> Result<LogStreamer> {
+        let query = LogQuery { follow, ..LogQuery::default() };
+        let news = query.waits().then(|| self.subscribe());
+        let operation = self.operation(id).await?;
+        let (app, source) = (operation.app_id, LogSource::Operation(id));
+        let after = match operation.status {
+            OperationStatus::Running => After::Following,
+            _ => After::Nothing,
+        };
+        let files = vec![Source::new(source, operation_log_path(self.layout(), app, id), after)];
+        let follow = news.map(|news| self.following(Scope::One(source), app, &files, news));
+        LogStreamer::open(files, &query, follow).await
+    }
+
+    /// An app keeps its executions when it gets another name, so it is the id that counts.
+    async fn one_execution(&self, name: &AppName, app: AppId, id: ExecutionId) -> Result<Source> {
+        let row = self.registry().read(move |db| executions::find(db, id)).await?;
+        let row = row.filter(|row| row.app_id.0 == app).ok_or_else(|| {
+            Error::not_found("execution", id).hint(format!("`{name}` has no such execution"))
+        })?;
+        let after = if row.status.0.is_final() { After::Nothing } else { After::Following };
+        Ok(Source::new(LogSource::Execution(id), launch::log_path(self.layout(), app, id), after))
+    }
+
+    /// Those that have a log and those that live, the oldest first. The files are listed first: who has one and is
+    /// not alive after that has written all of it.
+    async fn all_executions(&self, app: AppId) -> Result<Vec<Source>> {
+        let folder = self.layout().logs(app);
+        let mut ids = blocking(move || executions_on_disk(&folder)).await?;
+        let live = self.registry().read(executions::live).await?;
+        let live: BTreeSet<_> =
+            live.into_iter().filter(|row| row.app_id.0 == app).map(|row| row.id.0).collect();
+        ids.extend(&live);
+        let source = |id: ExecutionId| {
+            let after = if live.contains(&id) { After::Following } else { After::Nothing };
+            Source::new(LogSource::Execution(id), launch::log_path(self.layout(), app, id), after)
+        };
+        Ok(ids.into_iter().map(source).collect())
+    }
+
+    fn following(
+        &self,
+        scope: Scope,
+        app: AppId,
+        files: &[Source],
+        news: broadcast::Receiver<LiveMessage>,
+    ) -> Following {
+        let seen = files.iter().filter_map(|file| match file.whose {
+            LogSource::Execution(id) => Some(id),
+            LogSource::Operation(_) => None,
+        });
+        Following::new(scope, app, seen, news, self.registry().clone(), self.layout().clone())
+    }
+}
+
+impl LogQuery {
+    /// Whether anything can come: nothing does before an instant that has passed.
+    fn waits(&self) -> bool {
+        self.follow == Follow::Yes && self.until.is_none_or(|until| until > Utc::now())
+    }
+}
+
+/// Where the log of an operation is.
+pub(crate) fn operation_log_path(layout: &Layout, app: AppId, id: OperationId) -> PathBuf {
+    layout.logs(app).join(format!("operation-{id}.log"))
+}
+
+/// The executions that have a log in a folder.
+fn executions_on_disk(folder: &Path) -> Result<BTreeSet<ExecutionId>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(Error::io(format!("list the logs in `{}`", folder.display()), error)),
+    };
+    let id = |path: &Path| path.file_stem()?.to_str()?.parse::<ExecutionId>().ok();
+    Ok(entries.filter_map(|entry| id(&entry.ok()?.path())).collect())
+}
+
+impl LogStreamer {
+    async fn open(files: Vec<Source>, query: &LogQuery, follow: Option<Following>) -> Result<Self> {
+        let filter = Filter { since: query.since, until: query.until, stream: query.stream };
+        let files = match query.tail {
+            Some(count) => last_of(files, count.min(LONGEST_TAIL), filter).await?,
+            None => files.into(),
+        };
+        Ok(Self { files, filter, follow })
+    }
+
+    /// The next lines, at least one; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<LogLine>>> {
+        while let Some(file) = self.files.front_mut() {
+            let lines = if file.is_done() { Vec::new() } else { file.read(self.filter).await? };
+            if file.is_done() {
+                self.hand_over()?;
+            }
+            if !lines.is_empty() {
+                return Ok(Some(lines));
+            }
+        }
+        let Some(following) = &mut self.follow else { return Ok(None) };
+        while let Some(mut lines) = following.next().await? {
+            lines.retain(|line| self.filter.passes(line.at, line.stream));
+            if !lines.is_empty() {
+                return Ok(Some(lines));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A file whose process lives is followed from where reading it has ended.
+    fn hand_over(&mut self) -> Result<()> {
+        match (self.files.pop_front(), &mut self.follow) {
+            (Some(file), Some(following)) if file.after == After::Following => following.take_over(file),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The last lines over several files, and the files that are followed whether they have any of these or not.
+async fn last_of(files: Vec<Source>, count: usize, filter: Filter) -> Result<VecDeque<Source>> {
+    let (mut kept, mut wanted) = (VecDeque::new(), count);
+    for mut file in files.into_iter().rev() {
+        if wanted > 0 || file.after == After::Following {
+            wanted -= file.keep_last(wanted, filter).await?;
+            kept.push_front(file);
+        }
+    }
+    Ok(kept)
+}

@@ -1,0 +1,278 @@
+//! Waiting for what comes next: the files of live processes, and the news of new ones.
+//!
+//! News can be missed by a reader that is slow. Then the database is asked what there is, which is why nothing here
+//! depends on having heard of a beginning or an end.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use futures_util::future::select_all;
+use mantyx_api_types::{LiveMessage, LogLine, LogSource};
+use mantyx_core::{AppId, Error, ExecutionId, ExecutionStatus, OperationId, OperationStatus, Result};
+use mantyx_logs::Follower;
+use mantyx_registry::Registry;
+use mantyx_registry::tables::{executions, operations};
+use mantyx_settings::Layout;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::source::{Source, line, read_error};
+use crate::launch;
+
+/// What is waited for once the past has been read.
+pub(super) struct Following {
+    scope: Scope,
+    app: AppId,
+    seen: Seen,
+    news: broadcast::Receiver<LiveMessage>,
+    registry: Registry,
+    layout: Layout,
+    followed: Vec<Followed>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All executions, those to come included.
+    App,
+    /// One execution or operation, until it is over.
+    One(LogSource),
+}
+
+/// A file that is followed.
+struct Followed {
+    source: LogSource,
+    follower: Follower,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// More may be written.
+    Open,
+    /// All is written: it is read to its end and then let go.
+    Over,
+}
+
+impl Following {
+    /// Follows nothing yet. What was seen already is not followed again from its beginning.
+    pub(super) fn new(
+        scope: Scope,
+        app: AppId,
+        seen: impl IntoIterator<Item = ExecutionId>,
+        news: broadcast::Receiver<LiveMessage>,
+        registry: Registry,
+        layout: Layout,
+    ) -> Self {
+        let seen = seen.into_iter().collect();
+        Self { scope, app, seen, news, registry, layout, followed: Vec::new() }
+    }
+
+    /// Goes on with a file where reading it has ended.
+    pub(super) fn take_over(&mut self, file: Source) -> Result<()> {
+        let position = file.end();
+        self.follow(file.whose, file.path, position)
+    }
+
+    /// Lines of any file that is followed; `None` once the one thing that is followed is over.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<LogLine>>> {
+        loop {
+            if let Some(lines) = self.rest().await? {
+                return Ok(Some(lines));
+            }
+            if self.followed.is_empty() && self.scope != Scope::App {
+                return Ok(None);
+            }
+            tokio::select! {
+                ready = any_ready(&mut self.followed) => {
+                    let lines = self.read(ready?).await?;
+                    if !lines.is_empty() {
+                        return Ok(Some(lines));
+                    }
+                }
+                news = self.news.recv() => match news {
+                    Ok(message) => self.hear(message).await?,
+                    Err(RecvError::Lagged(_)) => self.catch_up().await?,
+                    Err(RecvError::Closed) => return Ok(None),
+                },
+            }
+        }
+    }
+
+    fn follow(&mut self, source: LogSource, path: PathBuf, position: u64) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            mantyx_platform::folders::create(folder, 0o700)?;
+        }
+        let follower = Follower::new(&path, position).map_err(|e| read_error(&path, e))?;
+        self.followed.push(Followed { source, follower, stage: Stage::Open });
+        Ok(())
+    }
+
+    async fn read(&mut self, index: usize) -> Result<Vec<LogLine>> {
+        let Followed { source, follower, .. } = &mut self.followed[index];
+        let records = follower.read().await.map_err(|e| Error::io("follow a log", e))?;
+        Ok(records.into_iter().map(|record| line(*source, record)).collect())
+    }
+
+    /// What is left of files that are over.
+    async fn rest(&mut self) -> Result<Option<Vec<LogLine>>> {
+        while let Some(index) = self.followed.iter().position(|file| file.stage == Stage::Over) {
+            let lines = self.read(index).await?;
+            if !lines.is_empty() {
+                return Ok(Some(lines));
+            }
+            self.followed.remove(index);
+        }
+        Ok(None)
+    }
+
+    async fn hear(&mut self, message: LiveMessage) -> Result<()> {
+        match (self.scope, message) {
+            (Scope::App, LiveMessage::Execution { execution }) => {
+                if self.seen.insert(execution.id) && self.is_ours(execution.id).await? {
+                    self.begin(execution.id)?;
+                }
+                self.settle(execution.id, execution.status);
+            }
+            (Scope::One(LogSource::Execution(id)), LiveMessage::Execution { execution })
+                if execution.id == id =>
+            {
+                self.settle(id, execution.status);
+            }
+            (Scope::One(LogSource::Operation(id)), LiveMessage::Operation { operation })
+                if operation.id == id && operation.status != OperationStatus::Running =>
+            {
+                self.end(LogSource::Operation(id));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// News were missed: what they said is in the database.
+    async fn catch_up(&mut self) -> Result<()> {
+        if let Scope::One(LogSource::Operation(id)) = self.scope {
+            return self.catch_up_operation(id).await;
+        }
+        for (id, status) in self.executions_now().await? {
+            if self.scope == Scope::App && self.seen.insert(id) {
+                self.begin(id)?;
+            }
+            self.settle(id, status);
+        }
+        Ok(())
+    }
+
+    async fn catch_up_operation(&mut self, id: OperationId) -> Result<()> {
+        let row = self.registry.read(move |db| operations::find(db, id)).await?;
+        if row.is_none_or(|row| row.status.0 != OperationStatus::Running) {
+            self.end(LogSource::Operation(id));
+        }
+        Ok(())
+    }
+
+    /// How those that are followed stand, and the newest ones of an app, the oldest first.
+    async fn executions_now(&self) -> Result<Vec<(ExecutionId, ExecutionStatus)>> {
+        let (app, scope) = (self.app, self.scope);
+        let followed: Vec<ExecutionId> = self.followed.iter().filter_map(Followed::execution).collect();
+        self.registry
+            .read(move |db| {
+                let mut rows = Vec::new();
+                if scope == Scope::App {
+                    rows = executions::page(db, Some(app), None, NEWEST)?;
+                }
+                for id in followed {
+                    rows.extend(executions::find(db, id)?);
+                }
+                let mut all: Vec<_> = rows.into_iter().map(|row| (row.id.0, row.status.0)).collect();
+                all.sort_unstable_by_key(|(id, _)| *id);
+                Ok(all)
+            })
+            .await
+    }
+
+    /// An app may go by another name by now, so that the name in the news does not tell.
+    async fn is_ours(&self, id: ExecutionId) -> Result<bool> {
+        let row = self.registry.read(move |db| executions::find(db, id)).await?;
+        Ok(row.is_some_and(|row| row.app_id.0 == self.app))
+    }
+
+    /// A new execution of the app is followed from its first line.
+    fn begin(&mut self, id: ExecutionId) -> Result<()> {
+        let path = launch::log_path(&self.layout, self.app, id);
+        self.follow(LogSource::Execution(id), path, 0)
+    }
+
+    fn settle(&mut self, id: ExecutionId, status: ExecutionStatus) {
+        if status.is_final() {
+            self.end(LogSource::Execution(id));
+        }
+    }
+
+    /// All of a log is written before the end of its execution or operation is told.
+    fn end(&mut self, source: LogSource) {
+        let its = self.followed.iter_mut().filter(|file| file.source == source);
+        its.for_each(|file| file.stage = Stage::Over);
+    }
+}
+
+impl Followed {
+    fn execution(&self) -> Option<ExecutionId> {
+        match self.source {
+            LogSource::Execution(id) => Some(id),
+            LogSource::Operation(_) => None,
+        }
+    }
+}
+
+/// How many executions are looked at when news were missed. More than that never begin while a reader falls behind
+/// by as many messages as are kept for it.
+const NEWEST: i64 = 500;
+
+/// Which executions were seen before, of this app or another. It remembers the newest, because ids sort by time.
+#[derive(Debug, Default)]
+struct Seen {
+    ids: BTreeSet<ExecutionId>,
+    /// All up to this one count as seen.
+    floor: Option<ExecutionId>,
+}
+
+impl Seen {
+    const REMEMBERED: usize = 1000;
+
+    /// Tells whether it is new.
+    fn insert(&mut self, id: ExecutionId) -> bool {
+        if self.floor.is_some_and(|floor| id <= floor) || !self.ids.insert(id) {
+            return false;
+        }
+        if self.ids.len() > Self::REMEMBERED {
+            self.floor = self.ids.pop_first();
+        }
+        true
+    }
+}
+
+impl FromIterator<ExecutionId> for Seen {
+    fn from_iter<T: IntoIterator<Item = ExecutionId>>(ids: T) -> Self {
+        let mut seen = Self::default();
+        for id in ids {
+            seen.insert(id);
+        }
+        seen
+    }
+}
+
+/// Waits for any file to have more. They take turns, so that a busy one does not silence the others.
+async fn any_ready(files: &mut [Followed]) -> Result<usize> {
+    if files.is_empty() {
+        return std::future::pending().await;
+    }
+    files.rotate_left(1);
+    let each = files
+        .iter_mut()
+        .enumerate()
+        .map(|(index, file)| Box::pin(async move { file.follower.ready().await.map(|()| index) }));
+    select_all(each).await.0.map_err(|e| Error::io("follow a log", e))
+}
+
+#[cfg(test)]
+mod tests;

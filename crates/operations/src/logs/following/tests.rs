@@ -1,0 +1,189 @@
+//! Following, with a database of its own and no daemon.
+
+use super::*;
+use chrono::Utc;
+use mantyx_core::{Actor, AppName, InstanceId, Trigger};
+use mantyx_logs::{LogWriter, Stream};
+use mantyx_registry::tables::executions::{Claim, Execution, Finish};
+use mantyx_registry::{Change, Store, Word};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+/// A database and a folder for logs, with executions as the daemon would have them.
+struct World {
+    _root: TempDir,
+    registry: Registry,
+    layout: Layout,
+    app: AppId,
+}
+
+impl World {
+    fn new() -> Self {
+        let root = TempDir::new().unwrap();
+        let registry = Registry::new(Store::open(&root.path().join("mantyx.db")).unwrap());
+        let layout = Layout::new(root.path());
+        Self { _root: root, registry, layout, app: AppId::generate() }
+    }
+
+    fn follow(&self, scope: Scope) -> Following {
+        let news = self.registry.subscribe();
+        Following::new(scope, self.app, [], news, self.registry.clone(), self.layout.clone())
+    }
+
+    async fn change(&self, work: impl FnOnce(&mut Change<'_, '_>) -> Result<()> + Send + 'static) {
+        self.registry.change(&Actor::Mantyx, work).await.unwrap();
+    }
+
+    async fn begin(&self, app: AppId, name: &str) -> ExecutionId {
+        let row = row(app, name);
+        let id = row.id.0;
+        self.change(move |change| {
+            assert_eq!(executions::insert(change, &row)?, Claim::Won);
+            change.touch_execution(id);
+            Ok(())
+        })
+        .await;
+        id
+    }
+
+    async fn end(&self, id: ExecutionId) {
+        let status = Word(ExecutionStatus::Success);
+        let finished_at = Some(Utc::now());
+        let finish =
+            Finish { status, exit: None, cause: None, finished_at, cpu_seconds: None, peak_memory: None };
+        self.change(move |change| {
+            executions::finish(change, id, &finish)?;
+            change.touch_execution(id);
+            Ok(())
+        })
+        .await;
+    }
+
+    fn say(&self, id: ExecutionId, text: &str) {
+        let path = launch::log_path(&self.layout, self.app, id);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut writer = LogWriter::open(path).unwrap();
+        writer.write(Stream::Stdout, SystemTime::now(), format!("{text}\n").as_bytes()).unwrap();
+    }
+
+    /// So many messages that whoever is listening misses some.
+    fn chatter(&self) {
+        (0..5000).for_each(|_| self.registry.tell(LiveMessage::AppGone { id: AppId::generate() }));
+    }
+}
+
+fn row(app: AppId, name: &str) -> Execution {
+    Execution {
+        id: Word(ExecutionId::generate()),
+        app_id: Word(app),
+        app_name: Word(AppName::parse(name).unwrap()),
+        instance_id: Word(InstanceId::generate()),
+        release: 1,
+        revision: 1,
+        trigger: Word(Trigger::Manual),
+        schedule_id: None,
+        due_at: None,
+        status: Word(ExecutionStatus::Running),
+        pid: None,
+        exit: None,
+        cause: None,
+        started_at: Utc::now(),
+        finished_at: None,
+        cpu_seconds: None,
+        peak_memory: None,
+    }
+}
+
+async fn texts(following: &mut Following) -> Vec<String> {
+    let next = tokio::time::timeout(Duration::from_secs(20), following.next());
+    let lines = next.await.unwrap().unwrap().unwrap_or_default();
+    lines.into_iter().map(|line| line.text).collect()
+}
+
+#[tokio::test]
+async fn a_new_execution_is_followed_and_let_go_once_it_is_read() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App);
+    let id = world.begin(world.app, "wiki").await;
+    world.say(id, "one");
+    assert_eq!(texts(&mut following).await, ["one"]);
+    world.say(id, "two");
+    world.end(id).await;
+    assert_eq!(texts(&mut following).await, ["two"]);
+    let next = world.begin(world.app, "wiki").await;
+    world.say(next, "three");
+    assert_eq!(texts(&mut following).await, ["three"]);
+    assert_eq!(following.followed.len(), 1, "the first one is let go");
+}
+
+#[tokio::test]
+async fn it_is_the_app_that_counts_and_not_its_name() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App);
+    let other = world.begin(AppId::generate(), "wiki").await;
+    world.say(other, "of another app that was called so");
+    let renamed = world.begin(world.app, "old-wiki").await;
+    world.say(renamed, "ours");
+    assert_eq!(texts(&mut following).await, ["ours"]);
+    assert_eq!(following.followed.len(), 1);
+}
+
+#[tokio::test]
+async fn a_beginning_and_an_end_that_were_missed_are_found() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App);
+    let short = world.begin(world.app, "wiki").await;
+    world.say(short, "short");
+    world.end(short).await;
+    let long = world.begin(world.app, "wiki").await;
+    world.chatter();
+    assert_eq!(texts(&mut following).await, ["short"]);
+    world.say(long, "long");
+    assert_eq!(texts(&mut following).await, ["long"]);
+    world.end(long).await;
+    world.chatter();
+    let last = world.begin(world.app, "wiki").await;
+    world.say(last, "last");
+    assert_eq!(texts(&mut following).await, ["last"]);
+    assert_eq!(following.followed.len(), 1);
+}
+
+#[tokio::test]
+async fn the_one_execution_ends_it_also_when_its_end_was_missed() {
+    let world = World::new();
+    let id = world.begin(world.app, "wiki").await;
+    let whose = LogSource::Execution(id);
+    let mut following = world.follow(Scope::One(whose));
+    following.begin(id).unwrap();
+    world.say(id, "last words");
+    world.end(id).await;
+    world.chatter();
+    assert_eq!(texts(&mut following).await, ["last words"]);
+    let end = tokio::time::timeout(Duration::from_secs(20), following.next()).await;
+    assert!(end.unwrap().unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_busy_file_does_not_silence_another() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App);
+    let busy = world.begin(world.app, "wiki").await;
+    let calm = world.begin(world.app, "wiki").await;
+    (0..3).for_each(|_| world.say(busy, &"x".repeat(400_000)));
+    world.say(calm, "heard");
+    let mut before = 0;
+    while texts(&mut following).await != ["heard"] {
+        before += 1;
+        world.say(busy, &"x".repeat(400_000));
+    }
+    assert!(before < 10, "{before} batches of the busy one came first");
+}
+
+#[test]
+fn what_was_seen_long_ago_is_not_new() {
+    let ids: Vec<_> = (0..Seen::REMEMBERED + 5).map(|_| ExecutionId::generate()).collect();
+    let mut seen: Seen = ids.iter().copied().collect();
+    assert_eq!(seen.ids.len(), Seen::REMEMBERED);
+    assert!(ids.into_iter().all(|id| !seen.insert(id)));
+    assert!(seen.insert(ExecutionId::generate()));
+}

@@ -1,0 +1,176 @@
+//! The handle, and how a Mantyx comes up and goes down.
+
+use std::sync::Arc;
+
+use chrono::Utc;
+use mantyx_api_types::{LiveMessage, TokenView};
+use mantyx_core::{Actor, EventKind, InstanceId, Result, Subject, Timestamp};
+use mantyx_platform::folders;
+use mantyx_platform::lock::FolderLock;
+use mantyx_registry::{PortPool, Registry, Store};
+use mantyx_scheduler::Scheduler;
+use mantyx_settings::{Layout, Settings};
+use mantyx_supervisor::{Supervisor, SupervisorConfig};
+use serde_json::json;
+use tokio::sync::{broadcast, mpsc, watch};
+
+use crate::access::Access;
+use crate::conductor::Conductor;
+use crate::due::DueRunner;
+use crate::host::HostMeter;
+use crate::locks::AppLocks;
+use crate::work::Cancellations;
+
+/// A running Mantyx. Cloning it clones the handle.
+#[derive(Clone)]
+pub struct Mantyx {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) layout: Layout,
+    pub(crate) registry: Registry,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) due: DueRunner,
+    /// Whether everything that was alive has been found.
+    up: watch::Sender<bool>,
+    pub(crate) access: Access,
+    pub(crate) locks: AppLocks,
+    pub(crate) cancellations: Cancellations,
+    pub(crate) host: HostMeter,
+    pub(crate) started_at: Timestamp,
+    /// Held for as long as this daemon lives, so that no second one shares the root.
+    _lock: FolderLock,
+}
+
+/// Who asks, as far as the API could tell.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The token that was shown.
+    pub token: TokenView,
+    /// The address that the request came from.
+    pub address: String,
+}
+
+impl Caller {
+    /// The same for the audit log.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        Actor::Token { name: self.token.name.clone(), address: self.address.clone() }
+    }
+}
+
+impl Mantyx {
+    /// Comes up: makes the folders, brings the database up to date, finds the processes that are alive, finishes or
+    /// undoes what was interrupted, starts what should run, and arms the schedules.
+    pub async fn open(settings: Settings) -> Result<Self> {
+        let layout = settings.layout();
+        prepare_folders(&layout)?;
+        let lock = FolderLock::acquire(&layout.run().join("daemon.lock"))?;
+        let registry = Registry::new(Store::open(&layout.database())?);
+        let access = Access::open(&registry, &layout).await?;
+        let (resume, resumed) = mpsc::unbounded_channel();
+        let conductor = Arc::new(Conductor::new(registry.clone(), &settings, resume));
+        let config = SupervisorConfig { run_dir: layout.run(), monitor_program: settings.monitor_program()? };
+        let supervisor = Supervisor::new(config, conductor)?;
+        let locks = AppLocks::default();
+        let (up, is_up) = watch::channel(false);
+        let due = DueRunner::new(registry.clone(), supervisor.clone(), locks.clone(), is_up);
+        let scheduler = Scheduler::open(&layout.jobs(), Arc::new(due.clone())).await?;
+        let inner = Inner {
+            host: HostMeter::new(&settings.root)?,
+            settings,
+            layout,
+            registry,
+            supervisor,
+            scheduler,
+            access,
+            due,
+            locks,
+            up,
+            cancellations: Cancellations::default(),
+            started_at: Utc::now(),
+            _lock: lock,
+        };
+        let mantyx = Self { inner: Arc::new(inner) };
+        mantyx.come_up().await?;
+        mantyx.spawn_resumer(resumed);
+        Ok(mantyx)
+    }
+
+    async fn come_up(&self) -> Result<()> {
+        self.reconcile_at_boot().await?;
+        self.inner.up.send_replace(true);
+        self.spawn_host_meter();
+        self.record_daemon(EventKind::DaemonStarted).await
+    }
+
+    /// Starts again what an earlier daemon had stopped for a restart.
+    fn spawn_resumer(&self, mut resumed: mpsc::UnboundedReceiver<InstanceId>) {
+        let mantyx = self.clone();
+        tokio::spawn(async move {
+            while let Some(instance) = resumed.recv().await {
+                if let Err(error) = mantyx.resume(instance).await {
+                    tracing::error!(?error, %instance, "a restart could not be finished");
+                }
+            }
+        });
+    }
+
+    /// Goes down: every app stays alive, and the next start finds it again and settles the operations under way.
+    pub async fn shutdown(&self) {
+        self.inner.cancellations.go_down();
+        self.inner.scheduler.shutdown().await;
+        self.inner.supervisor.shutdown().await;
+        if let Err(error) = self.record_daemon(EventKind::DaemonStopped).await {
+            tracing::warn!(?error, "the end could not be recorded");
+        }
+    }
+
+    /// What this daemon was told.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Everything that changes from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<LiveMessage> {
+        self.inner.registry.subscribe()
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.inner.layout
+    }
+
+    pub(crate) fn port_pool(&self) -> PortPool {
+        self.inner.settings.port_pool_first..=self.inner.settings.port_pool_last
+    }
+
+    async fn record_daemon(&self, kind: EventKind) -> Result<()> {
+        let version = env!("CARGO_PKG_VERSION");
+        let subject = Subject { kind: "daemon".into(), id: "mantyx".into(), name: "Mantyx".into() };
+        let payload = json!({ "version": version });
+        self.registry().change(&Actor::Mantyx, move |change| change.record(kind, &subject, payload)).await
+    }
+}
+
+/// The root itself may be walked through by apps; what holds secrets may not.
+fn prepare_folders(layout: &Layout) -> Result<()> {
+    for open in [layout.root().to_owned(), layout.apps(), layout.all_environments(), layout.cache()] {
+        folders::create(&open, 0o755)?;
+    }
+    let private =
+        [layout.config(), layout.data(), layout.all_logs(), layout.run(), layout.trash(), layout.uploads()];
+    private.iter().try_for_each(|folder| folders::create(folder, 0o700))
+}

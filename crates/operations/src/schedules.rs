@@ -1,0 +1,204 @@
+//! Schedules: make, change, remove, preview.
+
+use chrono::Utc;
+use mantyx_api_types::{NewSchedule, Page, SchedulePatch, SchedulePreview, ScheduleView};
+use mantyx_core::{
+    Actor, AppName, AppType, Error, EventKind, Result, ScheduleId, ScheduleSpec, Subject, Timestamp, Timing,
+};
+use mantyx_registry::tables::schedules::{self, Changes, Schedule};
+use mantyx_registry::tables::{apps, instances};
+use mantyx_registry::{Change, Json, Read, Word, views};
+use serde_json::json;
+
+use crate::mantyx::Mantyx;
+use crate::work::whole;
+
+/// How many instants a preview shows.
+const SHOWN: usize = 10;
+
+/// Whether a schedule is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    Yes,
+    No,
+}
+
+impl Mantyx {
+    /// All schedules, or those of one app.
+    pub async fn schedules(&self, app: Option<&AppName>) -> Result<Page<ScheduleView>> {
+        let app = app.cloned();
+        let items = self
+            .registry()
+            .read(move |db| match app {
+                Some(name) => {
+                    let app = views::find_app_by_name(db, &name)?;
+                    views::schedules_of(db, &app)
+                }
+                None => all(db),
+            })
+            .await?;
+        Ok(Page { items, next_cursor: None })
+    }
+
+    /// One schedule.
+    pub async fn schedule(&self, id: ScheduleId) -> Result<ScheduleView> {
+        self.registry().read(move |db| one(db, id)).await
+    }
+
+    /// Makes a schedule.
+    pub async fn create_schedule(&self, actor: &Actor, new: NewSchedule) -> Result<ScheduleView> {
+        mantyx_scheduler::parse(&new.spec)?;
+        refuse_nameless(&new.name)?;
+        let (mantyx, actor) = (self.clone(), actor.clone());
+        whole(async move {
+            let app = mantyx.find(&new.app).await?;
+            refuse_perpetual(&app)?;
+            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            let on = if new.enabled { On::Yes } else { On::No };
+            let add = move |change: &mut Change<'_, '_>| insert(change, &app, new.name, new.spec, on);
+            let id = mantyx.registry().change(&actor, add).await?;
+            mantyx.rearm(id).await?;
+            mantyx.schedule(id).await
+        })
+        .await
+    }
+
+    /// Changes a schedule.
+    pub async fn patch_schedule(
+        &self,
+        actor: &Actor,
+        id: ScheduleId,
+        patch: SchedulePatch,
+    ) -> Result<ScheduleView> {
+        if let Some(spec) = &patch.spec {
+            mantyx_scheduler::parse(spec)?;
+        }
+        if let Some(name) = &patch.name {
+            refuse_nameless(name)?;
+        }
+        let (mantyx, actor) = (self.clone(), actor.clone());
+        whole(async move {
+            mantyx.registry().change(&actor, move |change| update(change, id, patch)).await?;
+            mantyx.rearm(id).await?;
+            mantyx.schedule(id).await
+        })
+        .await
+    }
+
+    /// Removes a schedule.
+    pub async fn delete_schedule(&self, actor: &Actor, id: ScheduleId) -> Result<()> {
+        let (mantyx, actor) = (self.clone(), actor.clone());
+        whole(async move {
+            mantyx.registry().change(&actor, move |change| remove(change, id)).await?;
+            mantyx.inner().scheduler.remove(id);
+            Ok(())
+        })
+        .await
+    }
+
+    /// What a schedule would do.
+    pub fn preview_schedule(&self, spec: &ScheduleSpec) -> Result<SchedulePreview> {
+        let schedule = mantyx_scheduler::parse(spec)?;
+        Ok(SchedulePreview { words: schedule.words(), next: schedule.next(Utc::now(), SHOWN) })
+    }
+
+    /// The time zone that new schedules are read in.
+    pub(crate) fn timezone(&self) -> String {
+        self.settings().timezone.clone().unwrap_or_else(mantyx_scheduler::local_timezone)
+    }
+}
+
+/// A perpetual app runs always: there is nothing to be due.
+fn refuse_perpetual(app: &apps::App) -> Result<()> {
+    if app.app_type.0 == AppType::Scheduled {
+        return Ok(());
+    }
+    let detail =
+        format!("`{}` is perpetual: it runs always, and a schedule would never start it", app.name.0);
+    Err(Error::field("app", detail).hint("Change its type to `scheduled` first"))
+}
+
+fn refuse_nameless(name: &str) -> Result<()> {
+    if name.trim().is_empty() {
+        return Err(Error::field("name", "A schedule needs a name, so that it can be told from others"));
+    }
+    Ok(())
+}
+
+/// Adds a schedule to an app. It counts from now.
+pub(crate) fn insert(
+    change: &mut Change<'_, '_>,
+    app: &apps::App,
+    name: String,
+    spec: ScheduleSpec,
+    on: On,
+) -> Result<ScheduleId> {
+    let instance = instances::of_app(change, app.id.0)?;
+    let now = change.now();
+    let row = Schedule {
+        id: Word(ScheduleId::generate()),
+        instance_id: instance.id,
+        name: name.trim().to_owned(),
+        enabled: on == On::Yes,
+        spec: Json(anchored(spec, now)),
+        decided_to: now,
+        created_at: now,
+    };
+    schedules::insert(change, &row)?;
+    record(change, EventKind::ScheduleCreated, &row, app)?;
+    Ok(row.id.0)
+}
+
+fn update(change: &mut Change<'_, '_>, id: ScheduleId, patch: SchedulePatch) -> Result<()> {
+    let (row, app) = find(change, id)?;
+    let now = change.now();
+    let changes = Changes {
+        name: Some(patch.name.unwrap_or(row.name)),
+        enabled: patch.enabled,
+        spec: patch.spec.map(|spec| Json(anchored(spec, now))),
+        decided_to: Some(now),
+    };
+    schedules::update(change, id, &changes)?;
+    let (row, _) = find(change, id)?;
+    record(change, EventKind::ScheduleChanged, &row, &app)
+}
+
+fn remove(change: &mut Change<'_, '_>, id: ScheduleId) -> Result<()> {
+    let (row, app) = find(change, id)?;
+    schedules::delete(change, id)?;
+    record(change, EventKind::ScheduleDeleted, &row, &app)
+}
+
+fn record(change: &mut Change<'_, '_>, kind: EventKind, row: &Schedule, app: &apps::App) -> Result<()> {
+    let subject = Subject { kind: "schedule".into(), id: row.id.0.to_string(), name: row.name.clone() };
+    let payload = json!({ "app": app.name.0, "enabled": row.enabled, "spec": row.spec.0 });
+    change.touch_app(app.id.0);
+    change.record(kind, &subject, payload)
+}
+
+fn find(db: &mut Read<'_>, id: ScheduleId) -> Result<(Schedule, apps::App)> {
+    let row = schedules::find(db, id)?.ok_or_else(|| Error::not_found("schedule", id))?;
+    let instance = instances::find(db, row.instance_id.0)?.ok_or_else(|| Error::not_found("schedule", id))?;
+    Ok((row, views::find_app(db, instance.app_id.0)?))
+}
+
+fn one(db: &mut Read<'_>, id: ScheduleId) -> Result<ScheduleView> {
+    let (row, app) = find(db, id)?;
+    views::schedule(row, &app.name.0)
+}
+
+fn all(db: &mut Read<'_>) -> Result<Vec<ScheduleView>> {
+    let mut items = Vec::new();
+    for app in apps::list(db)? {
+        items.extend(views::schedules_of(db, &app)?);
+    }
+    Ok(items)
+}
+
+/// An interval without an anchor counts from now, and must go on doing so.
+fn anchored(mut spec: ScheduleSpec, now: Timestamp) -> ScheduleSpec {
+    if let Timing::Interval { anchor, .. } = &mut spec.timing {
+        anchor.get_or_insert(now);
+    }
+    spec
+}
