@@ -1,0 +1,173 @@
+//! How long something without an end goes on: as long as the daemon does, and as long as the token that opened it
+//! lets in. Streams of events and live connections are let in here, and told here when they are over.
+//!
+//! One task hears of every change and only says when there is reason to doubt: a token was revoked, the password
+//! was set, or it missed something. Everybody who was let in then asks again. Nothing is decided from the event
+//! itself, so that what ends a token stands in one place.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::Utc;
+use mantyx_api_types::{LiveMessage, LiveTicket};
+use mantyx_core::{Code, Error, EventKind, Result, Timestamp};
+use mantyx_operations::{Caller, Mantyx};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// How long the bearer behind a ticket is kept: longer than any ticket is good.
+const TICKET_LIFE: Duration = Duration::from_secs(60);
+
+/// How often the clock is looked at while a token ends later: it may jump, and no timer hears of that.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Lets in, and calls off.
+pub(crate) struct Gate {
+    mantyx: Mantyx,
+    doubts: watch::Receiver<()>,
+    closing: CancellationToken,
+    /// A ticket says whose it is, but only a bearer can be asked about again.
+    bearers: Mutex<HashMap<String, (String, Instant)>>,
+}
+
+/// Why something is over.
+pub(crate) enum End {
+    /// The daemon goes down.
+    Closing,
+    /// The token lets in no more.
+    Refused(Error),
+}
+
+impl Gate {
+    /// Begins to listen, on the runtime that this is called on.
+    pub(crate) fn new(mantyx: &Mantyx) -> Self {
+        let (raise, doubts) = watch::channel(());
+        tokio::spawn(listen(mantyx.subscribe(), raise));
+        Self { mantyx: mantyx.clone(), doubts, closing: CancellationToken::new(), bearers: Mutex::default() }
+    }
+
+    /// Calls everything off, because the daemon goes down.
+    pub(crate) fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Lets in whoever has this token. It is asked about once more, now that its end would be heard of.
+    pub(crate) async fn admit(&self, bearer: &str) -> Result<Admission> {
+        let mut doubts = self.doubts.clone();
+        doubts.mark_unchanged();
+        let token = self.mantyx.authenticate(bearer).await?;
+        Ok(Admission {
+            mantyx: self.mantyx.clone(),
+            bearer: bearer.to_owned(),
+            expires_at: token.expires_at,
+            doubts,
+            closing: self.closing.clone(),
+        })
+    }
+
+    /// A ticket for a caller with this token.
+    pub(crate) fn issue_ticket(&self, caller: &Caller, bearer: &str) -> Result<LiveTicket> {
+        let issued = self.mantyx.issue_ticket(&caller.token)?;
+        let (now, mut bearers) = (Instant::now(), self.bearers());
+        bearers.retain(|_, (_, until)| *until > now);
+        bearers.insert(issued.ticket.clone(), (bearer.to_owned(), now + TICKET_LIFE));
+        Ok(issued)
+    }
+
+    /// Lets in whoever has this ticket, which is used up by it.
+    pub(crate) async fn admit_ticket(&self, ticket: &str) -> Result<Admission> {
+        let bearer = self.bearers().remove(ticket).map(|(bearer, _)| bearer);
+        self.mantyx.redeem_ticket(ticket)?;
+        let bearer = bearer.ok_or_else(|| Error::new(Code::Unauthenticated, "The ticket is not known"))?;
+        self.admit(&bearer).await
+    }
+
+    fn bearers(&self) -> MutexGuard<'_, HashMap<String, (String, Instant)>> {
+        self.bearers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Raises a doubt whenever a token may have ended, until Mantyx is gone.
+async fn listen(mut changes: Receiver<LiveMessage>, raise: watch::Sender<()>) {
+    loop {
+        match changes.recv().await {
+            Ok(change) if !is_doubt(&change) => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => raise.send_replace(()),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+fn is_doubt(change: &LiveMessage) -> bool {
+    match change {
+        LiveMessage::Event { event } => {
+            matches!(event.kind, EventKind::TokenRevoked | EventKind::PasswordSet)
+        }
+        _ => false,
+    }
+}
+
+/// Somebody who was let in.
+pub(crate) struct Admission {
+    mantyx: Mantyx,
+    bearer: String,
+    expires_at: Option<Timestamp>,
+    doubts: watch::Receiver<()>,
+    closing: CancellationToken,
+}
+
+impl Admission {
+    /// Waits until it is over.
+    pub(crate) async fn over(mut self) -> End {
+        let closing = self.closing.clone();
+        tokio::select! {
+            biased;
+            () = closing.cancelled() => End::Closing,
+            error = self.refused() => End::Refused(error),
+        }
+    }
+
+    /// Asks again whenever there is reason to. Who cannot be asked about is let in no more.
+    async fn refused(&mut self) -> Error {
+        loop {
+            tokio::select! {
+                () = reached(self.expires_at) => {}
+                raised = self.doubts.changed() => if raised.is_err() {
+                    return Error::new(Code::Unavailable, "Mantyx goes down");
+                },
+            }
+            if let Err(error) = self.mantyx.authenticate(&self.bearer).await {
+                return error;
+            }
+        }
+    }
+}
+
+/// Waits for an instant; for ever when there is none.
+async fn reached(end: Option<Timestamp>) {
+    let Some(end) = end else { return std::future::pending().await };
+    loop {
+        match (end - Utc::now()).to_std() {
+            Ok(left) if !left.is_zero() => sleep(left.min(LOOK)).await,
+            _ => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn only_an_end_is_reached() {
+        assert!(reached(Some(Utc::now())).now_or_never().is_some());
+        assert!(reached(Some(Utc::now() - TimeDelta::days(1))).now_or_never().is_some());
+        assert!(reached(Some(Utc::now() + TimeDelta::days(100_000))).now_or_never().is_none());
+        assert!(reached(None).now_or_never().is_none());
+    }
+}

@@ -1,0 +1,241 @@
+//! `Idempotency-Key` on a POST (after the IETF's draft of that name): a client that does not know whether its request
+//! arrived sends it again, and is told what the first one was told.
+//!
+//! A request with a key is carried out even when its client has gone, because that is when it will be asked for
+//! again. What was refused as unreadable, for its credentials or for its haste was never begun, and what failed may
+//! be tried again: neither is kept.
+
+use std::future::Future;
+use std::time::Instant;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody, to_bytes};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::{Bytes, Data};
+use actix_web::{HttpMessage, HttpResponse, ResponseError};
+use futures_util::StreamExt;
+use mantyx_core::{Code, Error, Result};
+use mantyx_operations::Mantyx;
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use crate::access::token_of;
+use crate::inputs::JSON_LIMIT;
+use crate::problem::ApiError;
+use crate::replays::{Begun, Fingerprint, Kept, Key, Replays, Underway};
+use crate::runtime::{Daemon, Worker};
+use crate::uploads::OVERHEAD;
+
+/// The header of a request, and the one of an answer that was given before.
+pub(crate) const KEY: &str = "idempotency-key";
+const REPLAYED: &str = "idempotency-replayed";
+
+/// The longest key.
+const LONGEST: usize = 255;
+
+/// The most bytes of an answer that is kept.
+const ANSWER_LIMIT: usize = 64 << 10;
+
+/// The headers that belong to an answer; the others are added to every one.
+const HEADERS: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ALLOW];
+
+/// Carries a request out, unless its key says that it was.
+pub(crate) async fn replay(
+    mantyx: Data<Mantyx>,
+    replays: Data<Replays>,
+    daemon: Data<Daemon>,
+    worker: Data<Worker>,
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, actix_web::Error> {
+    let of_api = request.method() == Method::POST && request.path().starts_with("/api/");
+    let Some(token) = token_of(&request).filter(|_| of_api && request.headers().contains_key(KEY)) else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    let begun = async {
+        let key = Key { token, text: key_of(request.headers())? };
+        let fingerprint = fingerprint(&mut request).await?;
+        replays.begin(key, fingerprint, Instant::now())
+    };
+    let response = match begun.await {
+        Ok(Begun::First(underway)) => {
+            return carry_out(underway, daemon, &worker, next.call(request)).await;
+        }
+        Ok(Begun::Again(kept)) => again(&kept),
+        Err(error) => ApiError::from(error).error_response(),
+    };
+    let most = mantyx.settings().upload_limit.saturating_add(OVERHEAD);
+    pass_over(request.take_payload(), most).await;
+    Ok(request.into_response(response))
+}
+
+/// The one key of a request.
+fn key_of(headers: &HeaderMap) -> Result<String> {
+    let mut values = headers.get_all(KEY).map(|value| value.to_str().unwrap_or_default());
+    match (values.next(), values.next()) {
+        (Some(key), None) if (1..=LONGEST).contains(&key.len()) => Ok(key.to_owned()),
+        _ => {
+            let detail = format!("`Idempotency-Key` is not one text of 1 to {LONGEST} ASCII characters");
+            Err(Error::new(Code::Malformed, detail).hint("Make a new UUID for each request"))
+        }
+    }
+}
+
+/// What a request says. Its body is read for that, and put back.
+async fn fingerprint(request: &mut ServiceRequest) -> Result<Fingerprint> {
+    let path = request.path().to_owned();
+    if is_form(request.headers()) {
+        return Ok(Fingerprint { path, body: None });
+    }
+    let mut payload = request.take_payload();
+    let mut body = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let unreadable = |_| Error::new(Code::Malformed, "The body ended before it was complete");
+        body.extend_from_slice(&chunk.map_err(unreadable)?);
+        if body.len() > JSON_LIMIT {
+            let detail = format!("The body has more than {JSON_LIMIT} bytes");
+            return Err(Error::new(Code::UploadTooLarge, detail));
+        }
+    }
+    let digest = Sha256::digest(&body).into();
+    request.set_payload(Payload::from(Bytes::from(body)));
+    Ok(Fingerprint { path, body: Some(digest) })
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    media_type.trim_start().to_ascii_lowercase().starts_with("multipart/")
+}
+
+/// Carries a request out, and keeps its answer even when nobody waits for it any more.
+async fn carry_out<B: MessageBody + 'static>(
+    underway: Underway,
+    daemon: Data<Daemon>,
+    worker: &Worker,
+    answering: impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + 'static,
+) -> Result<ServiceResponse, actix_web::Error> {
+    let (answer, answered) = oneshot::channel();
+    worker.spawn(async move {
+        let outcome = match daemon.run(answering).await {
+            Ok(response) => keep(response, underway).await.map_err(actix_web::Error::from),
+            Err(error) => Err(error),
+        };
+        // Whoever asked may have gone.
+        let _ = answer.send(outcome);
+    });
+    let broken = |_| Err(ApiError::from(Error::internal("answer this request", "it broke off")).into());
+    answered.await.unwrap_or_else(broken)
+}
+
+/// Keeps an answer that is final.
+async fn keep<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    underway: Underway,
+) -> Result<ServiceResponse, ApiError> {
+    if !is_final(response.status()) {
+        return Ok(response.map_into_boxed_body());
+    }
+    let status = response.status();
+    let of = |name: HeaderName| Some((name.clone(), response.headers().get(name)?.clone()));
+    let headers = HEADERS.into_iter().filter_map(of).collect();
+    if !is_short(response.response().body().size()) {
+        underway.keep(Kept { status, headers, body: None }, Instant::now());
+        return Ok(response.map_into_boxed_body());
+    }
+    let (request, response) = response.into_parts();
+    let (head, body) = response.into_parts();
+    let read = to_bytes(body).await;
+    let body = read.map_err(|error| Error::internal("keep an answer", error.into().to_string()))?;
+    underway.keep(Kept { status, headers, body: Some(body.clone()) }, Instant::now());
+    Ok(ServiceResponse::new(request, head.set_body(BoxBody::new(body))))
+}
+
+/// Whether the same request would be answered like this for good.
+fn is_final(status: StatusCode) -> bool {
+    let passing = [
+        StatusCode::BAD_REQUEST,
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    status.is_success() || (status.is_client_error() && !passing.contains(&status))
+}
+
+fn is_short(size: BodySize) -> bool {
+    match size {
+        BodySize::None => true,
+        BodySize::Sized(length) => usize::try_from(length).is_ok_and(|length| length <= ANSWER_LIMIT),
+        BodySize::Stream => false,
+    }
+}
+
+/// The answer that was given before.
+fn again(kept: &Kept) -> HttpResponse {
+    let Some(body) = &kept.body else {
+        let location = kept.headers.iter().find(|(name, _)| name == LOCATION);
+        let made =
+            location.and_then(|(_, value)| value.to_str().ok()).unwrap_or("the list that it belongs to");
+        let detail = "This request was carried out, but its answer was too long to keep";
+        let error = Error::new(Code::IllegalState, detail).hint(format!("Look at {made}"));
+        return ApiError::from(error).error_response();
+    };
+    let mut response = HttpResponse::build(kept.status);
+    for header in &kept.headers {
+        response.insert_header(header.clone());
+    }
+    response.insert_header((REPLAYED, "true")).body(body.clone())
+}
+
+/// Reads what nobody will look at, because most clients hear nothing before they have said everything.
+async fn pass_over(mut payload: Payload, most: u64) {
+    let mut length = 0;
+    while let Some(Ok(chunk)) = payload.next().await {
+        length += chunk.len() as u64;
+        if length > most {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    #[test]
+    fn a_key_is_one_short_text() {
+        let read = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(HeaderName::from_static(KEY), HeaderValue::from_str(value).unwrap());
+            }
+            key_of(&headers)
+        };
+        assert_eq!(read(&["\"a b\""]).unwrap(), "\"a b\"");
+        for wrong in [&["a", "a"][..], &[""], &["ä"], &["x".repeat(256).as_str()]] {
+            assert_eq!(read(wrong).unwrap_err().code(), Code::Malformed, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_stays_as_it_is_is_kept() {
+        for kept in [200, 201, 202, 204, 404, 409, 413, 415, 422] {
+            assert!(is_final(StatusCode::from_u16(kept).unwrap()), "{kept}");
+        }
+        for passing in [400, 401, 403, 429, 500, 503] {
+            assert!(!is_final(StatusCode::from_u16(passing).unwrap()), "{passing}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_long_answer_is_not_given_again_and_nothing_is_done_twice() {
+        let headers = vec![(LOCATION, HeaderValue::from_static("/api/apps/x"))];
+        let response = again(&Kept { status: StatusCode::CREATED, headers, body: None });
+        assert_eq!(response.status(), StatusCode::CONFLICT);
+        let body = to_bytes(response.into_body()).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("/api/apps/x"));
+    }
+}

@@ -1,0 +1,46 @@
+//! REST, events, authentication and the page's files: the only crate that knows actix.
+//!
+//! A request passes five rings before it reaches a handler: [`shell`] catches panics and adds the security
+//! headers, [`origin`] turns away what is addressed to or comes from elsewhere, [`access`] looks up who is asking,
+//! [`idempotency`] answers a retry as before, and the handler's own arguments say how far that one's token must
+//! reach and what must be readable. The handler then makes one call on [`mantyx_operations::Mantyx`]. Whatever goes wrong on the way becomes a response in
+//! [`problem`]. There is one file for each resource, and [`routes`] lists them; the OpenAPI document is made from
+//! the same handlers.
+
+mod access;
+mod apps;
+mod connection;
+mod docs;
+mod document;
+mod events;
+mod executions;
+mod gate;
+mod idempotency;
+mod inputs;
+mod lifecycle;
+mod live;
+mod login;
+mod logs;
+mod new_app;
+mod operations;
+mod origin;
+mod page;
+mod paging;
+mod problem;
+mod replays;
+mod revision;
+mod routes;
+mod runtime;
+mod schedules;
+mod server;
+mod shell;
+mod sse;
+mod system;
+mod tokens;
+mod trash;
+mod uploads;
+mod waiting;
+
+pub use document::openapi;
+pub use login::login_link;
+pub use server::Server;

@@ -1,0 +1,131 @@
+//! The server: everything that handlers share, the app that actix runs in each worker, and its beginning and end.
+
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Bytes, Data};
+use actix_web::{App, HttpServer};
+use mantyx_core::{Error, Result};
+use mantyx_operations::Mantyx;
+use utoipa_actix_web::AppExt;
+
+use crate::gate::Gate;
+use crate::origin::Hosts;
+use crate::page::PageFolder;
+use crate::replays::Replays;
+use crate::routes::{self, Methods};
+use crate::runtime::{Daemon, Worker};
+use crate::schedules::Turn;
+use crate::{access, docs, document, idempotency, inputs, origin, shell};
+
+/// Requests are short and wait for the database: more workers would only cost memory.
+const MOST_WORKERS: usize = 4;
+
+/// Threads of a worker that read files of the page and write uploads.
+const BLOCKING_THREADS: usize = 4;
+
+/// Seconds for requests that are under way when the daemon goes down.
+const SHUTDOWN_SECONDS: u64 = 5;
+
+/// The OpenAPI document, written once.
+pub(crate) struct Document {
+    pub(crate) json: Bytes,
+}
+
+/// Everything that handlers share.
+#[derive(Clone)]
+pub struct Server {
+    mantyx: Data<Mantyx>,
+    hosts: Data<Hosts>,
+    page: Data<PageFolder>,
+    document: Data<Document>,
+    methods: Data<Methods>,
+    gate: Data<Gate>,
+    replays: Data<Replays>,
+    turn: Data<Turn>,
+    daemon: Data<Daemon>,
+}
+
+impl Server {
+    /// Prepares to serve this Mantyx. It is called on the runtime that everything lives on.
+    pub fn new(mantyx: Mantyx) -> Result<Self> {
+        let settings = mantyx.settings();
+        let machine = rustix::system::uname();
+        let hosts = Hosts::new(&machine.nodename().to_string_lossy(), &settings.allowed_hosts);
+        let page = PageFolder::new(settings.page_folder()?);
+        let document = document::openapi();
+        let json = document.to_json().map_err(|e| Error::internal("write the OpenAPI document", e))?;
+        Ok(Self {
+            gate: Data::new(Gate::new(&mantyx)),
+            mantyx: Data::new(mantyx),
+            hosts: Data::new(hosts),
+            page: Data::new(page),
+            methods: Data::new(Methods::of(&document)),
+            document: Data::new(Document { json: json.into() }),
+            replays: Data::default(),
+            turn: Data::default(),
+            daemon: Data::new(Daemon::current()),
+        })
+    }
+
+    /// The app that answers, for the worker that this is called on.
+    pub fn app(
+        &self,
+    ) -> App<
+        impl ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<impl MessageBody + use<>>,
+            Error = actix_web::Error,
+            InitError = (),
+        > + use<>,
+    > {
+        let (app, _) = App::new().into_utoipa_app().configure(routes::api).split_for_parts();
+        app.configure(inputs::configure)
+            .configure(docs::configure)
+            .app_data(self.mantyx.clone())
+            .app_data(self.hosts.clone())
+            .app_data(self.page.clone())
+            .app_data(self.document.clone())
+            .app_data(self.methods.clone())
+            .app_data(self.gate.clone())
+            .app_data(self.replays.clone())
+            .app_data(self.turn.clone())
+            .app_data(self.daemon.clone())
+            .app_data(Data::new(Worker::current()))
+            .default_service(web::to(routes::fallback))
+            // The last one is the outermost.
+            .wrap(from_fn(idempotency::replay))
+            .wrap(from_fn(access::identify))
+            .wrap(from_fn(origin::guard))
+            .wrap(from_fn(shell::shell))
+    }
+
+    /// Serves until `end`, then lets requests that are under way finish.
+    pub async fn serve(self, listener: TcpListener, end: impl Future<Output = ()>) -> io::Result<()> {
+        let gate = self.gate.clone();
+        let workers =
+            std::thread::available_parallelism().map_or(2, NonZeroUsize::get).clamp(2, MOST_WORKERS);
+        let server = HttpServer::new(move || self.app())
+            .workers(workers)
+            .worker_max_blocking_threads(BLOCKING_THREADS)
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .disable_signals()
+            .listen(listener)?
+            .run();
+        let handle = server.handle();
+        tokio::pin!(server);
+        tokio::select! {
+            outcome = &mut server => outcome,
+            () = end => {
+                gate.close();
+                tokio::join!(handle.stop(true), server).1
+            }
+        }
+    }
+}

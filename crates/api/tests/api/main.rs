@@ -1,0 +1,12 @@
+//! The API as its clients meet it: over HTTP, from a Mantyx in a temporary folder.
+#![cfg(test)]
+
+mod apps;
+mod conventions;
+mod credentials;
+mod endings;
+mod lists;
+mod live;
+mod openapi;
+mod retries;
+mod server;

@@ -1,0 +1,192 @@
+//! Requests with an `Idempotency-Key`: sent twice, carried out once.
+
+use std::convert::Infallible;
+
+use crate::live::DEADLINE;
+use crate::server::{Api, problem, refusal};
+use futures_util::stream;
+use mantyx_api_types::{AppView, NewToken, Page, Problem, TokenView};
+use mantyx_core::{Actor, Code, Scope};
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, RequestBuilder, Response};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// A Mantyx, and a token that may do everything.
+struct Story {
+    api: Api,
+    token: String,
+}
+
+impl Story {
+    async fn begin() -> Self {
+        let api = Api::start().await;
+        let token = api.token(Scope::Admin).await;
+        Self { api, token }
+    }
+
+    fn post(&self, path: &str, key: &str) -> RequestBuilder {
+        self.api.request("POST", path).bearer_auth(&self.token).header("Idempotency-Key", key)
+    }
+
+    fn upload(&self, key: &str, file: Part) -> RequestBuilder {
+        let form = Form::new().part("file", file.file_name("hello.py"));
+        self.post("/api/apps/upload/script", key).multipart(form)
+    }
+
+    fn make_token(&self, key: &str, name: &str) -> RequestBuilder {
+        self.post("/api/tokens", key).json(&json!({ "name": name, "scope": "read" }))
+    }
+
+    /// Waits until a file arrives.
+    async fn upload_has_begun(&self) {
+        let begun = async {
+            while std::fs::read_dir(self.api.mantyx.uploads()).unwrap().count() == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, begun).await.unwrap();
+    }
+
+    async fn apps(&self) -> Vec<AppView> {
+        self.api.mantyx.apps(&mantyx_api_types::AppFilter::default()).await.unwrap().items
+    }
+
+    async fn tokens_named(&self, name: &str) -> usize {
+        let tokens: Page<TokenView> = self.api.mantyx.tokens().await.unwrap();
+        tokens.items.iter().filter(|token| token.name == name).count()
+    }
+}
+
+fn script() -> Part {
+    Part::bytes(b"print('hello')\n".to_vec())
+}
+
+/// A file that arrives as far as it is sent.
+fn slow_script() -> (mpsc::Sender<&'static str>, Part) {
+    let (send, receive) = mpsc::channel(4);
+    let chunks = stream::unfold(receive, |mut receive: mpsc::Receiver<&'static str>| async {
+        receive.recv().await.map(|chunk| (Ok::<_, Infallible>(chunk), receive))
+    });
+    (send, Part::stream(Body::wrap_stream(chunks)))
+}
+
+fn is_replayed(response: &Response) -> bool {
+    response.headers().get("idempotency-replayed").is_some_and(|value| value == "true")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retried_upload_makes_one_app() {
+    let story = Story::begin().await;
+    let first = story.upload("one", script()).send().await.unwrap();
+    let retried = story.upload("one", script()).send().await.unwrap();
+    assert_eq!((first.status().as_u16(), retried.status().as_u16()), (201, 201));
+    assert_eq!((is_replayed(&first), is_replayed(&retried)), (false, true));
+    for name in ["location", "content-type", "content-security-policy"] {
+        assert_eq!(first.headers()[name], retried.headers()[name]);
+    }
+    assert_eq!(first.bytes().await.unwrap(), retried.bytes().await.unwrap());
+    assert_eq!(story.apps().await.len(), 1);
+    // A long one is read to its end before it is answered, or its client would hear of a broken connection.
+    let long = Part::bytes(vec![b'#'; 8 << 20]);
+    assert!(is_replayed(&story.upload("one", long).send().await.unwrap()));
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_request_waits_for_the_first() {
+    let story = Story::begin().await;
+    let (send, slow) = slow_script();
+    let first = tokio::spawn(story.upload("one", slow).send());
+    send.send("print('hel").await.unwrap();
+    story.upload_has_begun().await;
+    let second = problem(story.upload("one", script()).send().await.unwrap()).await;
+    assert_eq!(second.code, Code::OperationInProgress);
+    assert!(second.hint.is_some());
+    send.send("lo')\n").await.unwrap();
+    drop(send);
+    let first = first.await.unwrap().unwrap();
+    assert_eq!(first.status(), 201);
+    assert!(is_replayed(&story.upload("one", script()).send().await.unwrap()));
+    assert_eq!(story.apps().await.len(), 1);
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_broke_off_can_be_sent_again() {
+    let story = Story::begin().await;
+    let (send, slow) = slow_script();
+    let first = tokio::spawn(story.upload("one", slow).send());
+    send.send("print('hel").await.unwrap();
+    story.upload_has_begun().await;
+    first.abort();
+    let repeated = async {
+        loop {
+            let response = story.upload("one", script()).send().await.unwrap();
+            if response.status() != 409 {
+                return response;
+            }
+        }
+    };
+    let repeated = timeout(DEADLINE, repeated).await.unwrap();
+    assert_eq!((repeated.status().as_u16(), is_replayed(&repeated)), (201, false));
+    assert_eq!(story.apps().await.len(), 1);
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_stands_for_one_request_of_one_token() {
+    let story = Story::begin().await;
+    let first = story.make_token("one", "a").send().await.unwrap();
+    let retried = story.make_token("one", "a").send().await.unwrap();
+    assert!(is_replayed(&retried));
+    assert_eq!(first.text().await.unwrap(), retried.text().await.unwrap());
+    assert_eq!(refusal(story.make_token("one", "b")).await, Code::Invalid);
+    assert_eq!(refusal(story.post("/api/login/link", "one")).await, Code::Invalid);
+    assert_eq!((story.tokens_named("a").await, story.tokens_named("b").await), (1, 0));
+    let body = json!({ "name": "a", "scope": "read" });
+    let other = story.api.token(Scope::Admin).await;
+    let of_other = story.api.request("POST", "/api/tokens").bearer_auth(&other).json(&body);
+    let of_other = of_other.header("Idempotency-Key", "one").send().await.unwrap();
+    assert!(!is_replayed(&of_other));
+    assert_eq!(story.tokens_named("a").await, 2);
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_repeated_and_what_was_never_begun_is_not() {
+    let story = Story::begin().await;
+    let refused = |response: Response| async {
+        let replayed = is_replayed(&response);
+        let Problem { code, .. } = problem(response).await;
+        (code, replayed)
+    };
+    let nameless = || story.make_token("one", " ").send();
+    assert_eq!(refused(nameless().await.unwrap()).await, (Code::Invalid, false));
+    assert_eq!(refused(nameless().await.unwrap()).await, (Code::Invalid, true));
+    let broken = || story.post("/api/tokens", "two").header("content-type", "application/json").body("{");
+    for _ in 0..2 {
+        assert_eq!(refused(broken().send().await.unwrap()).await, (Code::Malformed, false));
+    }
+    assert_eq!(story.make_token("two", "whole").send().await.unwrap().status(), 201);
+    let long = story.post("/api/tokens", "three").json(&"x".repeat(2 << 20));
+    assert_eq!(refusal(long).await, Code::UploadTooLarge);
+    assert_eq!(refusal(story.make_token("", "x")).await, Code::Malformed);
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_no_credential() {
+    let story = Story::begin().await;
+    let made = NewToken { name: "gone".into(), scope: Scope::Admin, expires_in: None };
+    let gone = story.api.mantyx.create_token(&Actor::Mantyx, made).await.unwrap();
+    let send = || {
+        let request = story.api.request("POST", "/api/login/link").bearer_auth(&gone.secret);
+        request.header("Idempotency-Key", "one")
+    };
+    assert_eq!(send().send().await.unwrap().status(), 200);
+    story.api.mantyx.revoke_token(&Actor::Mantyx, gone.token.id).await.unwrap();
+    assert_eq!(refusal(send()).await, Code::Unauthenticated);
+    story.api.end().await;
+}

@@ -1,0 +1,81 @@
+//! A Mantyx that answers over HTTP, in a folder of its own, in one line.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+
+use mantyx_api::Server;
+use mantyx_api_types::{NewToken, Problem};
+use mantyx_core::{Actor, Code, Scope};
+use mantyx_operations::Mantyx;
+use mantyx_settings::Settings;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// It serves until it is ended or dropped.
+pub(crate) struct Api {
+    pub(crate) mantyx: Mantyx,
+    pub(crate) url: String,
+    client: Client,
+    end: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<std::io::Result<()>>>,
+    _root: tempfile::TempDir,
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With these settings beside the defaults.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let mut flags: BTreeMap<String, String> =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let page = root.path().join("page");
+        std::fs::create_dir(&page).unwrap();
+        flags.entry("page".into()).or_insert_with(|| page.display().to_string());
+        let settings = Settings::load(Some(root.path().join("root")), flags, std::iter::empty()).unwrap();
+        let mantyx = Mantyx::open(settings).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (end, ended) = oneshot::channel();
+        let server = Server::new(mantyx.clone()).unwrap();
+        let serving = tokio::spawn(server.serve(listener, async move {
+            let _ = ended.await;
+        }));
+        Self { mantyx, url, client: Client::new(), end: Some(end), serving: Some(serving), _root: root }
+    }
+
+    /// The secret of a new token.
+    pub(crate) async fn token(&self, scope: Scope) -> String {
+        let new = NewToken { name: format!("a test with {}", scope.as_str()), scope, expires_in: None };
+        self.mantyx.create_token(&Actor::Mantyx, new).await.unwrap().secret
+    }
+
+    /// A request without credentials.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.client.request(Method::from_bytes(method.as_bytes()).unwrap(), format!("{}{path}", self.url))
+    }
+
+    /// Ends the server and waits until it is gone.
+    pub(crate) async fn end(mut self) {
+        self.end.take().unwrap().send(()).unwrap();
+        self.serving.take().unwrap().await.unwrap().unwrap();
+        self.mantyx.shutdown().await;
+    }
+}
+
+/// The problem of a response, with its media type checked.
+pub(crate) async fn problem(response: Response) -> Problem {
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let status = response.status().as_u16();
+    let problem: Problem = response.json().await.unwrap();
+    assert_eq!(problem.status, status);
+    problem
+}
+
+/// The code of a request that is refused.
+pub(crate) async fn refusal(request: RequestBuilder) -> Code {
+    problem(request.send().await.unwrap()).await.code
+}
