@@ -1,0 +1,408 @@
+//! What can be typed.
+
+use std::num::NonZeroUsize;
+
+use chrono::{DateTime, Utc};
+use clap::{ArgGroup, Args, Subcommand};
+use clap_complete::Shell;
+use mantyx_core::{AppName, ExecutionId};
+
+use crate::connection::Connection;
+use crate::values::{
+    CatchUpChoice, OverlapChoice, PolicyChoice, ScopeChoice, StreamChoice, TypeChoice, seconds, variable,
+    web_port,
+};
+
+/// A whole command line for a running Mantyx: where it is may stand before the command or behind it.
+#[derive(Clone, Debug, Args)]
+pub struct Invocation {
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    #[command(subcommand)]
+    pub(crate) command: ClientCommand,
+}
+
+/// A command for a running Mantyx.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ClientCommand {
+    /// Deploy a folder, a script, an archive or a git repository as a new app
+    Deploy(Box<DeployArgs>),
+    /// List apps
+    #[command(visible_alias = "list")]
+    Ls(ListArgs),
+    /// Show an app
+    Status(AppArgs),
+    /// Print or follow the log of an app
+    Logs(LogsArgs),
+    /// Build the environment of an app
+    Install(AppArgs),
+    /// Let an app run: arm its schedules, or start it
+    Enable(AppArgs),
+    /// Switch an app off
+    Disable(AppArgs),
+    /// Start a perpetual app
+    Start(AppArgs),
+    /// Stop an app
+    Stop(AppArgs),
+    /// Restart a perpetual app
+    Restart(AppArgs),
+    /// Run a scheduled app once, now
+    Run(AppArgs),
+    /// List the executions of an app, the newest first
+    Executions(ExecutionsArgs),
+    /// List and change schedules
+    Schedule(ScheduleArgs),
+    /// Move an app to the trash
+    Rm(RemoveArgs),
+    /// List, restore and purge deleted apps
+    Trash(TrashArgs),
+    /// Make, list and revoke access tokens
+    Token(TokenArgs),
+    /// Set the password of `admin`, read from standard input
+    Password,
+    /// Print a link that logs a browser in, once
+    LoginLink,
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AppArgs {
+    /// The app's name
+    pub(crate) app: AppName,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// A folder, a `.py` file, an archive, or the address of a git repository
+    pub(crate) source: String,
+    /// The app's name
+    #[arg(long)]
+    pub(crate) name: Option<AppName>,
+    /// A name for people
+    #[arg(long)]
+    pub(crate) display_name: Option<String>,
+    /// What it is for
+    #[arg(long)]
+    pub(crate) description: Option<String>,
+    /// A word to group by; may be repeated
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// Whether it runs by schedules or always
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    pub(crate) app_type: Option<TypeChoice>,
+    /// A cron line such as `30 8 * * 1-5`
+    #[arg(long, value_name = "CRON")]
+    pub(crate) schedule: Option<String>,
+    /// What is started: `main.py`, `-m package`, a console script or a command line
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) entrypoint: Option<String>,
+    /// An argument for the entrypoint; may be repeated
+    #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+    /// An environment variable; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
+    /// The port of its own web page, or `auto`
+    #[arg(long, value_name = "PORT", value_parser = web_port)]
+    pub(crate) web_port: Option<serde_json::Value>,
+    /// Which exits of a perpetual app lead to another start
+    #[arg(long, value_enum, value_name = "POLICY")]
+    pub(crate) restart_policy: Option<PolicyChoice>,
+    /// Which Pythons will do, such as `>=3.11`
+    #[arg(long, value_name = "CONSTRAINT")]
+    pub(crate) python: Option<String>,
+    /// A branch, a tag or a commit of a git repository
+    #[arg(long = "ref", value_name = "REF")]
+    pub(crate) reference: Option<String>,
+    /// The folder of a git repository that is the app
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) subdir: Option<String>,
+    /// Install it and leave it at that
+    #[arg(long)]
+    pub(crate) no_enable: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only apps with this tag
+    #[arg(long)]
+    pub(crate) tag: Option<String>,
+    /// Only apps of this type
+    #[arg(long = "type", value_enum, value_name = "TYPE")]
+    pub(crate) app_type: Option<TypeChoice>,
+    /// Only apps that have this text in a name or the description
+    #[arg(long)]
+    pub(crate) text: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The app's name
+    pub(crate) app: AppName,
+    /// Go on with new lines as they come
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many lines of the past to begin with
+    #[arg(short = 'n', long, default_value_t = 100, value_name = "LINES")]
+    pub(crate) tail: usize,
+    /// Only lines of this execution
+    #[arg(long, value_name = "ID")]
+    pub(crate) execution: Option<ExecutionId>,
+    /// Only lines of this stream
+    #[arg(long, value_enum)]
+    pub(crate) stream: Option<StreamChoice>,
+    /// Only lines from this instant on (RFC 3339)
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// Only lines before this instant (RFC 3339)
+    #[arg(long, value_name = "INSTANT")]
+    pub(crate) until: Option<DateTime<Utc>>,
+    /// Print the time before each line
+    #[arg(short, long)]
+    pub(crate) timestamps: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExecutionsArgs {
+    /// The app's name; all apps when not given
+    pub(crate) app: Option<AppName>,
+    /// How many
+    #[arg(short = 'n', long, default_value = "20", value_name = "COUNT")]
+    pub(crate) limit: NonZeroUsize,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RemoveArgs {
+    /// The app's name
+    pub(crate) app: AppName,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Remove it for good instead of moving it to the trash
+    #[arg(long)]
+    pub(crate) permanent: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ScheduleArgs {
+    #[command(subcommand)]
+    pub(crate) command: ScheduleCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ScheduleCommand {
+    /// List schedules
+    Ls {
+        /// The app's name; all apps when not given
+        app: Option<AppName>,
+    },
+    /// Give an app another schedule
+    Add(ScheduleAddArgs),
+    /// Change what a schedule says
+    Set(ScheduleSetArgs),
+    /// Let a schedule start runs again
+    On(ScheduleWhich),
+    /// Let a schedule start nothing until it is on again
+    Off(ScheduleWhich),
+    /// Remove a schedule
+    Rm(ScheduleWhich),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ScheduleWhich {
+    /// Its id, as `schedule ls` shows it, or the name of an app that has one schedule
+    pub(crate) schedule: String,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("time").required(true))]
+pub(crate) struct ScheduleAddArgs {
+    /// The app's name
+    pub(crate) app: AppName,
+    /// A cron line such as `30 8 * * 1-5`
+    #[arg(long, group = "time")]
+    pub(crate) cron: Option<String>,
+    /// A distance such as `90`, `15min` or `2h`
+    #[arg(long, group = "time", value_name = "TIME", value_parser = seconds)]
+    pub(crate) every: Option<u64>,
+    /// What people call it
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The IANA time zone; the daemon's own when not given
+    #[arg(long)]
+    pub(crate) timezone: Option<String>,
+    /// Run once for all runs that fell due while Mantyx was down
+    #[arg(long)]
+    pub(crate) catch_up: bool,
+    /// Run beside a run that is still going, instead of skipping
+    #[arg(long)]
+    pub(crate) parallel: bool,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(group = ArgGroup::new("change").required(true).multiple(true))]
+pub(crate) struct ScheduleSetArgs {
+    /// Its id, as `schedule ls` shows it, or the name of an app that has one schedule
+    pub(crate) schedule: String,
+    /// A cron line such as `30 8 * * 1-5`
+    #[arg(long, group = "change", conflicts_with = "every")]
+    pub(crate) cron: Option<String>,
+    /// A distance such as `90`, `15min` or `2h`
+    #[arg(long, group = "change", value_name = "TIME", value_parser = seconds)]
+    pub(crate) every: Option<u64>,
+    /// What people call it
+    #[arg(long, group = "change")]
+    pub(crate) name: Option<String>,
+    /// The IANA time zone
+    #[arg(long, group = "change")]
+    pub(crate) timezone: Option<String>,
+    /// What happens to runs that fell due while Mantyx was down
+    #[arg(long, group = "change", value_enum, value_name = "WHICH")]
+    pub(crate) catch_up: Option<CatchUpChoice>,
+    /// What happens to a run that falls due while another is going
+    #[arg(long, group = "change", value_enum, value_name = "HOW")]
+    pub(crate) overlap: Option<OverlapChoice>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TrashArgs {
+    #[command(subcommand)]
+    pub(crate) command: TrashCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TrashCommand {
+    /// List deleted apps
+    Ls,
+    /// Bring an app back
+    Restore {
+        /// The name that it had, or its id
+        app: String,
+        /// Another name for it
+        #[arg(long)]
+        name: Option<AppName>,
+    },
+    /// Remove an app for good
+    Purge {
+        /// The name that it had, or its id
+        app: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    pub(crate) command: TokenCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and print its secret, this once
+    Create {
+        /// What people call it
+        name: String,
+        /// How far it reaches
+        #[arg(long, value_enum, default_value_t = ScopeChoice::Operate)]
+        scope: ScopeChoice,
+        /// When it ends, such as `30d`; never when not given
+        #[arg(long, value_name = "TIME", value_parser = seconds)]
+        expires_in: Option<u64>,
+    },
+    /// List tokens
+    Ls,
+    /// Revoke a token
+    Revoke {
+        /// Its name, or its id
+        token: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use mantyx_core::AppType;
+
+    #[derive(Debug, Parser)]
+    #[command(name = "mantyx")]
+    struct Program {
+        #[command(flatten)]
+        invocation: Invocation,
+    }
+
+    fn parse(line: &str) -> Result<Invocation, clap::Error> {
+        Program::try_parse_from(line.split_whitespace()).map(|program| program.invocation)
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        <Program as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn where_the_daemon_is_stands_before_the_command_or_behind_it() {
+        let place = "--url http://box:1 --token t --root /r --json";
+        for line in [
+            "ls",
+            "status x",
+            "token ls",
+            "login-link",
+            "trash purge x",
+            "schedule rm 01990000-0000-7000-8000-000000000000",
+        ] {
+            for line in [format!("mantyx {line} {place}"), format!("mantyx {place} {line}")] {
+                let connection = parse(&line).unwrap().connection;
+                assert_eq!((connection.base().unwrap(), connection.json), ("http://box:1", true), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_usage_names_what_is_needed_and_no_more() {
+        let said = parse("mantyx schedule add x").unwrap_err().to_string();
+        assert!(said.contains("--cron <CRON>") && said.contains("--every <TIME>"), "{said}");
+        assert!(!said.contains("--url") && !said.contains("--root"), "{said}");
+    }
+
+    #[test]
+    fn deploy_takes_all_that_a_form_asks() {
+        let line = "mantyx deploy . --name x --type scheduled --tag a --tag b --entrypoint -m --arg --fast \
+                    --env A=1=2 --web-port auto --restart-policy on-failure --no-enable";
+        let ClientCommand::Deploy(what) = parse(line).unwrap().command else { unreachable!() };
+        assert_eq!(
+            (what.tags, what.arguments),
+            (vec!["a".to_owned(), "b".to_owned()], vec!["--fast".to_owned()])
+        );
+        assert_eq!(what.env, [("A".to_owned(), "1=2".to_owned())]);
+        assert_eq!(what.web_port, Some("auto".into()));
+        assert_eq!(what.app_type.map(AppType::from), Some(AppType::Scheduled));
+    }
+
+    #[test]
+    fn mistakes_are_told_before_anything_is_sent() {
+        for line in [
+            "status No-Name",
+            "deploy . --env =1",
+            "deploy . --web-port 0",
+            "schedule add x",
+            "schedule add x --cron y --every 5",
+            "schedule add x --every 5y",
+            "schedule set x",
+            "schedule set x --cron y --every 5",
+            "schedule on",
+            "logs x --since noon",
+        ] {
+            assert!(parse(&format!("mantyx {line}")).is_err(), "{line}");
+        }
+    }
+}

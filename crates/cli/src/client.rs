@@ -1,0 +1,269 @@
+//! Speaks HTTP: one place where requests are sent and refusals become failures.
+
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use mantyx_api_types::{Page, Problem};
+use mantyx_core::{Code, Error};
+use reqwest::{Method, RequestBuilder, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::AsyncBufReadExt as _;
+use tokio_util::io::StreamReader;
+
+use crate::connection::Connection;
+use crate::failure::{Failure, Result};
+use crate::sse::{Event, Parser};
+
+/// Parameters of an address.
+pub(crate) type Query<'a> = &'a [(&'static str, String)];
+
+/// How long a daemon may take to accept a connection. How long it works has no limit.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The most items that one page of a list may have.
+const PAGE: usize = 500;
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(connection: &Connection) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .user_agent(concat!("mantyx/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| Failure::Local(Error::internal("prepare the connection", error)))?;
+        Ok(Self { http, base: connection.base()?.to_owned(), token: connection.token()? })
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {
+        self.read(path, self.request(Method::GET, path).query(query)).await
+    }
+
+    pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        self.read(path, self.request(Method::POST, path).json(body)).await
+    }
+
+    /// A `POST` that says everything with its address.
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {
+        self.read(path, self.request(Method::POST, path).query(query)).await
+    }
+
+    pub(crate) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+        self.read(path, self.request(Method::PATCH, path).json(body)).await
+    }
+
+    pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {
+        self.read(path, self.request(Method::DELETE, path).query(query)).await
+    }
+
+    /// Every item of a list, page by page, up to a number of them.
+    pub(crate) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: Query<'_>,
+        most: usize,
+    ) -> Result<Vec<T>> {
+        let mut items: Vec<T> = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut query = query.to_vec();
+            query.push(("limit", (most - items.len()).min(PAGE).to_string()));
+            query.extend(cursor.map(|cursor| ("cursor", cursor)));
+            let page: Page<T> = self.get(path, &query).await?;
+            items.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() || items.len() >= most {
+                items.truncate(most);
+                return Ok(items);
+            }
+        }
+    }
+
+    /// The JSON that a request is answered with.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, path: &str, request: RequestBuilder) -> Result<T> {
+        let body = self.send(request).await?.bytes().await.map_err(|error| self.unreachable(error))?;
+        serde_json::from_slice(&body).map_err(|error| Failure::strange(path, error))
+    }
+
+    /// The answer to a request, when it is none of refusal.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response> {
+        let response = request.send().await.map_err(|error| self.unreachable(error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let (path, status) = (response.url().path().to_owned(), response.status());
+        let body = response.bytes().await.map_err(|error| self.unreachable(error))?;
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(Failure::Refused(Box::new(self.with_token_hint(problem)))),
+            Err(_) => Err(Failure::strange(&path, status)),
+        }
+    }
+
+    /// The data of each event of a stream, to its end. A stream that breaks off is a failure.
+    pub(crate) async fn follow(
+        &self,
+        path: &str,
+        query: Query<'_>,
+    ) -> Result<impl Stream<Item = Result<String>> + use<'_>> {
+        let response = self.send(self.request(Method::GET, path).query(query)).await?;
+        let mut parser = Parser::default();
+        let pieces = response.bytes_stream().map(move |piece| piece.map(|piece| parser.push(&piece)));
+        let events = pieces.flat_map(|events| match events {
+            Ok(events) => stream::iter(events.into_iter().map(Ok).collect::<Vec<_>>()),
+            Err(error) => stream::iter(vec![Err(self.unreachable(error))]),
+        });
+        let events = events.chain(stream::once(async { Err(self.broke_off()) }));
+        let is_end = |event: &Result<Event>| matches!(event, Ok(event) if event.name == "end");
+        let before_end = events.take_while(move |event| std::future::ready(!is_end(event)));
+        Ok(before_end.map(|event| event.and_then(data)))
+    }
+
+    /// The lines of a text of any length.
+    pub(crate) async fn lines(
+        &self,
+        path: &str,
+        query: Query<'_>,
+    ) -> Result<impl Stream<Item = Result<String>> + use<'_>> {
+        let response = self.send(self.request(Method::GET, path).query(query)).await?;
+        let pieces = response.bytes_stream().map_err(std::io::Error::other);
+        let lines = StreamReader::new(pieces).lines();
+        Ok(stream::try_unfold(lines, |mut lines| async {
+            let line = lines.next_line().await.map_err(|_| self.broke_off())?;
+            Ok(line.map(|line| (line, lines)))
+        }))
+    }
+
+    fn unreachable(&self, error: reqwest::Error) -> Failure {
+        let detail = if error.is_connect() {
+            format!("No Mantyx answers at {}", self.base)
+        } else {
+            format!("The connection to {} broke off", self.base)
+        };
+        let hint = "Is it running? `mantyx serve` starts it, --url says where it is";
+        Failure::Unreachable(Error::new(Code::Unavailable, detail).hint(hint).because(error))
+    }
+
+    fn broke_off(&self) -> Failure {
+        let detail = format!("{} ended in the middle", self.base);
+        Failure::Unreachable(Error::new(Code::Unavailable, detail).hint("Is the daemon still running?"))
+    }
+
+    /// How a token is given is nothing that the daemon can know.
+    fn with_token_hint(&self, mut problem: Problem) -> Problem {
+        if problem.status == 401 {
+            let hint = match self.token {
+                None => "Give a token with --token or MANTYX_TOKEN, or the daemon's root with --root",
+                Some(_) => "Is it of another daemon, or revoked? Give another with --token or MANTYX_TOKEN",
+            };
+            problem.hint = Some(hint.to_owned());
+        }
+        problem
+    }
+}
+
+/// What an event says; one of the type `error` is a refusal in the middle of a stream.
+fn data(event: Event) -> Result<String> {
+    if event.name != "error" {
+        return Ok(event.data);
+    }
+    match serde_json::from_str::<Problem>(&event.data) {
+        Ok(problem) => Err(Failure::Refused(Box::new(problem))),
+        Err(error) => Err(Failure::strange("a stream of events", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use mantyx_api_types::HealthView;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        connection: Connection,
+    }
+
+    fn client_of(url: &str) -> Client {
+        let program = Program::parse_from(["mantyx", "--url", url, "--token", "secret"]);
+        Client::new(&program.connection).unwrap()
+    }
+
+    /// A client of a server that gives one answer to one request, and what that request was.
+    async fn answered(status: &str, body: &str) -> (Client, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n{body}");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        (client_of(&url), server)
+    }
+
+    #[tokio::test]
+    async fn a_request_carries_the_token_and_its_parameters() {
+        let (client, server) = answered("200 OK", "{\"status\": \"ok\", \"reasons\": []}").await;
+        let health: HealthView = client.get("/health", &[("text", "a b&c".into())]).await.unwrap();
+        assert_eq!(health.status, "ok");
+        let request = server.await.unwrap();
+        assert!(request.starts_with("GET /health?text=a+b%26c HTTP/1.1"), "{request}");
+        assert!(request.to_lowercase().contains("authorization: bearer secret"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_the_problem_of_the_api() {
+        let problem = "{\"type\": \"\", \"title\": \"\", \"status\": 404, \"detail\": \"No app\", \"code\": \"not_found\"}";
+        let (client, _server) = answered("404 Not Found", problem).await;
+        let refusal = client.get::<HealthView>("/api/apps/x", &[]).await.unwrap_err();
+        assert!(matches!(refusal, Failure::Refused(problem) if problem.code == Code::NotFound));
+    }
+
+    #[tokio::test]
+    async fn somebody_else_and_nobody_are_not_mantyx() {
+        let (client, _server) = answered("200 OK", "<html>").await;
+        assert!(matches!(client.get::<HealthView>("/health", &[]).await, Err(Failure::Unreachable(_))));
+        // The port was bound and let go, so nobody listens there.
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let nobody = client_of(&format!("http://{free}"));
+        assert!(matches!(nobody.get::<HealthView>("/health", &[]).await, Err(Failure::Unreachable(_))));
+    }
+
+    #[tokio::test]
+    async fn a_text_is_read_line_by_line() {
+        let (client, _server) = answered("200 OK", "a\nb\n").await;
+        let lines = client.lines("/api/apps/x/logs", &[]).await.unwrap();
+        assert_eq!(lines.try_collect::<Vec<_>>().await.unwrap(), ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_is_told_from_one_that_breaks() {
+        let follow = |body: &'static str| async move {
+            let (client, _server) = answered("200 OK", body).await;
+            let events = client.follow("/api/events", &[]).await.unwrap();
+            events.collect::<Vec<_>>().await.into_iter().map(Result::ok).collect::<Vec<_>>()
+        };
+        assert_eq!(follow("data: a\n\nevent: end\ndata: {}\n\n").await, [Some("a".to_owned())]);
+        assert_eq!(follow("data: a\n\ndata: b").await, [Some("a".to_owned()), None]);
+        assert_eq!(follow("event: error\ndata: {}\n\nevent: end\ndata: {}\n\n").await, [None]);
+    }
+}

@@ -1,0 +1,67 @@
+//! What each command does.
+
+mod access;
+mod apps;
+mod deploy;
+mod logs;
+mod operation;
+mod schedules;
+mod trash;
+
+use clap::Command;
+
+use crate::arguments::{ClientCommand, CompletionsArgs, Invocation};
+use crate::client::Client;
+use crate::connection::Connection;
+use crate::failure::Result;
+use crate::output::Output;
+
+/// What every command works with.
+struct Session {
+    client: Client,
+    output: Output,
+}
+
+impl Session {
+    fn open(connection: Connection) -> Result<Self> {
+        let connection = connection.or_from(|name| std::env::var(name).ok());
+        Ok(Self { client: Client::new(&connection)?, output: Output::new(connection.json) })
+    }
+}
+
+pub(crate) async fn run(invocation: Invocation, program: Command) -> Result<()> {
+    let Invocation { connection, command } = invocation;
+    if let ClientCommand::Completions(what) = &command {
+        return completions(what, program);
+    }
+    let session = Session::open(connection)?;
+    match command {
+        ClientCommand::Deploy(what) => deploy::deploy(*what, session).await,
+        ClientCommand::Ls(what) => apps::list(what, session).await,
+        ClientCommand::Status(what) => apps::status(what, session).await,
+        ClientCommand::Logs(what) => logs::logs(what, session).await,
+        ClientCommand::Install(what) => apps::install(what, session).await,
+        ClientCommand::Enable(what) => apps::event("enable", what, session).await,
+        ClientCommand::Disable(what) => apps::event("disable", what, session).await,
+        ClientCommand::Start(what) => apps::event("start", what, session).await,
+        ClientCommand::Stop(what) => apps::event("stop", what, session).await,
+        ClientCommand::Restart(what) => apps::event("restart", what, session).await,
+        ClientCommand::Run(what) => apps::run(what, session).await,
+        ClientCommand::Executions(what) => apps::executions(what, session).await,
+        ClientCommand::Schedule(what) => schedules::run(what, session).await,
+        ClientCommand::Rm(what) => apps::remove(what, session).await,
+        ClientCommand::Trash(what) => trash::run(what, session).await,
+        ClientCommand::Token(what) => access::token(what, session).await,
+        ClientCommand::Password => access::password(session).await,
+        ClientCommand::LoginLink => access::login_link(session).await,
+        // Needs no daemon, and was answered above.
+        ClientCommand::Completions(_) => Ok(()),
+    }
+}
+
+fn completions(arguments: &CompletionsArgs, mut program: Command) -> Result<()> {
+    let name = program.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut program, name, &mut script);
+    Ok(std::io::Write::write_all(&mut std::io::stdout(), &script)?)
+}

@@ -1,0 +1,184 @@
+//! What can go wrong with a command, how it is said, and the exit code that it has.
+
+use std::fmt;
+use std::io::{ErrorKind, Write as _};
+use std::process::ExitCode;
+
+use mantyx_api_types::Problem;
+use mantyx_core::{AppEvent, Error};
+
+use crate::output::{Kept, printable};
+
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line is not right.
+    Usage(Error),
+    /// Nobody answers.
+    Unreachable(Error),
+    /// Mantyx says no.
+    Refused(Box<Problem>),
+    /// Something here failed, such as reading a folder.
+    Local(Error),
+    /// Whoever read the output has gone, as `head` does. That is no error.
+    NobodyReads,
+}
+
+/// Addresses that hints of the API name, and the commands that show the same.
+const COMMANDS: [(&str, &str); 5] = [
+    ("/api/apps", "ls"),
+    ("/api/trash", "trash ls"),
+    ("/api/schedules", "schedule ls"),
+    ("/api/executions", "executions"),
+    ("/api/tokens", "token ls"),
+];
+
+impl Failure {
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::NobodyReads => 0,
+            Self::Refused(problem) if problem.status == 401 => 4,
+            Self::Refused(_) | Self::Local(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable(_) => 3,
+        }
+    }
+
+    /// Prints it on standard error. There is nobody to tell when that fails too.
+    pub(crate) fn print(&self) {
+        if !matches!(self, Self::NobodyReads) {
+            let _ = write!(std::io::stderr(), "{}", printable(&self.to_string(), Kept::Lines));
+        }
+    }
+
+    /// An answer that is not what the API promises.
+    pub(crate) fn strange(path: &str, why: impl fmt::Display) -> Self {
+        let error =
+            Error::new(mantyx_core::Code::Internal, format!("`{path}` answered something strange: {why}"));
+        Self::Unreachable(error.hint("Is this address a Mantyx of the same version?"))
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    /// For writing to standard output, the only place where no path needs to be named.
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::NobodyReads,
+            _ => Self::Local(Error::io("write the output", error)),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NobodyReads => Ok(()),
+            Self::Refused(problem) => write_problem(f, problem),
+            Self::Usage(error) | Self::Unreachable(error) | Self::Local(error) => {
+                writeln!(f, "error: {}", error.detail())?;
+                if let Some(cause) = std::error::Error::source(error) {
+                    writeln!(f, "cause: {cause}")?;
+                }
+                write_hint(f, error.hint_text())
+            }
+        }
+    }
+}
+
+fn write_problem(f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
+    writeln!(f, "error: {}", problem.detail)?;
+    // One that says the whole again says nothing new.
+    for error in problem.errors.iter().filter(|error| error.detail != problem.detail) {
+        writeln!(f, "  {}: {}", error.field, error.detail)?;
+    }
+    if let Some(entry) = &problem.entry {
+        writeln!(f, "entry: {entry}")?;
+    }
+    let events: Vec<String> = problem.legal_events.iter().map(AppEvent::to_string).collect();
+    let hint = problem.hint.as_deref().unwrap_or_default();
+    if events.iter().any(|event| !hint.contains(event.as_str())) {
+        writeln!(f, "possible now: {}", events.join(", "))?;
+    }
+    if let Some(incident) = &problem.incident {
+        writeln!(f, "incident: {incident}, which stands in the daemon's log")?;
+    }
+    write_hint(f, problem.hint.as_deref())
+}
+
+fn write_hint(f: &mut fmt::Formatter<'_>, hint: Option<&str>) -> fmt::Result {
+    hint.map_or(Ok(()), |hint| writeln!(f, "hint: {}", in_commands(hint)))
+}
+
+/// Hints of the API name its addresses. Who types commands is told the command instead.
+fn in_commands(hint: &str) -> String {
+    COMMANDS.iter().fold(hint.to_owned(), |hint, (address, command)| {
+        hint.replace(&format!("`GET {address}`"), &format!("`mantyx {command}`"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mantyx_core::{Code, FieldError};
+
+    fn problem(status: u16) -> Problem {
+        Problem {
+            r#type: String::new(),
+            title: String::new(),
+            status,
+            detail: "`weather` cannot start".into(),
+            code: Code::IllegalState,
+            hint: Some("Install it first".into()),
+            entry: None,
+            errors: vec![FieldError { field: "env".into(), detail: "No".into() }],
+            legal_events: vec![AppEvent::Install, AppEvent::Delete],
+            incident: None,
+        }
+    }
+
+    #[test]
+    fn a_problem_is_said_in_full() {
+        let said = Failure::Refused(Box::new(problem(409))).to_string();
+        let expected = "error: `weather` cannot start\n  env: No\npossible now: install, delete\nhint: Install it first\n";
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let mut problem = problem(422);
+        problem.hint = Some("Possible now: `install`, `delete`".into());
+        problem.errors = vec![FieldError { field: "expression".into(), detail: problem.detail.clone() }];
+        let said = Failure::Refused(Box::new(problem)).to_string();
+        assert_eq!(said, "error: `weather` cannot start\nhint: Possible now: `install`, `delete`\n");
+    }
+
+    #[test]
+    fn a_hint_names_commands_instead_of_addresses() {
+        assert_eq!(
+            in_commands("`GET /api/apps` lists the apps, `GET /api/trash` the deleted ones"),
+            "`mantyx ls` lists the apps, `mantyx trash ls` the deleted ones"
+        );
+    }
+
+    #[test]
+    fn each_kind_has_its_exit_code() {
+        let error = || Error::new(Code::Invalid, "x");
+        let codes = [
+            (Failure::NobodyReads, 0),
+            (Failure::Refused(Box::new(problem(409))), 1),
+            (Failure::Local(error()), 1),
+            (Failure::Usage(error()), 2),
+            (Failure::Unreachable(error()), 3),
+            (Failure::Refused(Box::new(problem(401))), 4),
+        ];
+        for (failure, code) in codes {
+            assert_eq!(failure.code(), code, "{failure:?}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Views as tables and facts for people.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use mantyx_api_types::{AppView, ExecutionView, LastExecution, ScheduleView, TokenView, TrashedAppView};
+use mantyx_core::{AppType, Exit, Origin};
+
+use crate::output::{facts, relative, span, table};
+
+pub(crate) fn apps(apps: &[AppView], now: DateTime<Utc>) -> String {
+    let rows = apps.iter().map(|app| {
+        [
+            app.name.to_string(),
+            app.state.to_string(),
+            app.r#type.as_str().to_owned(),
+            activity(app, now),
+            app.next_run.map_or_else(String::new, |next| relative(next, now)),
+            app.web_url.clone().unwrap_or_default(),
+        ]
+    });
+    let header = ["NAME", "STATE", "TYPE", "ACTIVITY", "NEXT RUN", "WEB PAGE"];
+    table(header, rows.collect(), "There are no apps yet: `mantyx deploy PATH` makes one")
+}
+
+/// What an app does, or did last.
+fn activity(app: &AppView, now: DateTime<Utc>) -> String {
+    if let Some(started) = app.started_at {
+        return format!("up {}", span(now - started));
+    }
+    if let Some(restart) = app.restarts_at {
+        return format!("restarts {}", relative(restart, now));
+    }
+    match &app.last_execution {
+        Some(last) => format!("{} {}", last.status.as_str(), relative(last.finished_at, now)),
+        None => String::new(),
+    }
+}
+
+pub(crate) fn app(app: &AppView, now: DateTime<Utc>) -> String {
+    facts(vec![
+        ("Name", Some(app.name.to_string())),
+        ("Display name", text(&app.display_name)),
+        ("Description", text(&app.description)),
+        ("Tags", text(&app.tags.join(", "))),
+        ("Type", Some(app.r#type.as_str().to_owned())),
+        ("State", Some(with(app.state.to_string(), app.reason.as_deref()))),
+        ("Process", app.pid.map(|pid| pid.to_string())),
+        ("Running since", app.started_at.map(|at| at_and(at, now))),
+        ("Restarts at", app.restarts_at.map(|at| at_and(at, now))),
+        ("Restarts", (app.r#type == AppType::Perpetual).then(|| app.restarts.to_string())),
+        ("Release", app.release.map(|number| number.to_string())),
+        ("Source", Some(origin(&app.origin))),
+        ("Last run", app.last_execution.as_ref().map(|last| last_execution(last, now))),
+        ("Next run", app.next_run.map(|at| at_and(at, now))),
+        ("Web page", app.web_url.clone()),
+        (
+            "Possible now",
+            text(&app.legal_events.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        ),
+    ])
+}
+
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn with(text: String, more: Option<&str>) -> String {
+    match more {
+        Some(more) => format!("{text}: {more}"),
+        None => text,
+    }
+}
+
+fn at(instant: DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn at_and(instant: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("{}, {}", at(instant), relative(instant, now))
+}
+
+fn origin(origin: &Origin) -> String {
+    match origin {
+        Origin::Archive { file } | Origin::Script { file } => file.clone(),
+        Origin::Git { url, commit, .. } => format!("{url} at {commit:.12}"),
+    }
+}
+
+fn last_execution(last: &LastExecution, now: DateTime<Utc>) -> String {
+    let outcome = match last.exit {
+        Some(exit) if !exit.is_success() => format!("{} ({})", last.status.as_str(), said(exit)),
+        _ => last.status.as_str().to_owned(),
+    };
+    with(format!("{outcome} {}", relative(last.finished_at, now)), last.cause.as_deref())
+}
+
+fn said(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    }
+}
+
+pub(crate) fn executions(executions: &[ExecutionView], now: DateTime<Utc>) -> String {
+    let rows = executions.iter().map(|execution| {
+        [
+            execution.id.to_string(),
+            execution.app.to_string(),
+            execution.trigger.as_str().to_owned(),
+            execution.status.as_str().to_owned(),
+            execution.exit.map(said).unwrap_or_default(),
+            relative(execution.started_at, now),
+            span(execution.finished_at.unwrap_or(now) - execution.started_at),
+            execution.cause.clone().unwrap_or_default(),
+        ]
+    });
+    let header = ["ID", "APP", "TRIGGER", "STATUS", "EXIT", "STARTED", "TOOK", "CAUSE"];
+    table(header, rows.collect(), "Nothing has run yet")
+}
+
+pub(crate) fn schedules(schedules: &[ScheduleView], now: DateTime<Utc>) -> String {
+    let rows = schedules.iter().map(|schedule| {
+        [
+            schedule.id.to_string(),
+            schedule.app.to_string(),
+            schedule.name.clone(),
+            if schedule.enabled { "on" } else { "off" }.to_owned(),
+            schedule.words.clone(),
+            next_of(schedule).map_or_else(String::new, |next| relative(next, now)),
+        ]
+    });
+    let header = ["ID", "APP", "NAME", "", "WHEN", "NEXT"];
+    table(header, rows.collect(), "There are no schedules")
+}
+
+/// When a schedule starts something. One that is off starts nothing.
+fn next_of(schedule: &ScheduleView) -> Option<DateTime<Utc>> {
+    schedule.next.first().copied().filter(|_| schedule.enabled)
+}
+
+pub(crate) fn trash(apps: &[TrashedAppView], now: DateTime<Utc>) -> String {
+    let rows = apps.iter().map(|app| {
+        let name = if app.name_free { "free" } else { "taken" };
+        [app.id.to_string(), app.name.to_string(), relative(app.deleted_at, now), name.to_owned()]
+    });
+    table(["ID", "NAME", "DELETED", "ITS NAME IS"], rows.collect(), "The trash is empty")
+}
+
+pub(crate) fn tokens(tokens: &[TokenView], now: DateTime<Utc>) -> String {
+    let rows = tokens.iter().map(|token| {
+        let ends = token.expires_at.map_or_else(|| "never".to_owned(), |end| relative(end, now));
+        let made = relative(token.created_at, now);
+        [token.id.to_string(), token.name.clone(), token.scope.as_str().to_owned(), made, ends]
+    });
+    table(["ID", "NAME", "SCOPE", "MADE", "ENDS"], rows.collect(), "There are no tokens")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn view() -> (AppView, DateTime<Utc>) {
+        let id = "01990000-0000-7000-8000-000000000000";
+        let view = json!({
+            "id": id, "name": "weather", "display_name": "", "description": "", "tags": ["home"],
+            "type": "scheduled", "state": "enabled", "reason": null, "legal_events": ["run", "disable"],
+            "operation": null, "pid": null, "execution": null, "started_at": null, "restarts_at": null,
+            "restarts": 0, "release": 1, "origin": {"kind": "script", "file": "weather.py"},
+            "last_execution": {
+                "id": id, "status": "failed", "exit": {"code": 3}, "cause": null,
+                "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:30Z"
+            },
+            "next_run": "2026-01-01T08:30:00Z", "web_port": null, "web_url": null,
+            "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"
+        });
+        (serde_json::from_value(view).unwrap(), "2026-01-01T00:01:30Z".parse().unwrap())
+    }
+
+    #[test]
+    fn an_app_is_a_row() {
+        let (view, now) = view();
+        let expected = "\
+NAME     STATE    TYPE       ACTIVITY          NEXT RUN       WEB PAGE
+weather  enabled  scheduled  failed 1 min ago  in 8 h 28 min";
+        assert_eq!(apps(&[view], now), expected);
+        assert!(apps(&[], now).contains("mantyx deploy"));
+    }
+
+    #[test]
+    fn a_schedule_that_is_off_has_no_next_run() {
+        let (_, now) = view();
+        let schedule = json!({
+            "id": "01990000-0000-7000-8000-000000000000", "app": "weather", "name": "daily", "enabled": false,
+            "spec": {"timing": {"kind": "cron", "expression": "@daily"}, "timezone": "UTC"},
+            "words": "At 00:00 every day, UTC", "next": ["2026-01-02T00:00:00Z"]
+        });
+        let mut schedule: ScheduleView = serde_json::from_value(schedule).unwrap();
+        assert!(schedules(&[schedule.clone()], now).ends_with("off  At 00:00 every day, UTC"));
+        schedule.enabled = true;
+        assert!(schedules(&[schedule], now).ends_with("UTC  in 23 h 58 min"));
+    }
+
+    #[test]
+    fn an_app_is_a_list_of_facts() {
+        let (view, now) = view();
+        let expected = "\
+Name          weather
+Tags          home
+Type          scheduled
+State         enabled
+Release       1
+Source        weather.py
+Last run      failed (exit 3) 1 min ago
+Next run      2026-01-01T08:30:00Z, in 8 h 28 min
+Possible now  run, disable";
+        assert_eq!(app(&view, now), expected);
+    }
+}
