@@ -1,0 +1,59 @@
+//! The program `mantyx`: the daemon as `mantyx serve`, and every command that talks to one.
+
+mod arguments;
+mod daemon;
+mod limits;
+mod logging;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{ArgMatches, FromArgMatches};
+use mantyx_cli::Invocation;
+use mantyx_core::{Error, Result};
+use tokio::runtime::{Builder, Runtime};
+
+/// Threads of the daemon's own runtime. It waits far more than it works.
+const THREADS: usize = 2;
+
+fn main() -> ExitCode {
+    let matches = arguments::program().get_matches();
+    let done = match matches.subcommand_matches(arguments::SERVE) {
+        Some(given) => serve(given).map(|()| ExitCode::SUCCESS),
+        None => command(&matches),
+    };
+    done.unwrap_or_else(|error| {
+        complain(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(given: &ArgMatches) -> Result<()> {
+    let settings = arguments::settings(given)?;
+    logging::begin(&settings)?;
+    limits::raise_open_files();
+    let runtime = runtime(Builder::new_multi_thread().worker_threads(THREADS))?;
+    runtime.block_on(daemon::run(settings))
+}
+
+fn command(matches: &ArgMatches) -> Result<ExitCode> {
+    // What is typed was checked before: this fails only where the two disagree about the commands.
+    let invocation = Invocation::from_arg_matches(matches)
+        .map_err(|error| Error::internal("understand the command", error))?;
+    let runtime = runtime(&mut Builder::new_current_thread())?;
+    Ok(runtime.block_on(mantyx_cli::run(invocation, arguments::program())))
+}
+
+fn runtime(builder: &mut Builder) -> Result<Runtime> {
+    builder.enable_all().build().map_err(|error| Error::io("start the threads of the program", error))
+}
+
+/// Says why the daemon did not come up, to the person who started it.
+fn complain(error: &Error) {
+    let mut out = std::io::stderr().lock();
+    // Nobody can be told when standard error is closed.
+    let _ = writeln!(out, "error: {error:?}");
+    if let Some(hint) = error.hint_text() {
+        let _ = writeln!(out, " hint: {hint}");
+    }
+}
