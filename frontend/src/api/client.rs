@@ -1,0 +1,202 @@
+//! The one HTTP client: adds the token, reads JSON, turns every failure into a [`Failure`].
+
+use std::pin::Pin;
+
+use mantyx_api_types::Page;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, RequestInit, Response};
+
+use super::{Failure, json, reader};
+use crate::state::Session;
+
+/// What a call answers.
+pub(crate) type Answer<T> = Result<T, Failure>;
+
+/// Calls the API with the session's token.
+#[derive(Clone, Copy)]
+pub(crate) struct Client {
+    session: Session,
+}
+
+/// An answer that is on its way.
+pub(crate) type Call<T> = Pin<Box<dyn Future<Output = Answer<T>>>>;
+
+/// What a call sends.
+enum Body {
+    None,
+    Json(String),
+    Form(String),
+}
+
+impl Client {
+    /// A client for a session.
+    pub(crate) const fn new(session: Session) -> Self {
+        Self { session }
+    }
+
+    /// Whose token it sends.
+    pub(super) const fn session(self) -> Session {
+        self.session
+    }
+
+    /// Reads something.
+    pub(super) fn get<T: DeserializeOwned + 'static>(self, path: &str) -> Call<T> {
+        self.ask("GET", path)
+    }
+
+    /// Reads a list to its end.
+    pub(super) async fn list<T: DeserializeOwned + 'static>(self, path: &str) -> Answer<Vec<T>> {
+        let mut items = Vec::new();
+        let mut address = path.to_owned();
+        loop {
+            let mut page: Page<T> = self.get(&address).await?;
+            items.append(&mut page.items);
+            let Some(cursor) = page.next_cursor else { return Ok(items) };
+            let separator = if path.contains('?') { '&' } else { '?' };
+            address = format!("{path}{separator}cursor={}", encoded(&cursor));
+        }
+    }
+
+    /// Sends something and reads what it answers.
+    pub(super) fn send<T: DeserializeOwned + 'static>(
+        self,
+        method: &'static str,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Call<T> {
+        self.typed(method, path, as_json(body))
+    }
+
+    /// Sends something that has no body and reads what it answers.
+    pub(super) fn ask<T: DeserializeOwned + 'static>(self, method: &'static str, path: &str) -> Call<T> {
+        self.typed(method, path, Ok(Body::None))
+    }
+
+    /// Sends a form as browsers do.
+    pub(super) fn form<T: DeserializeOwned + 'static>(self, path: &str, form: String) -> Call<T> {
+        self.typed("POST", path, Ok(Body::Form(form)))
+    }
+
+    /// Changes something that must still be as it was read.
+    pub(super) fn change(self, path: &str, body: &impl Serialize, revision: Option<u32>) -> Call<()> {
+        self.done("PATCH", path, as_json(body), revision)
+    }
+
+    /// Does something whose answer says no more than that it was done.
+    pub(super) fn tell(self, method: &'static str, path: &str) -> Call<()> {
+        self.done(method, path, Ok(Body::None), None)
+    }
+
+    /// Reads bytes, to be saved as a file.
+    pub(super) async fn bytes(self, path: &str) -> Answer<web_sys::Blob> {
+        let response = self.call("GET", path, Body::None, None).await?;
+        let blob = response.blob().map_err(|_| Failure::Unreachable)?;
+        let blob = JsFuture::from(blob).await.map_err(|_| Failure::Unreachable)?;
+        blob.dyn_into().map_err(|_| Failure::Unreadable(response.status()))
+    }
+
+    /// A call whose answer has a type. Everything but the last step is compiled once for all types.
+    fn typed<T: DeserializeOwned + 'static>(
+        self,
+        method: &'static str,
+        path: &str,
+        body: Answer<Body>,
+    ) -> Call<T> {
+        let answer = self.untyped(method, path.to_owned(), body);
+        Box::pin(async move {
+            let (status, value) = answer.await?;
+            reader::from_value(value).ok_or(Failure::Unreadable(status))
+        })
+    }
+
+    fn untyped(self, method: &'static str, path: String, body: Answer<Body>) -> Call<(u16, Value)> {
+        Box::pin(async move {
+            let response = self.call(method, &path, body?, None).await?;
+            let status = response.status();
+            let value = json::read(&text_of(&response).await?).ok_or(Failure::Unreadable(status))?;
+            Ok((status, value))
+        })
+    }
+
+    fn done(self, method: &'static str, path: &str, body: Answer<Body>, revision: Option<u32>) -> Call<()> {
+        let path = path.to_owned();
+        Box::pin(async move { self.call(method, &path, body?, revision).await.map(|_| ()) })
+    }
+
+    async fn call(self, method: &str, path: &str, body: Body, revision: Option<u32>) -> Answer<Response> {
+        let token = self.session.token();
+        self.call_as(token.as_deref(), method, path, body, revision).await
+    }
+
+    /// Whether the daemon knows a token that is not the session's yet.
+    pub(crate) async fn check_token(self, token: &str) -> Answer<()> {
+        self.call_as(Some(token), "GET", "/api/system", Body::None, None).await.map(|_| ())
+    }
+
+    async fn call_as(
+        self,
+        token: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Body,
+        revision: Option<u32>,
+    ) -> Answer<Response> {
+        let request = request(token, method, body, revision).map_err(|_| Failure::Unreachable)?;
+        let answer = JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(path, &request)).await;
+        let response: Response =
+            answer.ok().and_then(|value| value.dyn_into().ok()).ok_or(Failure::Unreachable)?;
+        if response.ok() {
+            return Ok(response);
+        }
+        let failure = Failure::read(response.status(), &text_of(&response).await?);
+        self.session.judge(response.status(), &failure);
+        Err(failure)
+    }
+}
+
+fn request(
+    token: Option<&str>,
+    method: &str,
+    body: Body,
+    revision: Option<u32>,
+) -> Result<RequestInit, JsValue> {
+    let (request, headers) = (RequestInit::new(), Headers::new()?);
+    request.set_method(method);
+    headers.set("Accept", "application/json")?;
+    if let Some(token) = token {
+        headers.set("Authorization", &format!("Bearer {token}"))?;
+    }
+    if let Some(revision) = revision {
+        headers.set("If-Match", &format!("\"{revision}\""))?;
+    }
+    let (text, content_type) = match body {
+        Body::None => (None, None),
+        Body::Json(text) => (Some(text), Some("application/json")),
+        Body::Form(text) => (Some(text), Some("application/x-www-form-urlencoded")),
+    };
+    if let (Some(text), Some(content_type)) = (text, content_type) {
+        headers.set("Content-Type", content_type)?;
+        request.set_body(&JsValue::from_str(&text));
+    }
+    request.set_headers(&headers);
+    Ok(request)
+}
+
+async fn text_of(response: &Response) -> Answer<String> {
+    let promise = response.text().map_err(|_| Failure::Unreachable)?;
+    let text = JsFuture::from(promise).await.map_err(|_| Failure::Unreachable)?;
+    Ok(text.as_string().unwrap_or_default())
+}
+
+fn as_json(body: &impl Serialize) -> Answer<Body> {
+    serde_json::to_string(body).map(Body::Json).map_err(|_| Failure::Unreadable(0))
+}
+
+/// A text as part of an address.
+pub(super) fn encoded(text: &str) -> String {
+    js_sys::encode_uri_component(text).into()
+}

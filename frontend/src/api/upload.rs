@@ -1,0 +1,81 @@
+//! Uploads: a multipart form by `XMLHttpRequest`, the one way that tells how far the bytes have come.
+
+use mantyx_api_types::AppCreated;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, FormData, ProgressEvent, XmlHttpRequest};
+
+use super::client::Answer;
+use super::{Client, Failure, json};
+
+/// How much of an upload has left, from 0 to 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Progress(pub(crate) f64);
+
+impl Client {
+    /// A new app from an archive.
+    pub(crate) async fn add_archive(
+        self,
+        file: &Blob,
+        name: &str,
+        progress: impl Fn(Progress) + 'static,
+    ) -> Answer<AppCreated> {
+        self.upload("/api/apps/upload/archive", file, name, progress).await
+    }
+
+    /// A new app from one Python file.
+    pub(crate) async fn add_script(
+        self,
+        file: &Blob,
+        name: &str,
+        progress: impl Fn(Progress) + 'static,
+    ) -> Answer<AppCreated> {
+        self.upload("/api/apps/upload/script", file, name, progress).await
+    }
+
+    async fn upload(
+        self,
+        path: &str,
+        file: &Blob,
+        name: &str,
+        progress: impl Fn(Progress) + 'static,
+    ) -> Answer<AppCreated> {
+        let (status, body) =
+            self.post_file(path, file, name, progress).await.map_err(|_| Failure::Unreachable)?;
+        if (200..300).contains(&status) {
+            return json::read(&body).ok_or(Failure::Unreadable(status));
+        }
+        if status == 0 {
+            return Err(Failure::Unreachable);
+        }
+        let failure = Failure::read(status, &body);
+        self.session().judge(status, &failure);
+        Err(failure)
+    }
+
+    async fn post_file(
+        self,
+        path: &str,
+        file: &Blob,
+        name: &str,
+        progress: impl Fn(Progress) + 'static,
+    ) -> Result<(u16, String), JsValue> {
+        let form = FormData::new()?;
+        form.append_with_blob_and_filename("file", file, name)?;
+        let request = XmlHttpRequest::new()?;
+        request.open("POST", path)?;
+        request.set_request_header("Accept", "application/json")?;
+        if let Some(token) = self.session().token() {
+            request.set_request_header("Authorization", &format!("Bearer {token}"))?;
+        }
+        let told = Closure::<dyn Fn(ProgressEvent)>::new(move |event: ProgressEvent| {
+            progress(Progress(if event.total() > 0.0 { event.loaded() / event.total() } else { 0.0 }));
+        });
+        request.upload()?.set_onprogress(Some(told.as_ref().unchecked_ref()));
+        let ended = js_sys::Promise::new(&mut |resolve, _| request.set_onloadend(Some(&resolve)));
+        request.send_with_opt_form_data(Some(&form))?;
+        JsFuture::from(ended).await?;
+        Ok((request.status()?, request.response_text()?.unwrap_or_default()))
+    }
+}

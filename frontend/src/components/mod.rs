@@ -1,0 +1,30 @@
+//! The pieces that screens are made of. A component is a function from values and signals to a view; it calls
+//! nothing of the API.
+
+mod action;
+mod badge;
+mod dialog;
+mod dynamic;
+mod field;
+mod icon;
+mod log_rows;
+mod log_tools;
+mod log_view;
+mod notice;
+mod operation;
+mod segmented;
+mod skeleton;
+mod toast;
+
+pub(crate) use action::{Look, action_button, offered};
+pub(crate) use badge::{outcome, state_line, type_word};
+pub(crate) use dialog::{Dialog, dialog};
+pub(crate) use dynamic::{IntoViews, dynamic, keyed};
+pub(crate) use field::{InputStyle, SelectField, TextField, select_field, text_field};
+pub(crate) use icon::{Icon, icon, logo};
+pub(crate) use log_view::{LogTools, LogView, log_view};
+pub(crate) use notice::{failure_notice, form_notice, notice, prose};
+pub(crate) use operation::operation_steps;
+pub(crate) use segmented::{Choice, Segmented, segmented};
+pub(crate) use skeleton::{empty, skeleton};
+pub(crate) use toast::toasts;

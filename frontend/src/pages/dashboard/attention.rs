@@ -1,0 +1,86 @@
+//! What needs somebody: each with its cause in words and the one button that helps.
+
+use leptos::prelude::*;
+use mantyx_api_types::AppView;
+use mantyx_api_types::core::{AppState, AppType, ExecutionStatus};
+
+use crate::components::{Icon, IntoViews, dynamic, icon, prose};
+use crate::route::{Route, Tab};
+use crate::state::State;
+use crate::text::words;
+
+/// How many are named one by one.
+const NAMED: usize = 4;
+
+/// Something that needs somebody.
+#[derive(Clone, Debug, PartialEq)]
+struct Trouble {
+    app: String,
+    what: &'static str,
+    why: Option<String>,
+    when: Option<chrono::DateTime<chrono::Utc>>,
+    help: (Route, &'static str),
+}
+
+/// The strip on top of the dashboard; nothing at all when everything is well.
+pub(super) fn attention(state: State) -> impl IntoView {
+    let troubles = Memo::new(move |_| {
+        let apps = state.store.apps().unwrap_or_default();
+        apps.iter().filter_map(|app| app.with(trouble)).collect::<Vec<_>>()
+    });
+    dynamic(move || {
+        let troubles = troubles.get();
+        let more = troubles.len().saturating_sub(NAMED);
+        (!troubles.is_empty()).then(|| {
+            view! {
+                <section class="attention" aria-label="Needs attention" data-testid="attention">
+                    {troubles.into_iter().take(NAMED).map(|trouble| line(state, trouble)).into_views()}
+                    {(more > 0).then(|| view! { <p class="muted">{format!("And {more} more below.")}</p> })}
+                </section>
+            }
+        })
+    })
+}
+
+fn trouble(app: &AppView) -> Option<Trouble> {
+    let name = app.name.to_string();
+    let last = app.last_execution.as_ref();
+    let of_last = || last.and_then(|last| last.cause.clone().or_else(|| last.exit.map(words::exit)));
+    let log = (Route::App(name.clone(), Tab::Logs), "Open log");
+    let trouble = |what, why, help| {
+        let when = last.map(|last| last.finished_at);
+        Some(Trouble { app: name.clone(), what, why, when, help })
+    };
+    match (app.state, app.r#type, last.map(|last| last.status)) {
+        (AppState::Failed, _, None) => trouble(
+            "could not be installed",
+            app.reason.clone(),
+            (Route::Setup(name.clone()), "Fix the setup"),
+        ),
+        (AppState::Failed, _, Some(_)) => trouble("has failed", app.reason.clone().or_else(of_last), log),
+        (
+            AppState::Enabled,
+            AppType::Scheduled,
+            Some(ExecutionStatus::Failed | ExecutionStatus::Timeout | ExecutionStatus::Lost),
+        ) => trouble("failed in its last run", of_last(), log),
+        _ => None,
+    }
+}
+
+fn line(state: State, trouble: Trouble) -> impl IntoView {
+    let (route, title) = trouble.help;
+    view! {
+        <div class="trouble">
+            {icon(Icon::Alert)}
+            <div>
+                <p class="trouble-what">
+                    <a href=Route::App(trouble.app.clone(), Tab::Overview).path()>{trouble.app.clone()}</a>
+                    " " {trouble.what}
+                    {trouble.when.map(|when| view! { <span class="muted">{dynamic(move || format!(" {}", state.clock.ago(when)))}</span> })}
+                </p>
+                {trouble.why.map(|why| view! { <p class="trouble-why">{prose(&why)}</p> })}
+            </div>
+            <a class="button" href=route.path() aria-label=format!("{title} of {}", trouble.app)>{title}</a>
+        </div>
+    }
+}
