@@ -1,0 +1,66 @@
+//! `cargo xtask test`: every check that the project has, each timed, all counted.
+//!
+//! A check that is no test (format, lints, the page) counts as one. The last line is `N passed, M failed` and
+//! nothing follows it, so that a machine can read it. A failed check does not stop the others: whoever waits for
+//! minutes wants to know everything that is wrong.
+
+mod steps;
+mod tally;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::{setup, terminal};
+use tally::Tally;
+
+/// What is checked.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Check only this; can be given several times.
+    #[arg(long, value_enum)]
+    only: Vec<Part>,
+}
+
+/// A part of the checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+enum Part {
+    /// `cargo fmt`.
+    Format,
+    /// clippy, for the machine and for the page; licences when cargo-deny is installed.
+    Lint,
+    /// The page builds.
+    Page,
+    /// Tests inside the crates, and the examples in their documentation.
+    Unit,
+    /// Stories told against the real daemon.
+    Integration,
+    /// Stories told in a browser.
+    Browser,
+}
+
+impl Part {
+    const ALL: [Self; 6] =
+        [Self::Format, Self::Lint, Self::Page, Self::Unit, Self::Integration, Self::Browser];
+}
+
+/// Runs the checks; the exit code says whether all passed.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let start = Instant::now();
+    let parts = if options.only.is_empty() { Part::ALL.to_vec() } else { options.only.clone() };
+    let purpose = if parts.contains(&Part::Browser) { setup::Purpose::Test } else { setup::Purpose::Demo };
+    let tools = setup::prepare(purpose)?;
+    let mut tally = Tally::default();
+    for step in steps::of(&parts, &tools.path()?) {
+        tally += step.run();
+    }
+    report(tally, start);
+    Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report(tally: Tally, start: Instant) {
+    terminal::line("");
+    terminal::line(&format!("Everything took {}", terminal::took(start.elapsed())));
+    terminal::line(&tally.to_string());
+}

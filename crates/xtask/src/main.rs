@@ -1,0 +1,60 @@
+//! The project's own tool, run as `cargo xtask …`: builds the page, runs the checks, shows the demonstration.
+//!
+//! It is the first thing that a fresh machine compiles, so it has few dependencies: HTTP to the daemon of the
+//! demonstration goes over a plain socket, and a git repository for it is written by hand. Everything else that
+//! Mantyx needs is built by the `cargo` that this tool starts.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod checks;
+mod demo;
+mod docs;
+mod page;
+mod setup;
+mod terminal;
+mod workspace;
+
+/// Builds the page, runs the checks, shows the demonstration.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the page into `target/page`.
+    Page,
+    /// Get what the other tasks need and this machine lacks.
+    Setup,
+    /// Run every check and every test; the last line says how many passed.
+    Test(checks::Options),
+    /// Build everything, start it, deploy the examples, and print the link that logs a browser in.
+    Demo(demo::Options),
+    /// Write the pages of `docs/` that are generated from the code.
+    Docs,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            terminal::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<ExitCode> {
+    match task {
+        Task::Page => page::build()?,
+        Task::Setup => setup::prepare(setup::Purpose::Test).map(drop)?,
+        Task::Test(options) => return checks::run(&options),
+        Task::Demo(options) => demo::run(&options)?,
+        Task::Docs => docs::write()?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
