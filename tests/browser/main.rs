@@ -1,0 +1,27 @@
+//! The page in a real browser, as its user sees it. A picture of each screen is kept in `target/screenshots`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a story that goes wrong fails its test"
+)]
+
+mod scheduled;
+mod service;
+mod small_things;
+
+use mantyx_test_support::{Browser, TestMantyx};
+use serde_json::{Value, json};
+
+/// Logs a browser in by the link, as the daemon prints it.
+async fn log_in(browser: &Browser, mantyx: &TestMantyx) {
+    let link: Value = mantyx.client().post("/api/login/link", json!({})).await.unwrap();
+    browser.open(link["url"].as_str().unwrap()).await;
+    browser.wait_for("add-app").await;
+}
+
+/// Whether anything sticks out of the window sideways.
+async fn sticks_out(browser: &Browser) -> bool {
+    let script = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+    browser.run_script(script).await.as_bool().unwrap()
+}

@@ -1,0 +1,191 @@
+//! Logs: past and live, of both streams, across executions.
+
+use mantyx_api_types::{LogLine, LogStream, OperationView, Page, ScheduleView, TrashedAppView};
+use mantyx_core::{AppName, ExecutionId, OperationStatus};
+use mantyx_test_support::{Client, PATIENCE, TestMantyx, apps, wait_until};
+use reqwest::{Method, Response};
+use serde_json::json;
+
+const SCRIPT: &str =
+    "import sys\nfor number in range(50):\n    print('out', number)\nprint('err', file=sys.stderr)\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_lines_and_the_streams_can_be_asked_for() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let fields = [("type", "scheduled"), ("name", "lines")];
+    let name = client.upload_script("lines.py", SCRIPT, &fields).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    client.event(&name, "run").await.unwrap();
+    client.wait_for_app(&name, "have run", |app| app.last_execution.is_some()).await;
+    let lines = async |query: &str| -> Vec<LogLine> {
+        let page: Page<LogLine> = client.get(&format!("/api/apps/{name}/logs?{query}")).await.unwrap();
+        page.items
+    };
+    assert_eq!(lines("").await.len(), 51);
+    let errors = lines("stream=stderr").await;
+    assert_eq!((errors.len(), errors[0].text.as_str(), errors[0].stream), (1, "err", LogStream::Stderr));
+    let last: Vec<String> = lines("stream=stdout&tail=2").await.into_iter().map(|line| line.text).collect();
+    assert_eq!(last, ["out 48", "out 49"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_followed_across_a_restart() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = client.upload_script("tick.py", apps::ticker_script(), &[]).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    let mut log = Followed::begin(client, &name, "tail=0").await;
+    log.read_until("tick", 3).await;
+    client.event(&name, "restart").await.unwrap();
+    log.read_until("\"tick 1\"", 1).await;
+}
+
+/// It says who it is, then again whenever its file is there, and ends when the file is gone.
+const CALLER: &str = "import os, time
+me = os.environ['MANTYX_EXECUTION_ID']
+call = os.path.join(os.environ['APP_DATA_DIR'], me)
+print('begun', me, flush=True)
+while not os.path.exists(call):
+    time.sleep(0.02)
+print('called', me, flush=True)
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_that_were_parallel_before_it_began_are_all_followed() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let fields = [("type", "scheduled"), ("name", "beside")];
+    let name = client.upload_script("beside.py", CALLER, &fields).await.unwrap().app.name;
+    let timing = json!({ "kind": "interval", "seconds": 86400 });
+    let spec = json!({ "timing": timing, "timezone": "UTC", "overlap": "parallel" });
+    let body = json!({ "app": name, "name": "daily", "spec": spec });
+    let _: ScheduleView = client.post("/api/schedules", body).await.unwrap();
+    client.install_and_enable(&name).await;
+    let first = run(client, &name).await;
+    let second = run(client, &name).await;
+    let mut log = Followed::begin(client, &name, "tail=0").await;
+    let call = |id: ExecutionId| {
+        std::fs::write(mantyx.root().join(format!("apps/{name}/data/{id}")), "").unwrap();
+    };
+    call(first);
+    log.read_until(&format!("called {first}"), 1).await;
+    let third = run(client, &name).await;
+    log.read_until(&format!("begun {third}"), 1).await;
+    [second, third].into_iter().for_each(call);
+    log.read_until(&format!("called {second}"), 1).await;
+    log.read_until(&format!("called {third}"), 1).await;
+    assert_eq!(log.text.matches("begun").count(), 1, "what was there before is not in a tail of none");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_an_old_run_is_there_under_the_new_name() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let fields = [("type", "scheduled"), ("name", "wiki")];
+    let name = client.upload_script("w.py", apps::hello_script(), &fields).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    client.event(&name, "run").await.unwrap();
+    client.wait_for_app(&name, "have run", |app| app.last_execution.is_some()).await;
+    let run = client.executions(&name).await.unwrap()[0].id;
+    let path = format!("/api/apps/{name}?confirm={name}&wait=60");
+    let deleted: OperationView = client.delete(&path).await.unwrap();
+    assert_eq!(deleted.status, OperationStatus::Succeeded);
+    let trash: Page<TrashedAppView> = client.get("/api/trash").await.unwrap();
+    let path = format!("/api/trash/{}/restore?wait=60", trash.items[0].id);
+    let restored: OperationView = client.post(&path, json!({ "name": "old-wiki" })).await.unwrap();
+    assert_eq!(restored.status, OperationStatus::Succeeded, "{restored:?}");
+    // Another app has the name now, and none of the runs.
+    client.upload_script("w.py", apps::hello_script(), &fields).await.unwrap();
+    let log: Page<LogLine> = client.get(&format!("/api/apps/old-wiki/logs?execution={run}")).await.unwrap();
+    assert_eq!(log.items[0].text, "hello");
+    let other = client.get::<Page<LogLine>>(&format!("/api/apps/wiki/logs?execution={run}")).await;
+    assert_eq!(other.unwrap_err().status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_readers_share_one_inotify_instance() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = client.upload_script("tick.py", apps::ticker_script(), &[]).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    let before = inotify_instances(mantyx.pid());
+    let mut readers = Vec::new();
+    for _ in 0..20 {
+        readers.push(Followed::begin(client, &name, "tail=0").await);
+    }
+    for reader in &mut readers {
+        reader.read_until("tick", 1).await;
+    }
+    let during = inotify_instances(mantyx.pid());
+    assert!(during <= before + 1, "{before} instances became {during}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rare_lines_of_a_large_log_are_found_by_stream_and_time() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let script = "import sys\nprint('first', file=sys.stderr)\nfor number in range(300_000):\n    print('out', number)\nsys.stdout.flush()\nprint('last', file=sys.stderr)\n";
+    let fields = [("type", "scheduled"), ("name", "large"), ("env", r#"{"PYTHONUNBUFFERED": ""}"#)];
+    let name = client.upload_script("large.py", script, &fields).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    client.event(&name, "run").await.unwrap();
+    client.wait_for_app(&name, "have run", |app| app.last_execution.is_some()).await;
+    let path = format!("/api/apps/{name}/logs");
+    let errors: Page<LogLine> = client.get(&format!("{path}?stream=stderr")).await.unwrap();
+    let texts: Vec<&str> = errors.items.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(texts, ["first", "last"]);
+    let at = |line: &LogLine| line.at.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+    let until = at(&errors.items[1]);
+    let query = format!("stream=stderr&since={}&until={until}", at(&errors.items[0]));
+    let between: Page<LogLine> = client.get(&format!("{path}?{query}")).await.unwrap();
+    assert_eq!(between.items.len(), 1);
+    let all = client.get_text(&format!("{path}?download=true&stream=stdout")).await.unwrap();
+    assert_eq!(all.lines().count(), 300_000);
+    let capped = client.get_text(&format!("{path}?download=true&tail=200000")).await.unwrap();
+    assert_eq!(capped.lines().count(), 100_000);
+}
+
+/// Runs a scheduled app by hand and waits until it has written something.
+async fn run(client: &Client, name: &AppName) -> ExecutionId {
+    let known = client.executions(name).await.unwrap().len();
+    client.event(name, "run").await.unwrap();
+    let id = wait_until("another run", PATIENCE, async || {
+        let runs = client.executions(name).await.unwrap();
+        (runs.len() > known).then(|| runs[0].id)
+    })
+    .await;
+    wait_until("its first line", PATIENCE, async || {
+        let path = format!("/api/apps/{name}/logs?execution={id}");
+        let log: Page<LogLine> = client.get(&path).await.unwrap();
+        (!log.items.is_empty()).then_some(id)
+    })
+    .await
+}
+
+fn inotify_instances(pid: u32) -> usize {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let targets = descriptors.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    targets.filter(|target| target.to_string_lossy().contains("inotify")).count()
+}
+
+/// A log that is followed as a stream of events.
+struct Followed {
+    stream: Response,
+    text: String,
+}
+
+impl Followed {
+    async fn begin(client: &Client, name: &AppName, query: &str) -> Self {
+        let path = format!("/api/apps/{name}/logs?follow=true&{query}");
+        let request = client.request(Method::GET, &path).header("Accept", "text/event-stream");
+        Self { stream: request.send().await.unwrap(), text: String::new() }
+    }
+
+    async fn read_until(&mut self, what: &str, count: usize) {
+        while self.text.matches(what).count() < count {
+            let chunk = tokio::time::timeout(PATIENCE, self.stream.chunk()).await.expect(what);
+            self.text.push_str(&String::from_utf8_lossy(&chunk.unwrap().expect("the stream ended")));
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Stories told against the real daemon, with real Python, real archives and real git.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a story that goes wrong fails its test"
+)]
+
+mod access;
+mod configuration;
+mod first_app;
+mod hostile;
+mod install;
+mod logs;
+mod operations;
+mod schedules;
+mod services;
+mod survival;
+mod trash;
