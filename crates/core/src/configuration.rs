@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, FieldError, Result};
+use crate::health::HealthCheck;
 use crate::launch::Launch;
+use crate::limits::{Limits, is_account_name};
 use crate::path::RelativePath;
 use crate::restart::{RestartPolicy, RestartRule};
 
@@ -54,6 +56,29 @@ pub struct Configuration {
     /// Whether it starts again with the machine.
     #[serde(default = "defaults::autostart")]
     pub autostart: bool,
+    /// Whether a perpetual app that was given up is tried again: after 15 minutes, then less and less often up to
+    /// once a day.
+    #[serde(default = "defaults::retry")]
+    pub retry: bool,
+    /// How it is told whether the app is well.
+    #[serde(default)]
+    pub health: HealthCheck,
+    /// Seconds within which the app has to say again and again that it is alive (`WATCHDOG=1`, sd_notify(3)).
+    #[serde(default)]
+    pub watchdog: Option<u32>,
+    /// Seconds that one run of a scheduled app may take.
+    #[serde(default)]
+    pub timeout: Option<u32>,
+    /// What it may use of the machine.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The user that it runs as; the setting `app_user` when not given. Only a daemon that runs as root can change
+    /// users.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// Groups that it belongs to beside those of the user, such as `video` or `dialout`.
+    #[serde(default)]
+    pub groups: Vec<String>,
 }
 
 /// The port of an app's own web page.
@@ -132,6 +157,9 @@ mod defaults {
     pub(super) const fn autostart() -> bool {
         true
     }
+    pub(super) const fn retry() -> bool {
+        true
+    }
 }
 
 impl Configuration {
@@ -152,6 +180,13 @@ impl Configuration {
             python: None,
             web_port: None,
             autostart: defaults::autostart(),
+            retry: defaults::retry(),
+            health: HealthCheck::default(),
+            watchdog: None,
+            timeout: None,
+            limits: Limits::default(),
+            user: None,
+            groups: Vec::new(),
         }
     }
 
@@ -197,20 +232,12 @@ impl Configuration {
 
     /// What types alone cannot say.
     pub fn check(&self) -> Result<()> {
-        let mut errors = Vec::new();
+        let mut errors = self.health.check(self.web_port.is_some());
+        errors.extend(self.limits.check());
+        errors.extend(self.env.keys().filter_map(|name| refusal_of_variable(name)));
         let mut wrong = |field: &str, detail: String| {
             errors.push(FieldError { field: field.into(), detail });
         };
-        for name in self.env.keys() {
-            if !is_variable(name) {
-                wrong(
-                    "env",
-                    format!("`{name}` is not a name for a variable: letters, digits and `_`, no digit first"),
-                );
-            } else if RESERVED.contains(&name.as_str()) || name.starts_with("MANTYX_") {
-                wrong("env", format!("`{name}` is set by Mantyx itself"));
-            }
-        }
         for (field, mut texts) in [
             ("env", self.env.values().collect::<Vec<_>>().into_iter()),
             ("arguments", self.arguments.iter().collect::<Vec<_>>().into_iter()),
@@ -224,6 +251,18 @@ impl Configuration {
         }
         if self.stop_grace > 3600 {
             wrong("stop_grace", "An app gets at most an hour to end".into());
+        }
+        if self.watchdog == Some(0) {
+            wrong("watchdog", "An app needs at least a second to say that it is alive".into());
+        }
+        if self.timeout == Some(0) {
+            wrong("timeout", "A run needs at least a second".into());
+        }
+        let accounts = self.user.iter().map(|name| ("user", name));
+        for (field, name) in accounts.chain(self.groups.iter().map(|name| ("groups", name))) {
+            if !is_account_name(name) {
+                wrong(field, format!("`{name}` cannot be the name of an account"));
+            }
         }
         if let Some(WebPort::Fixed(port)) = self.web_port
             && port < 1024
@@ -247,7 +286,28 @@ impl Configuration {
 }
 
 /// Variables that a person cannot set, because apps rely on what Mantyx says there.
-const RESERVED: [&str; 6] = ["APP_NAME", "APP_DATA_DIR", "APP_RELEASE", "PORT", "VIRTUAL_ENV", "HOME"];
+const RESERVED: [&str; 9] = [
+    "APP_NAME",
+    "APP_DATA_DIR",
+    "APP_RELEASE",
+    "PORT",
+    "VIRTUAL_ENV",
+    "HOME",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+];
+
+fn refusal_of_variable(name: &str) -> Option<FieldError> {
+    let detail = if !is_variable(name) {
+        format!("`{name}` is not a name for a variable: letters, digits and `_`, no digit first")
+    } else if RESERVED.contains(&name) || name.starts_with("MANTYX_") {
+        format!("`{name}` is set by Mantyx itself")
+    } else {
+        return None;
+    };
+    Some(FieldError { field: "env".to_owned(), detail })
+}
 
 fn is_variable(name: &str) -> bool {
     !name.is_empty()
@@ -255,13 +315,14 @@ fn is_variable(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// One key of a merge patch: null removes, objects merge, everything else replaces.
+/// One key of a merge patch: null removes, objects merge, everything else replaces. What is of another kind replaces
+/// as well: the fields of a `tcp` probe mean nothing to an `http` one.
 fn merge(target: &mut Map<String, Value>, key: &str, patch: &Value) {
     match (target.get_mut(key), patch) {
         (_, Value::Null) => {
             target.remove(key);
         }
-        (Some(Value::Object(old)), Value::Object(new)) => {
+        (Some(Value::Object(old)), Value::Object(new)) if !is_of_another_kind(old, new) => {
             for (inner, value) in new {
                 merge(old, inner, value);
             }
@@ -270,6 +331,10 @@ fn merge(target: &mut Map<String, Value>, key: &str, patch: &Value) {
             target.insert(key.to_owned(), value.clone());
         }
     }
+}
+
+fn is_of_another_kind(old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
+    new.get("kind").is_some_and(|kind| old.get("kind").is_some_and(|before| before != kind))
 }
 
 /// Serde's messages start in lower case and sometimes end with a position that means nothing here.
@@ -285,6 +350,7 @@ fn sentence(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Probe;
     use serde_json::json;
 
     fn base() -> Configuration {
@@ -318,6 +384,35 @@ mod tests {
         for name in ["PORT", "MANTYX_URL", "1A", "A-B", ""] {
             assert!(patch(json!({"env": {name: "x"}})).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_probe_of_another_kind_forgets_the_fields_of_the_old_one() {
+        let web =
+            json!({"web_port": 8080, "health": {"interval": 5, "probe": {"kind": "http", "body": "ok"}}});
+        let http = patch(web).unwrap();
+        let kept = http.patched(json!({"health": {"probe": {"status": 204}}}).as_object().unwrap()).unwrap();
+        assert_eq!(
+            kept.health.probe,
+            Probe::Http { url: "/".into(), status: Some(204), body: Some("ok".into()) }
+        );
+        let tcp = kept.patched(json!({"health": {"probe": {"kind": "tcp"}}}).as_object().unwrap()).unwrap();
+        assert_eq!((tcp.health.probe, tcp.health.interval), (Probe::Tcp { port: None }, 5));
+    }
+
+    #[test]
+    fn an_account_is_named_like_one() {
+        assert!(patch(json!({"user": "www-data", "groups": ["video", "dialout"]})).is_ok());
+        for name in ["", "a b", "-x", "../x"] {
+            assert!(patch(json!({"user": name})).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_stored_before_limits_were_known_is_still_read() {
+        let old = json!({"entrypoint": "main.py", "restart_policy": "always"});
+        let configuration: Configuration = serde_json::from_value(old).unwrap();
+        assert_eq!((configuration.limits, configuration.retry), (Limits::default(), true));
     }
 
     #[test]

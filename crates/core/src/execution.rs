@@ -15,6 +15,8 @@ pub enum Trigger {
     Boot,
     /// The process before it ended.
     Restart,
+    /// It had been given up, and is tried again after a long while.
+    Retry,
 }
 
 /// How an execution stands.
@@ -47,6 +49,7 @@ impl Trigger {
             Self::Schedule => "schedule",
             Self::Boot => "boot",
             Self::Restart => "restart",
+            Self::Retry => "retry",
         }
     }
 }
@@ -71,6 +74,41 @@ impl ExecutionStatus {
     pub const fn is_final(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
     }
+}
+
+/// Why an execution ended, beside the exit that the kernel told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Ending {
+    /// By itself.
+    Exited,
+    /// Somebody stopped it.
+    Stopped {
+        /// Who, and by what, as a person reads it: `owner (restart)`.
+        by: String,
+    },
+    /// The kernel ended it because there was no memory left.
+    OutOfMemory {
+        /// The app's own limit in bytes, when it was that; none when the whole machine had no memory left.
+        limit: Option<u64>,
+    },
+    /// It failed its health check.
+    Unhealthy {
+        /// What the last look said.
+        detail: String,
+    },
+    /// It did not say in time that it is alive (`WATCHDOG=1`, sd_notify(3)).
+    WatchdogExpired,
+    /// It took longer than it may.
+    TimedOut {
+        /// Seconds that it had.
+        after: u32,
+    },
+    /// It never began.
+    NotStarted,
+    /// Nobody saw how.
+    Lost,
 }
 
 /// How a process ended, as the kernel told its parent (wait(2)).
