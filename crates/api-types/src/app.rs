@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use mantyx_core::{
-    AppEvent, AppId, AppName, AppState, AppType, Configuration, DependencyFile, ExecutionId, Found,
+    AppEvent, AppId, AppName, AppState, AppType, Configuration, DependencyFile, ExecutionId, Found, Health,
     OperationId, Origin, RelativePath,
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,14 @@ pub struct AppView {
     pub state: AppState,
     /// Why it is in that state, when there is something to say: the reason of a failure, in a sentence.
     pub reason: Option<String>,
+    /// Whether it is well, as observed; `unknown` when nothing looks at it.
+    pub health: Health,
+    /// What the last look at it said, when it was not well.
+    pub health_detail: Option<String>,
+    /// What it says of itself (`STATUS=`, sd_notify(3)).
+    pub status_text: Option<String>,
+    /// What was asked for and cannot be done here, such as a limit that this machine cannot enforce, as sentences.
+    pub warnings: Vec<String>,
     /// What can be asked for now.
     pub legal_events: Vec<AppEvent>,
     /// The operation that has the app.
@@ -41,7 +49,7 @@ pub struct AppView {
     pub execution: Option<ExecutionId>,
     /// When that process began.
     pub started_at: Option<DateTime<Utc>>,
-    /// When it is started again, while it waits for a restart.
+    /// When it is started again, while it waits for a restart or was given up for now.
     pub restarts_at: Option<DateTime<Utc>>,
     /// How often it was started again by itself since a person last started it.
     pub restarts: u32,

@@ -1,7 +1,7 @@
 //! Executions: one process from start to exit.
 
 use chrono::{DateTime, Utc};
-use mantyx_core::{AppName, ExecutionId, ExecutionStatus, Exit, ScheduleId, Trigger};
+use mantyx_core::{AppName, Ending, ExecutionId, ExecutionStatus, Exit, ScheduleId, Trigger};
 use serde::{Deserialize, Serialize};
 
 /// One process from start to exit.
@@ -26,8 +26,12 @@ pub struct ExecutionView {
     pub pid: Option<u32>,
     /// How it ended.
     pub exit: Option<Exit>,
+    /// Why it ended; none while it has not.
+    pub ending: Option<Ending>,
     /// Why it ended, in a sentence, when there is more to say than the exit.
     pub cause: Option<String>,
+    /// The last lines of its log when it ended badly; at most ten, and each at most 500 characters.
+    pub last_lines: Vec<String>,
     /// When the process began; the moment of the decision before that.
     pub started_at: DateTime<Utc>,
     /// When it ended.
@@ -36,6 +40,8 @@ pub struct ExecutionView {
     pub cpu_seconds: Option<f64>,
     /// The most memory that it had, in bytes.
     pub peak_memory: Option<u64>,
+    /// Log lines that could not be written.
+    pub dropped_lines: u64,
 }
 
 /// What a row says of the newest execution that has ended.
@@ -48,6 +54,8 @@ pub struct LastExecution {
     pub status: ExecutionStatus,
     /// How the process ended.
     pub exit: Option<Exit>,
+    /// Why it ended.
+    pub ending: Option<Ending>,
     /// Why, in a sentence.
     pub cause: Option<String>,
     /// When the process began.

@@ -1,5 +1,6 @@
 //! The page's one WebSocket, `/api/live`: what it asks for and what it is told.
 
+use chrono::{DateTime, Utc};
 use mantyx_core::{AppId, AppName, ExecutionId, OperationId};
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +8,7 @@ use crate::app::AppView;
 use crate::event::EventView;
 use crate::execution::ExecutionView;
 use crate::log::LogLine;
+use crate::metrics::AppUsage;
 use crate::operation::OperationView;
 use crate::system::HostView;
 
@@ -107,5 +109,12 @@ pub enum LiveMessage {
     Host {
         /// As it is now.
         host: HostView,
+    },
+    /// What every app that is alive uses, every few seconds.
+    Usage {
+        /// When it was looked at.
+        at: DateTime<Utc>,
+        /// Those that are alive.
+        apps: Vec<AppUsage>,
     },
 }

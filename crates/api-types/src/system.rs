@@ -1,6 +1,7 @@
 //! The daemon and its machine.
 
 use chrono::{DateTime, Utc};
+use mantyx_core::LimitMechanism;
 use serde::{Deserialize, Serialize};
 
 /// Whether the daemon is well. The only view that needs no credentials.
@@ -65,4 +66,25 @@ pub struct SystemView {
     pub password_set: bool,
     /// The largest upload, in bytes.
     pub upload_limit: u64,
+    /// How apps are held to their limits.
+    pub limits: LimitsView,
+    /// The user that apps run as when they say nothing else; none when Mantyx cannot change users.
+    pub app_user: Option<String>,
+    /// What of this machine stands in the way of something, as sentences.
+    pub warnings: Vec<String>,
+}
+
+/// How apps are held to their limits on this machine, and to which of them as a whole: everything that an app started,
+/// together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LimitsView {
+    /// By what means.
+    pub mechanism: LimitMechanism,
+    /// Whether memory is limited as a whole.
+    pub memory: bool,
+    /// Whether processors are limited.
+    pub cpu: bool,
+    /// Whether processes are limited.
+    pub processes: bool,
 }

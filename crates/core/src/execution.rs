@@ -106,7 +106,10 @@ pub enum Ending {
         after: u32,
     },
     /// It never began.
-    NotStarted,
+    NotStarted {
+        /// Why, as a sentence.
+        reason: String,
+    },
     /// Nobody saw how.
     Lost,
 }

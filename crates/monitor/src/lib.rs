@@ -15,8 +15,8 @@ mod protocol;
 mod run_folder;
 
 pub use protocol::{
-    ExitRecord, Launch, MainProcess, Message, Outcome, Output, Plan, Record, Request, StopTerms, VERSION,
-    Wish,
+    Deadlines, ExitRecord, Launch, MainProcess, Message, Notified, Outcome, Output, Phase, Plan, Record,
+    Request, StopTerms, Terms, VERSION, Wish,
 };
 pub use run_folder::RunFolder;
 

@@ -2,20 +2,23 @@
 //!
 //! Standard input carries the [`Launch`], so that no secret is ever on a command line; standard output answers it
 //! with one [`Message`]. Everything after that goes through the socket in the run folder: [`Request`]s in,
-//! [`Message`]s out. Fields that one side does not know are ignored, so a daemon can be upgraded under monitors
-//! that run on.
+//! [`Message`]s out. Fields that one side does not know are ignored and what is missing has a default, so a daemon can
+//! be upgraded under monitors that run on: `tests/fixtures` keeps what earlier versions wrote.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mantyx_core::{AppId, ExecutionId, Exit, InstanceId, Timestamp};
+use mantyx_core::{AppId, Ending, ExecutionId, Exit, Identity, InstanceId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessId;
 
-/// The version of everything here. It changes when an older side would misunderstand.
-pub const VERSION: u32 = 1;
+/// The version of everything here. A monitor takes launches of its own version and of those before it; a daemon talks
+/// to monitors of any version, and asks none for what it does not know.
+///
+/// 1 is the first. 2 adds limits, another user, `sd_notify`, the watchdog, the time limit, and why an execution ended.
+pub const VERSION: u32 = 2;
 
 /// How a process is asked to end: a signal, then time, then SIGKILL to everything.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -65,6 +68,51 @@ pub struct Plan {
     /// What it writes to.
     #[serde(default)]
     pub output: Output,
+    /// As whom it runs; as the monitor itself when not given.
+    #[serde(default)]
+    pub identity: Option<Identity>,
+    /// Within which times it has to show that it is alive.
+    #[serde(default)]
+    pub deadlines: Deadlines,
+}
+
+/// The times that a monitor watches by itself, so that they hold without a daemon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// Seconds within which it has to say `WATCHDOG=1` again and again, from its `READY=1` or first `WATCHDOG=1` on,
+    /// and at the latest from the end of the start period on.
+    #[serde(default)]
+    pub watchdog_seconds: Option<f64>,
+    /// Seconds that it has before the watchdog begins.
+    #[serde(default)]
+    pub start_period_seconds: f64,
+    /// Seconds after which it is stopped.
+    #[serde(default)]
+    pub timeout_seconds: Option<f64>,
+}
+
+/// What an app has said of itself (sd_notify(3)).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notified {
+    /// How far it is.
+    pub phase: Phase,
+    /// Its `STATUS=`, at most a line.
+    pub status: Option<String>,
+}
+
+/// How far an app says that it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// It has said nothing.
+    #[default]
+    Silent,
+    /// `READY=1`.
+    Ready,
+    /// `RELOADING=1`; `READY=1` follows.
+    Reloading,
+    /// `STOPPING=1`.
+    Stopping,
 }
 
 /// All that comes on the monitor's standard input.
@@ -150,6 +198,18 @@ pub struct ExitRecord {
     pub peak_memory: u64,
     /// Log lines that could not be written.
     pub dropped_lines: u64,
+    /// Why it ended; version 1 says only [`ExitRecord::wish`].
+    #[serde(default)]
+    pub ending: Option<Ending>,
+}
+
+/// What of a live process can be changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// How it is stopped when nobody says otherwise.
+    pub stop: StopTerms,
+    /// Within which times it has to show that it is alive.
+    pub deadlines: Deadlines,
 }
 
 /// What a client asks of a monitor.
@@ -169,7 +229,17 @@ pub enum Request {
         number: i32,
     },
     /// End everything. Answered by [`Message::Done`], and by [`Message::Exited`] when it has happened.
-    Stop(StopTerms),
+    Stop {
+        /// How.
+        #[serde(flatten)]
+        terms: StopTerms,
+        /// Why, for the record of its end.
+        #[serde(default)]
+        why: Option<Ending>,
+    },
+    /// From now on other terms hold. Answered by [`Message::Done`]; what cannot be changed is said by
+    /// [`Message::Status`] from then on.
+    Adjust(Box<Terms>),
 }
 
 /// What a monitor tells its clients.
@@ -189,6 +259,9 @@ pub enum Message {
     Started {
         /// The process.
         main: MainProcess,
+        /// What of the launch could not be done as it was said, as sentences.
+        #[serde(default)]
+        warnings: Vec<String>,
     },
     /// How it stands.
     Status {
@@ -198,7 +271,15 @@ pub enum Message {
         wish: Wish,
         /// Log lines that could not be written so far.
         dropped_lines: u64,
+        /// What the app has said of itself.
+        #[serde(default)]
+        notified: Notified,
+        /// What of the launch could not be done as it was said, as sentences.
+        #[serde(default)]
+        warnings: Vec<String>,
     },
+    /// The app has said something of itself; sent to everybody, and at most once a second where only the text is new.
+    Notified(Notified),
     /// What was asked for was done, or has begun.
     Done,
     /// What was asked for cannot be done: why, as a sentence.
@@ -219,11 +300,19 @@ mod tests {
 
     #[test]
     fn what_travels_reads_like_this() {
-        let stop = Request::Stop(StopTerms { signal: 15, grace_seconds: 2.5 });
-        let text = r#"{"ask":"stop","signal":15,"grace_seconds":2.5}"#;
+        let terms = StopTerms { signal: 15, grace_seconds: 2.5 };
+        let stop = Request::Stop { terms, why: Some(Ending::Stopped { by: "owner".into() }) };
+        let text = r#"{"ask":"stop","signal":15,"grace_seconds":2.5,"why":{"kind":"stopped","by":"owner"}}"#;
         assert_eq!(serde_json::to_string(&stop).unwrap(), text);
         assert_eq!(serde_json::from_str::<Request>(text).unwrap(), stop);
         assert_eq!(serde_json::to_string(&Message::Done).unwrap(), r#"{"tell":"done"}"#);
+    }
+
+    #[test]
+    fn a_stop_of_version_1_is_understood() {
+        let text = r#"{"ask":"stop","signal":15,"grace_seconds":2.5}"#;
+        let terms = StopTerms { signal: 15, grace_seconds: 2.5 };
+        assert_eq!(serde_json::from_str::<Request>(text).unwrap(), Request::Stop { terms, why: None });
     }
 
     #[test]

@@ -149,6 +149,7 @@ mod tests {
             cpu_seconds: 0.5,
             peak_memory: 4096,
             dropped_lines: 0,
+            ending: None,
         }
     }
 

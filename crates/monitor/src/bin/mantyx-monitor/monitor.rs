@@ -12,7 +12,8 @@ use mantyx_core::{Exit, Timestamp};
 use mantyx_logs::Stream;
 use mantyx_monitor::process::{self, ProcessId};
 use mantyx_monitor::{
-    ExitRecord, MainProcess, Message, Outcome, Plan, Record, Request, RunFolder, StopTerms, VERSION, Wish,
+    ExitRecord, MainProcess, Message, Notified, Outcome, Plan, Record, Request, RunFolder, StopTerms,
+    VERSION, Wish,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
@@ -112,7 +113,7 @@ impl Monitor {
         self.record.main = Some(main);
         // Without room for it the process runs on: while the daemon lives it knows from the message.
         let _ = self.folder.write_record(&self.record);
-        self.tell_all(&Message::Started { main });
+        self.tell_all(&Message::Started { main, warnings: Vec::new() });
     }
 
     fn is_over(&self) -> bool {
@@ -215,7 +216,11 @@ impl Monitor {
             Ok(Request::Hello { .. }) => return self.hello(),
             Ok(Request::Status) => return self.status(),
             Ok(Request::Signal { number }) => self.signal(number),
-            Ok(Request::Stop(terms)) => self.stop(terms),
+            Ok(Request::Stop { terms, .. }) => self.stop(terms),
+            Ok(Request::Adjust(terms)) => {
+                self.record.plan.stop = terms.stop;
+                Ok(())
+            }
             Err(reason) => Err(reason),
         };
         done.map_or_else(|reason| Message::Refused { reason }, |()| Message::Done)
@@ -227,7 +232,13 @@ impl Monitor {
 
     fn status(&self) -> Message {
         let dropped_lines = self.output.dropped_lines();
-        Message::Status { main: self.record.main, wish: self.wish, dropped_lines }
+        Message::Status {
+            main: self.record.main,
+            wish: self.wish,
+            dropped_lines,
+            notified: Notified::default(),
+            warnings: Vec::new(),
+        }
     }
 
     fn signal(&self, number: i32) -> Result<(), String> {
@@ -268,6 +279,7 @@ impl Monitor {
             cpu_seconds: usage.cpu_seconds,
             peak_memory: usage.peak_memory,
             dropped_lines: self.output.finish(),
+            ending: None,
         };
         let told = Message::Exited { record: Box::new(record.clone()) };
         let mut written = self.folder.write_exit_record(&record);
