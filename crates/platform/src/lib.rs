@@ -8,16 +8,20 @@
 //! |---|---|
 //! | [`atomic`] | a file that is whole |
 //! | [`folders`] | a tree of files |
+//! | [`ownership`] | a tree that changes hands |
 //! | [`lock`] | a folder that is ours |
 //! | [`ports`] | who listens where |
 //! | [`environment`] | the variables that a child gets |
+//! | [`identity`] | as whom apps run |
 //! | [`process`] | a child process |
 //! | [`programs`] | a program on the search path |
 
 pub mod atomic;
 pub mod environment;
 pub mod folders;
+pub mod identity;
 pub mod lock;
+pub mod ownership;
 pub mod ports;
 pub mod process;
 pub mod programs;

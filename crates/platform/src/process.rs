@@ -13,7 +13,7 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 
-use mantyx_core::{Code, Error, Exit, Result};
+use mantyx_core::{Code, Error, Exit, Identity, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
@@ -23,6 +23,7 @@ use crate::environment::Variables;
 mod connection;
 mod lines;
 mod run;
+mod user;
 
 pub use connection::{Breaker, Connection};
 pub use lines::Source;
@@ -36,6 +37,7 @@ pub struct Command {
     folder: Option<PathBuf>,
     variables: Variables,
     input: Vec<u8>,
+    identity: Option<Identity>,
 }
 
 /// Where the output of a started child goes.
@@ -68,6 +70,7 @@ impl Command {
             folder: None,
             variables: Variables::new(),
             input: Vec::new(),
+            identity: None,
         }
     }
 
@@ -110,6 +113,13 @@ impl Command {
         self
     }
 
+    /// Runs it as this user, with no way back to more rights; without one, as the daemon itself. Only the superuser
+    /// can do so, and the child may not start in a folder that the user cannot enter: give one.
+    pub fn identity(mut self, identity: Option<&Identity>) -> Self {
+        self.identity = identity.cloned();
+        self
+    }
+
     /// Starts it and hands it over. It goes on when the handle is dropped.
     pub fn start(mut self, stdout: Output, stderr: Output) -> Result<Child> {
         let input = std::mem::take(&mut self.input);
@@ -135,6 +145,9 @@ impl Command {
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
+        if let Some(identity) = &self.identity {
+            user::become_user(&mut command, identity);
+        }
         command
     }
 
@@ -145,7 +158,8 @@ impl Command {
 
     fn not_started(&self, error: &std::io::Error) -> Error {
         let error = std::io::Error::from(error.kind());
-        Error::new(Code::StartFailed, format!("Could not start `{}`: {error}", self.program.display()))
+        let whom = self.identity.as_ref().map(|user| format!(" as `{}`", user.name)).unwrap_or_default();
+        Error::new(Code::StartFailed, format!("Could not start `{}`{whom}: {error}", self.program.display()))
             .hint("See that the program is there and may be executed, and that its folder exists")
     }
 }

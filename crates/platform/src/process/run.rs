@@ -142,6 +142,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn runs_as_somebody_else_for_good() {
+        let nobody = crate::identity::resolve("nobody", &["tty".to_owned()]).unwrap();
+        let script = "id -u; id -g; id -G; umask; grep NoNewPrivs /proc/self/status";
+        let command = shell(script).folder("/").identity(Some(&nobody));
+        if !crate::identity::is_superuser() {
+            let error = command.run(LONG, pending(), |_, _| ()).await.unwrap_err();
+            assert!(error.detail().contains("as `nobody`"), "{error}");
+            return;
+        }
+        let text: Vec<String> = lines(command).await.1.into_iter().map(|(_, line)| line).collect();
+        let tty = crate::identity::group("tty").unwrap().to_string();
+        assert_eq!((&text[0], &text[1]), (&nobody.uid.to_string(), &nobody.gid.to_string()));
+        assert!(
+            text[2].split(' ').any(|group| group == tty) && !text[2].split(' ').any(|group| group == "0")
+        );
+        assert_eq!((text[3].as_str(), text[4].as_str()), ("0022", "NoNewPrivs:\t1"));
+    }
+
+    #[tokio::test]
     async fn a_program_that_is_not_there_is_said() {
         let error = Command::new("/no/such/tool").run(LONG, pending(), |_, _| ()).await.unwrap_err();
         assert_eq!(error.code(), Code::StartFailed);
