@@ -1,0 +1,113 @@
+//! What a single process is told: limits, niceness, score. In the process itself between fork and exec, and from
+//! outside while it runs.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, Resource as Kernel, Rlimit, prlimit, setpriority_process, setrlimit};
+
+use crate::confinement::{ProcessLimit, Resource};
+use crate::groups;
+
+/// What a process is told, ready made: between fork and exec nothing may be allocated (signal-safety(7)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) limits: Vec<ProcessLimit>,
+    pub(crate) nice: Option<i8>,
+    /// As text, because that is what the kernel wants.
+    pub(crate) oom_score: Option<String>,
+}
+
+impl Terms {
+    /// Tells the process that calls it. What fails is found out by [`Terms::tell`].
+    pub(crate) fn tell_self(&self) {
+        for limit in &self.limits {
+            let _ = setrlimit(limit.resource.of_kernel(), limit.of_kernel());
+        }
+        if let Some(nice) = self.nice {
+            let _ = setpriority_process(None, i32::from(nice));
+        }
+        if let Some(score) = &self.oom_score
+            && let Ok(file) =
+                rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        {
+            let _ = rustix::io::write(&file, score.as_bytes());
+        }
+    }
+
+    /// Tells another process, and says what it could not be told. One that is gone needs no telling.
+    pub(crate) fn tell(&self, process: u32) -> Vec<String> {
+        let mut failures = Vec::new();
+        let mut note = |what: &str, result: io::Result<()>| {
+            if let Err(error) = result.or_else(unless_gone) {
+                failures.push(format!("{what} could not be given to the process: {error}"));
+            }
+        };
+        let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+        for limit in &self.limits {
+            let result = prlimit(pid, limit.resource.of_kernel(), limit.of_kernel());
+            note(limit.resource.in_words(), result.map(drop).map_err(io::Error::from));
+        }
+        if let Some(nice) = self.nice {
+            note("The niceness", renice(process, nice));
+        }
+        if let Some(score) = &self.oom_score {
+            let file = format!("/proc/{process}/oom_score_adj");
+            note("The out-of-memory score", groups::write(Path::new(&file), score));
+        }
+        failures
+    }
+
+    /// What of these is not the same in others.
+    pub(crate) fn changed_from(&self, before: &Self) -> Self {
+        let is_new = |limit: &&ProcessLimit| !before.limits.contains(limit);
+        Self {
+            limits: self.limits.iter().filter(is_new).copied().collect(),
+            nice: self.nice.filter(|_| self.nice != before.nice),
+            oom_score: self.oom_score.clone().filter(|_| self.oom_score != before.oom_score),
+        }
+    }
+}
+
+/// Niceness belongs to each thread of a process (setpriority(2), "C library/kernel differences").
+fn renice(process: u32, nice: i8) -> io::Result<()> {
+    for thread in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
+        let thread = thread.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
+        if let Some(thread) = thread {
+            setpriority_process(Some(thread), i32::from(nice))
+                .map_err(io::Error::from)
+                .or_else(unless_gone)?;
+        }
+    }
+    Ok(())
+}
+
+fn unless_gone(error: io::Error) -> io::Result<()> {
+    let is_gone = error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error());
+    if is_gone { Ok(()) } else { Err(error) }
+}
+
+impl ProcessLimit {
+    const fn of_kernel(self) -> Rlimit {
+        Rlimit { current: self.soft, maximum: self.hard }
+    }
+}
+
+impl Resource {
+    const fn of_kernel(self) -> Kernel {
+        match self {
+            Self::OpenFiles => Kernel::Nofile,
+            Self::Data => Kernel::Data,
+        }
+    }
+
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::OpenFiles => "The limit of open files",
+            Self::Data => "The limit of data",
+        }
+    }
+}

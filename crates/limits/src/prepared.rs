@@ -1,0 +1,191 @@
+//! A confinement that is carried out, in the monitor.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::{fs, io};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{retry_on_intr, write};
+
+use crate::apply::Terms;
+use crate::confinement::{Confinement, Group, Keeper};
+use crate::groups::{self, Groups, OutOfMemory};
+
+/// The groups of an execution, made and open, so that its first process can enter them.
+#[derive(Debug)]
+pub struct Prepared {
+    confinement: Confinement,
+    terms: Terms,
+    groups: Groups,
+    entrances: Vec<OwnedFd>,
+    warnings: Vec<String>,
+}
+
+impl Confinement {
+    /// Makes the groups and writes their settings. What fails is a warning: an app with fewer limits is better than
+    /// none.
+    #[must_use]
+    pub fn prepare(self) -> Prepared {
+        let mut prepared = Prepared {
+            terms: self.terms(),
+            groups: Groups::of(&self),
+            confinement: self,
+            entrances: Vec::new(),
+            warnings: Vec::new(),
+        };
+        prepared.open();
+        prepared
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            limits: self.process_limits.clone(),
+            nice: self.nice,
+            oom_score: self.oom_score.map(|score| score.to_string()),
+        }
+    }
+}
+
+impl Prepared {
+    /// What could not be done, beyond what the plan said: a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// What is carried out now.
+    #[must_use]
+    pub const fn confinement(&self) -> &Confinement {
+        &self.confinement
+    }
+
+    /// The groups, for whoever wants to look at them.
+    #[must_use]
+    pub const fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Puts the process that calls it into the groups and under its limits. It allocates nothing and takes no lock,
+    /// so it may be called between fork and exec (signal-safety(7)); and it must be called before the process becomes
+    /// an unprivileged user.
+    ///
+    /// Only a group that cannot be entered is an error, because a process outside would escape everything. The rest
+    /// is found out by [`Prepared::confirm`].
+    pub fn enter(&self) -> io::Result<()> {
+        for entrance in &self.entrances {
+            retry_on_intr(|| write(entrance, b"0"))?;
+        }
+        self.terms.tell_self();
+        Ok(())
+    }
+
+    /// Makes sure that the process which entered has everything, and says what it has not: a sentence each.
+    #[must_use]
+    pub fn confirm(&self, main_pid: u32) -> Vec<String> {
+        self.terms.tell(main_pid)
+    }
+
+    /// Changes the limits of an app that runs, and says what could not be changed. Besides the processes in the
+    /// groups it is for `others`, which the caller knows. Only what is different is told, because a process may have
+    /// changed the rest by itself.
+    pub fn adjust(&mut self, confinement: &Confinement, others: &[u32]) -> Vec<String> {
+        let terms = confinement.terms();
+        let changed = terms.changed_from(&self.terms);
+        let mut failures = self.adjust_groups(confinement);
+        let mut processes = self.groups.processes();
+        processes.extend(others.iter().filter(|pid| !processes.contains(pid)).copied().collect::<Vec<_>>());
+        for failure in processes.into_iter().flat_map(|process| changed.tell(process)) {
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
+        self.terms = terms;
+        failures
+    }
+
+    /// The groups stay where they are; a daemon that lies elsewhere now plans others.
+    fn adjust_groups(&mut self, confinement: &Confinement) -> Vec<String> {
+        let mut failures = Vec::new();
+        for group in &mut self.confinement.groups {
+            let Some(planned) = confinement.groups.iter().find(|planned| planned.path == group.path) else {
+                failures
+                    .push(format!("The limits of `{}` are changed at the next start", group.path.display()));
+                continue;
+            };
+            let is_new = |setting: &&_| !group.settings.contains(setting);
+            if planned.settings.iter().any(|setting| is_new(&setting)) {
+                failures.extend(set(planned));
+                group.settings.clone_from(&planned.settings);
+            }
+        }
+        let groups = std::mem::take(&mut self.confinement.groups);
+        self.confinement = Confinement { groups, ..confinement.clone() };
+        failures
+    }
+
+    /// Every process of the app, without the one that asks; nobody when there are no groups.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        self.groups.processes()
+    }
+
+    /// See [`Groups::out_of_memory`].
+    #[must_use]
+    pub fn out_of_memory(&self) -> Option<OutOfMemory> {
+        self.groups.out_of_memory()
+    }
+
+    /// See [`Groups::peak_memory`].
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        self.groups.peak_memory()
+    }
+
+    /// See [`Groups::kill_all`].
+    pub fn kill_all(&self) -> Vec<u32> {
+        self.groups.kill_all()
+    }
+
+    /// See [`Groups::remove`].
+    pub fn remove(&self) -> io::Result<()> {
+        self.groups.remove()
+    }
+
+    fn open(&mut self) {
+        for group in self.confinement.groups.iter().filter(|group| group.keeper == Keeper::Mantyx) {
+            match make(group).and_then(|()| entrance(&group.path)) {
+                Ok(entrance) => {
+                    self.warnings.extend(set(group));
+                    self.entrances.push(entrance);
+                }
+                Err(error) => self.warnings.push(format!(
+                    "The control group `{}` could not be made, so its limits are not enforced: {error}",
+                    group.path.display()
+                )),
+            }
+        }
+    }
+}
+
+fn make(group: &Group) -> io::Result<()> {
+    fs::create_dir_all(&group.path)
+}
+
+fn entrance(path: &Path) -> io::Result<OwnedFd> {
+    let file = path.join("cgroup.procs");
+    Ok(rustix::fs::open(&file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Writes all settings of a group, and says which could not be written.
+fn set(group: &Group) -> Vec<String> {
+    let mut failures = Vec::new();
+    for setting in &group.settings {
+        if let Err(error) = groups::write(&group.path.join(&setting.file), &setting.value) {
+            failures.push(format!(
+                "`{}` of the control group could not be set to {}: {error}",
+                setting.file, setting.value
+            ));
+        }
+    }
+    failures
+}
