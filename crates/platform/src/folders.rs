@@ -100,6 +100,18 @@ pub fn make_read_only(path: &Path) -> Result<()> {
     .map_err(|error| Error::io(format!("make `{}` read-only", path.display()), error))
 }
 
+/// Lets everybody read a tree, and execute what its owner can, whatever the mask that it was made with.
+pub fn make_readable(path: &Path) -> Result<()> {
+    walk(path, &mut |path, metadata| {
+        if metadata.is_symlink() {
+            return Ok(());
+        }
+        let executable = metadata.is_dir() || metadata.permissions().mode() & 0o100 != 0;
+        add_mode(path, metadata, if executable { 0o555 } else { 0o444 })
+    })
+    .map_err(|error| Error::io(format!("make `{}` readable", path.display()), error))
+}
+
 /// The sizes of all files of a tree in bytes, as `ls` shows them.
 pub fn size(path: &Path) -> Result<u64> {
     let mut total = 0;
@@ -180,6 +192,17 @@ mod tests {
         remove(&moved).unwrap();
         assert!(!moved.exists());
         remove(&moved).unwrap();
+    }
+
+    #[test]
+    fn what_a_mask_closed_is_opened() {
+        let (_folder, root) = tree();
+        let (script, module) = (root.join("main.py"), root.join("pkg/__init__.py"));
+        for (path, mode) in [(&script, 0o700), (&module, 0o600), (&root.join("pkg"), 0o700)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        make_readable(&root).unwrap();
+        assert_eq!((mode(&script), mode(&module), mode(&root.join("pkg"))), (0o755, 0o644, 0o755));
     }
 
     #[test]

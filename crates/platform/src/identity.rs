@@ -5,11 +5,12 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{Error, Identity, Result};
 use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
@@ -100,16 +101,15 @@ fn become_for_files(identity: &Identity) -> Result<()> {
         .map_err(|error| Error::io(format!("work on files as `{}`", identity.name), error.into()))
 }
 
-/// The first folder on the way to a place, the place itself included, that somebody may not enter. Links are
-/// followed.
+/// The first folder on the way to a place, the place itself included, that somebody may not enter, or the place
+/// itself when it is a file that they may not execute. Links are followed.
 #[must_use]
 pub fn obstacle(place: &Path, identity: Option<&Identity>) -> Option<PathBuf> {
     let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
     let mut way: Vec<PathBuf> = place.ancestors().map(Path::to_owned).collect();
     way.reverse();
-    let closed = |folder: &PathBuf| {
-        // To look at a folder's own `.` is to search it (path_resolution(7)).
-        fs::metadata(folder.join(".")).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+    let closed = |on_the_way: &PathBuf| {
+        accessat(CWD, on_the_way, Access::EXEC_OK, AtFlags::EACCESS) == Err(Errno::ACCESS)
     };
     as_user(identity, || Ok(way.into_iter().find(closed))).ok().flatten()
 }
@@ -156,11 +156,15 @@ mod tests {
 
     #[test]
     fn the_folder_in_the_way_is_found() {
-        let (_folder, inner) = closed_folder();
+        let (folder, inner) = closed_folder();
         assert_eq!(obstacle(&inner, None), None);
         assert_eq!(obstacle(Path::new("/usr/bin/env"), Some(&own())), None);
         if is_superuser() {
             assert_eq!(obstacle(&inner, Some(&nobody())).as_deref(), inner.parent());
+            let program = folder.path().join("program");
+            fs::write(&program, "").unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+            assert_eq!(obstacle(&program, Some(&nobody())), Some(program));
         }
     }
 
