@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io, thread};
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::confinement::{Confinement, Group, Keeper};
@@ -12,6 +13,9 @@ use crate::confinement::{Confinement, Group, Keeper};
 /// How often in a row everything is killed before the caller is asked to come again. With no new process possible
 /// the second time finds nobody; the rest is for machines without the controller `pids`.
 const ROUNDS: usize = 16;
+
+/// Memory is charged in pieces, so a limit may be reached this many bytes below it (`MEMCG_CHARGE_BATCH`: 64 pages).
+const CHARGE: u64 = 64 * 4096;
 
 /// How long the kernel is given to let go of a group whose last process has just ended.
 const PAUSES: [Duration; 6] = [
@@ -88,12 +92,11 @@ impl Groups {
     /// How often the kernel killed for want of memory. None when no group counts that.
     #[must_use]
     pub fn out_of_memory(&self) -> Option<OutOfMemory> {
-        let (kills, refused) = match self.field("memory.events", "oom_kill") {
-            Some(kills) => (kills, self.field("memory.events", "oom")),
-            None => (self.field("memory.oom_control", "oom_kill")?, self.number("memory.failcnt")),
+        let (kills, by_limit) = match self.field("memory.events", "oom_kill") {
+            Some(kills) => (kills, self.field("memory.events", "oom").is_some_and(|times| times > 0)),
+            None => (self.field("memory.oom_control", "oom_kill")?, self.limit_was_reached()),
         };
-        let shortage =
-            if refused.is_some_and(|times| times > 0) { Shortage::Limit } else { Shortage::Machine };
+        let shortage = if by_limit { Shortage::Limit } else { Shortage::Machine };
         Some(OutOfMemory { kills, shortage })
     }
 
@@ -131,6 +134,13 @@ impl Groups {
             }
         }
         result
+    }
+
+    /// Version 1 says only how much there was. (`memory.failcnt` would say more, but newer kernels do not count it.)
+    fn limit_was_reached(&self) -> bool {
+        let limit = self.number("memory.limit_in_bytes");
+        let peak = self.number("memory.max_usage_in_bytes");
+        limit.zip(peak).is_some_and(|(limit, peak)| peak.saturating_add(CHARGE) >= limit)
     }
 
     fn are_only_the_apps(&self) -> bool {
@@ -194,11 +204,7 @@ fn remove(folder: &Path) -> io::Result<()> {
 
 /// Never makes a file: a group without it has no such setting.
 pub(crate) fn write(file: &Path, value: &str) -> io::Result<()> {
-    let file = rustix::fs::open(
-        file,
-        rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC,
-        rustix::fs::Mode::empty(),
-    )?;
+    let file = rustix::fs::open(file, OFlags::WRONLY | OFlags::TRUNC | OFlags::CLOEXEC, Mode::empty())?;
     // In one call: the kernel takes each as a whole value.
     rustix::io::write(&file, value.as_bytes())?;
     Ok(())

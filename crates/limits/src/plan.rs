@@ -238,3 +238,6 @@ fn in_words(bytes: u64) -> String {
     let whole = units.iter().find(|(shift, _)| bytes >= 1 << shift && bytes.trailing_zeros() >= *shift);
     whole.map_or_else(|| format!("{bytes} bytes"), |(shift, unit)| format!("{} {unit}", bytes >> shift))
 }
+
+#[cfg(test)]
+mod tests;

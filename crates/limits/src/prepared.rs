@@ -189,3 +189,6 @@ fn set(group: &Group) -> Vec<String> {
     }
     failures
 }
+
+#[cfg(test)]
+mod tests;
