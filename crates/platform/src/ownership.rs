@@ -19,8 +19,10 @@ struct Gift {
     gid: Gid,
 }
 
-/// Gives a tree, and everything in it that belonged to the same user, to another. One that belongs to them already
-/// is left as it is: the tree itself is given last, so that what was interrupted is done again.
+/// Gives a tree, and everything in it that belonged to the same user, to another.
+///
+/// One that belongs to them already is left as it is: the tree itself is given last, so that what was interrupted is
+/// done again. The tree itself may be named by a link, as when a person moved it to another disk.
 pub fn give(path: &Path, to: &Identity) -> Result<()> {
     give_tree(path, to).map_err(|error| {
         Error::io(format!("give `{}` to the user `{}`", path.display(), to.name), error.into())
@@ -28,7 +30,7 @@ pub fn give(path: &Path, to: &Identity) -> Result<()> {
 }
 
 fn give_tree(path: &Path, to: &Identity) -> SystemResult<()> {
-    let top = openat(CWD, path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let top = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let from = fstat(&top)?.st_uid;
     if from == to.uid {
         return Ok(());

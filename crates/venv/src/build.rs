@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use mantyx_core::{Code, Error, Exit, Result};
 use mantyx_logs::{LogWriter, Stream};
-use mantyx_platform::folders;
 use mantyx_platform::process::Command;
+use mantyx_platform::{folders, identity, ownership};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,7 @@ pub struct Built {
     pub packages: Vec<(String, String)>,
 }
 
-/// Builds an environment where it stays. `cache` is Mantyx's own cache folder.
+/// Builds an environment where it stays, as the user of the plan. `cache` is Mantyx's own cache folder.
 ///
 /// What the tools say goes to `log` line by line. A build that fails, takes too long or is cancelled leaves
 /// nothing at `environment`, and the error says which requirement was at fault. What an earlier build left there,
@@ -101,7 +101,8 @@ impl Build<'_> {
         let (plan, cache) = (self.plan.clone(), self.cache.to_owned());
         let work = blocking(move || Workspace::prepare(&plan, &cache)).await?;
         let mut seeds = Vec::new();
-        let steps = commands::steps(self.plan, &work, self.environment, self.cache);
+        self.make_place()?;
+        let steps = commands::steps(self.plan, &work, self.environment);
         for (number, step) in steps.into_iter().enumerate() {
             write(self.log, &format!("==> {}", step.title));
             self.run(step.command, deadline).await?;
@@ -111,6 +112,13 @@ impl Build<'_> {
         }
         let packages = self.packages(&work).await?;
         Ok(self.built(&seeds, packages))
+    }
+
+    /// Another user cannot make the folder itself: what is around it is Mantyx's own.
+    fn make_place(&self) -> Result<()> {
+        let Some(user) = &self.plan.user else { return Ok(()) };
+        folders::create(self.environment, 0o755)?;
+        ownership::give(self.environment, user)
     }
 
     /// One process to its end.
@@ -147,9 +155,12 @@ impl Build<'_> {
         }
     }
 
+    /// Read as the user that wrote it: a link in there may lead anywhere.
     async fn packages(&self, work: &Workspace) -> Result<Vec<Package>> {
         let (environment, folder) = (self.environment.to_owned(), work.folder.clone());
-        blocking(move || installed::packages(&environment, &folder)).await
+        let user = self.plan.user.clone();
+        blocking(move || identity::as_user(user.as_ref(), || installed::packages(&environment, &folder)))
+            .await
     }
 
     /// What `venv` puts into each environment for pip's own sake is not what the app asked for.

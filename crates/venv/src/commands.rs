@@ -29,21 +29,29 @@ pub(crate) fn generated(plan: &Plan) -> Option<&[String]> {
 }
 
 /// The processes of a build, in order. The first makes the environment.
-pub(crate) fn steps(plan: &Plan, work: &Workspace, environment: &Path, cache: &Path) -> Vec<Step> {
+pub(crate) fn steps(plan: &Plan, work: &Workspace, environment: &Path) -> Vec<Step> {
     let commands = match &plan.builder {
         Builder::Uv(uv) => with_uv(uv, plan, work, environment),
         Builder::Pip => with_pip(plan, work, environment),
     };
-    let variables = variables(plan, environment, cache);
-    let dress = |command: Command| command.folder(&work.folder).variables(variables.clone());
+    let variables = variables(plan, work, environment);
+    let dress = |command: Command| {
+        command.folder(&work.folder).variables(variables.clone()).identity(plan.user.as_ref())
+    };
     plan.steps().into_iter().zip(commands).map(|(title, c)| Step { title, command: dress(c) }).collect()
 }
 
-fn variables(plan: &Plan, environment: &Path, cache: &Path) -> Variables {
+fn variables(plan: &Plan, work: &Workspace, environment: &Path) -> Variables {
     let mut variables = match &plan.builder {
-        Builder::Uv(uv) => variables::for_uv(uv, cache),
-        Builder::Pip => variables::for_pip_with_cache(cache),
+        Builder::Uv(uv) => variables::for_uv(uv, &work.packages),
+        Builder::Pip => variables::for_pip_with_cache(&work.packages),
     };
+    if let Some(user) = &plan.user {
+        variables::of_user(&mut variables, user, &work.home);
+        if plan.builder == Builder::Pip {
+            variables::instead_of_pip_files(&mut variables);
+        }
+    }
     variables.insert("UV_PROJECT_ENVIRONMENT".into(), environment.into());
     if let Some(version) = &plan.pretend_version {
         variables.insert("SETUPTOOLS_SCM_PRETEND_VERSION".into(), version.into());

@@ -8,6 +8,12 @@
 //! cancelled leaves nothing there. The source stays as it is: a source that can build packages of its own is
 //! copied first, because build backends write beside what they build.
 //!
+//! A build runs code of strangers (PEP 517), so all of it happens as the user that the app runs as: the environment,
+//! the copy of the source, the home and the cache of a build belong to that user. Each user has a cache of its own.
+//! uv links files from the cache into environments, and a file has one owner: in a shared cache one user could change
+//! the packages of all others, or, where the kernel forbids to link what is not one's own (`protected_hardlinks`,
+//! proc(5)), nothing could be linked.
+//!
 //! | module | noun |
 //! |---|---|
 //! | `tools` | the Pythons and the uv of this machine |
@@ -41,7 +47,7 @@ pub use build::{BuildLimits, Built, build};
 pub use plan::{Builder, Dependencies, Plan, ProjectInstall, plan};
 pub use requires::check_requires;
 pub use source::Source;
-pub use tools::{Python, Tools, Uv, discover, fetch_uv};
+pub use tools::{OutOfReach, Python, Tools, Uv, discover, fetch_uv};
 
 /// What calls a build off.
 pub use tokio_util::sync::CancellationToken;

@@ -85,6 +85,13 @@ fn of_variables(all: impl Iterator<Item = (String, String)>) -> Settings {
     settings.filter(|(_, value)| !value.is_empty()).collect()
 }
 
+/// The same for a pip that cannot read those files, as variables.
+pub(crate) fn for_pip(settings: &Settings) -> BTreeMap<String, String> {
+    let variable = |option: &str| format!("PIP_{}", option.to_ascii_uppercase().replace('-', "_"));
+    let given = settings.iter().filter(|(_, value)| !value.is_empty());
+    given.map(|(option, value)| (variable(option), value.clone())).collect()
+}
+
 /// What uv has to be told to do the same.
 pub(crate) fn for_uv(settings: &Settings) -> BTreeMap<&'static str, String> {
     let mut variables = BTreeMap::new();
@@ -124,5 +131,13 @@ mod tests {
         assert_eq!(variables["UV_FIND_LINKS"], "/opt/a,/opt/b");
         assert_eq!(variables["SSL_CERT_FILE"], "/etc/ca.pem");
         assert_eq!(variables.len(), 4);
+    }
+
+    #[test]
+    fn says_the_same_to_pip_without_its_files() {
+        let variables = for_pip(&parse(FILE));
+        assert_eq!(variables["PIP_INDEX_URL"], "https://mirror/simple");
+        assert_eq!(variables["PIP_EXTRA_INDEX_URL"], "https://one https://two");
+        assert_eq!(variables["PIP_FIND_LINKS"], "/opt/a /opt/b");
     }
 }

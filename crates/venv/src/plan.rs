@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mantyx_core::{Code, Error, RelativePath, Result};
+use mantyx_core::{Code, Error, Identity, RelativePath, Result};
 
 use crate::poetry;
 use crate::pyproject::Pyproject;
@@ -86,6 +86,8 @@ pub struct Plan {
     pub dependencies: Dependencies,
     /// Whether the source is installed too.
     pub project: ProjectInstall,
+    /// As whom it is built, and whose it is; the daemon itself when not given.
+    pub user: Option<Identity>,
     pub(crate) work_place: WorkPlace,
     pub(crate) source: PathBuf,
     pub(crate) digest: String,
@@ -94,7 +96,7 @@ pub struct Plan {
 
 /// Plans the environment of a source. `requires` are demands on the Python beside those of the source itself.
 pub fn plan(source: &Source, requires: &[String], tools: &Tools) -> Result<Plan> {
-    let python = choose(&tools.pythons, &demands(source, requires)?)?.clone();
+    let python = choose(tools, &demands(source, requires)?)?.clone();
     let dependencies = dependencies(source)?;
     let builder = match (&tools.uv, &dependencies) {
         (Some(uv), _) => Builder::Uv(uv.clone()),
@@ -108,6 +110,7 @@ pub fn plan(source: &Source, requires: &[String], tools: &Tools) -> Result<Plan>
         work_place: work_place(source, &dependencies, project),
         dependencies,
         project,
+        user: tools.user.clone(),
         source: source.folder.clone(),
         digest: source.digest.clone(),
         pretend_version: source.pretend_version.clone(),

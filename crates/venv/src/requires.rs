@@ -5,7 +5,7 @@ use std::str::FromStr;
 use mantyx_core::{Code, Error, Result};
 use pep440_rs::{Version, VersionSpecifiers};
 
-use crate::tools::Python;
+use crate::tools::{OutOfReach, Python, Tools};
 
 /// One demand on the Python, and who makes it.
 #[derive(Clone, Debug)]
@@ -60,18 +60,21 @@ fn specifiers(text: &str) -> Result<VersionSpecifiers, pep440_rs::VersionSpecifi
 }
 
 /// The Python to build with: the first that satisfies every demand, releases before previews.
-pub(crate) fn choose<'a>(pythons: &'a [Python], demands: &[Demand]) -> Result<&'a Python> {
+pub(crate) fn choose<'a>(tools: &'a Tools, demands: &[Demand]) -> Result<&'a Python> {
     let fits = |python: &&Python| {
         python.parsed().is_some_and(|version| demands.iter().all(|demand| demand.holds(&version)))
     };
-    let mut fitting: Vec<&Python> = pythons.iter().filter(fits).collect();
+    let mut fitting: Vec<&Python> = tools.pythons.iter().filter(fits).collect();
     fitting.sort_by_key(|python| python.parsed().is_some_and(|version| version.any_prerelease()));
-    fitting.first().copied().ok_or_else(|| none(pythons, demands))
+    fitting.first().copied().ok_or_else(|| none(tools, demands))
 }
 
-fn none(pythons: &[Python], demands: &[Demand]) -> Error {
-    let found: Vec<String> =
-        pythons.iter().map(|python| format!("{} (`{}`)", python.version, python.path.display())).collect();
+fn none(tools: &Tools, demands: &[Demand]) -> Error {
+    let found: Vec<String> = tools
+        .pythons
+        .iter()
+        .map(|python| format!("{} (`{}`)", python.version, python.path.display()))
+        .collect();
     let asked: Vec<String> =
         demands.iter().map(|demand| format!("{} asks for `{}`", demand.place, demand.text)).collect();
     let detail = match (asked.is_empty(), found.is_empty()) {
@@ -79,7 +82,24 @@ fn none(pythons: &[Python], demands: &[Demand]) -> Error {
         (true, false) => format!("No Python fits; found: {}", found.join(", ")),
         (false, false) => format!("No Python fits: {}; found: {}", asked.join(" and "), found.join(", ")),
     };
-    Error::new(Code::NoPython, detail).hint("Install a Python that fits, or change what is asked for")
+    match out_of_reach(tools) {
+        Some(beyond) => Error::new(Code::NoPython, format!("{detail}; {beyond}")).hint(
+            "Install a Python for all users, open that folder to them, or let the app run as a user that can enter it",
+        ),
+        None => Error::new(Code::NoPython, detail).hint("Install a Python that fits, or change what is asked for"),
+    }
+}
+
+/// The Pythons that are there, but not for who builds.
+fn out_of_reach(tools: &Tools) -> Option<String> {
+    let user = tools.user.as_ref()?;
+    let is_python = |program: &&OutOfReach| !program.program.ends_with("uv");
+    let each = |hidden: &OutOfReach| format!("`{}`", hidden.program.display());
+    let hidden: Vec<&OutOfReach> = tools.out_of_reach.iter().filter(is_python).collect();
+    let obstacle = &hidden.first()?.obstacle;
+    let programs: Vec<String> = hidden.into_iter().map(each).collect();
+    let (programs, obstacle) = (programs.join(", "), obstacle.display());
+    Some(format!("not for `{}`, who may not enter `{obstacle}`: {programs}", user.name))
 }
 
 #[cfg(test)]
@@ -96,7 +116,8 @@ mod tests {
     fn chosen(found: &[&str], demands: &[&str]) -> Result<String> {
         let demands: Vec<Demand> =
             demands.iter().map(|text| Demand::parse(text, "Somebody").unwrap()).collect();
-        choose(&pythons(found), &demands).map(|python| python.version.clone())
+        let tools = Tools { pythons: pythons(found), ..Tools::default() };
+        choose(&tools, &demands).map(|python| python.version.clone())
     }
 
     #[test]
@@ -129,6 +150,18 @@ mod tests {
             assert!(error.detail().contains(part), "{error}");
         }
         assert!(chosen(&[], &[]).unwrap_err().detail().contains("no Python"));
+    }
+
+    #[test]
+    fn what_is_there_for_others_is_named_with_what_is_in_the_way() {
+        let nobody = mantyx_core::Identity { uid: 1, gid: 1, groups: Vec::new(), name: "nobody".into() };
+        let program = "/root/.pyenv/versions/3.13.0/bin/python3".into();
+        let out_of_reach = vec![OutOfReach { program, obstacle: "/root".into() }];
+        let tools = Tools { user: Some(nobody), out_of_reach, ..Tools::default() };
+        let error = choose(&tools, &[]).unwrap_err();
+        for part in ["`nobody`", "`/root`", "`/root/.pyenv/versions/3.13.0/bin/python3`"] {
+            assert!(error.detail().contains(part), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! A Python is found on the search path, in the usual folders, among those of pyenv, and among those that uv
 //! fetched into Mantyx's own cache. Each is asked for its version and its real executable, so that shims, links
 //! and virtual environments count as the one Python behind them.
+//!
+//! Tools are found for a user: those that this user cannot reach, as everything below the home of root, are no tools
+//! for its environments. They are remembered, so that a refusal can say why what is plainly there was not taken.
 
 use std::collections::HashSet;
 use std::future::pending;
@@ -10,9 +13,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use mantyx_core::{Code, Error, Result};
+use mantyx_core::{Code, Error, Identity, Result};
 use mantyx_platform::process::{Command, Source};
-use mantyx_platform::{environment, folders, programs};
+use mantyx_platform::{environment, folders, identity, programs};
 use pep440_rs::Version;
 use tokio::task::JoinSet;
 
@@ -20,6 +23,8 @@ use tokio::task::JoinSet;
 const OLDEST: [u64; 2] = [3, 8];
 /// The newest minor version that is looked for by name.
 const NEWEST_MINOR: u32 = 15;
+/// The name of uv's program, and of its folder in the cache.
+const UV: &str = "uv";
 /// A Python that takes longer to say its version is no use.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 /// Fetching uv is one download of some 20 MB.
@@ -53,24 +58,41 @@ pub struct Uv {
     pub path: PathBuf,
 }
 
+/// A program that is there, but not for the user that builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutOfReach {
+    /// Where it is.
+    pub program: PathBuf,
+    /// The folder that the user may not enter, or the program itself when it may not be executed.
+    pub obstacle: PathBuf,
+}
+
 /// What environments can be built with on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tools {
+    /// As whom environments are built, and the tools were asked; as the daemon itself when not given.
+    pub user: Option<Identity>,
     /// The machine's own `python3` first, then the newest.
     pub pythons: Vec<Python>,
     /// uv, when it is there.
     pub uv: Option<Uv>,
+    /// What that user cannot reach.
+    pub out_of_reach: Vec<OutOfReach>,
 }
 
-/// Looks for Pythons and uv. `cache` is Mantyx's own cache folder.
+/// Looks for the Pythons and the uv that a user can use. `cache` is Mantyx's own cache folder.
 ///
 /// It starts each Python once, all at the same time: some 50 ms.
-pub async fn discover(cache: &Path) -> Tools {
+pub async fn discover(cache: &Path, user: Option<&Identity>) -> Tools {
     let mut probes = JoinSet::new();
-    for (rank, path) in candidates(cache).into_iter().enumerate() {
-        probes.spawn(async move { (rank, probe(&path).await) });
+    let (pythons, mut out_of_reach) = within_reach(candidates(cache), user);
+    for (rank, path) in pythons.into_iter().enumerate() {
+        let user = user.cloned();
+        probes.spawn(async move { (rank, probe(&path, user.as_ref()).await) });
     }
-    let uv = find_uv(cache).await;
+    let (uvs, hidden) = within_reach(uv_candidates(cache), user);
+    out_of_reach.extend(hidden);
+    let uv = first_uv(uvs, user).await;
     let mut found: Vec<(usize, Python)> = Vec::new();
     while let Some(probed) = probes.join_next().await {
         if let Ok((rank, Some(python))) = probed {
@@ -78,7 +100,19 @@ pub async fn discover(cache: &Path) -> Tools {
         }
     }
     found.sort_by_key(|(rank, _)| *rank);
-    Tools { pythons: in_order(found), uv }
+    Tools { user: user.cloned(), pythons: in_order(found), uv, out_of_reach }
+}
+
+/// Parts what a user can reach from what it cannot.
+fn within_reach(programs: Vec<PathBuf>, user: Option<&Identity>) -> (Vec<PathBuf>, Vec<OutOfReach>) {
+    let (mut within, mut beyond) = (Vec::new(), Vec::new());
+    for program in programs {
+        match identity::obstacle(&program, user) {
+            None => within.push(program),
+            Some(obstacle) => beyond.push(OutOfReach { program, obstacle }),
+        }
+    }
+    (within, beyond)
 }
 
 /// The one that ranks first stays first, the others follow by version; each executable once.
@@ -131,8 +165,8 @@ fn inside(folder: &Path) -> Vec<PathBuf> {
     entries.flatten().map(|entry| entry.path().join("bin/python3")).collect()
 }
 
-async fn probe(path: &Path) -> Option<Python> {
-    let lines = ask(Command::new(path).args(["-I", "-S", "-c", PROBE])).await?;
+async fn probe(path: &Path, user: Option<&Identity>) -> Option<Python> {
+    let lines = ask(Command::new(path).args(["-I", "-S", "-c", PROBE]), user).await?;
     let [version, executable] = lines.as_slice() else { return None };
     let python = Python { version: version.clone(), path: executable.into() };
     let supported = python.parsed().is_some_and(|parsed| parsed.release() >= OLDEST.as_slice());
@@ -140,26 +174,31 @@ async fn probe(path: &Path) -> Option<Python> {
 }
 
 /// uv on the search path, or the one that was fetched.
-async fn find_uv(cache: &Path) -> Option<Uv> {
-    let places = programs::find("uv").into_iter().chain([fetched(cache)]);
-    for path in places.filter(|path| programs::is_program(path)) {
-        if let Some(uv) = probe_uv(path).await {
+fn uv_candidates(cache: &Path) -> Vec<PathBuf> {
+    let places = programs::find(UV).into_iter().chain([fetched(cache)]);
+    places.filter(|path| programs::is_program(path)).collect()
+}
+
+async fn first_uv(places: Vec<PathBuf>, user: Option<&Identity>) -> Option<Uv> {
+    for path in places {
+        if let Some(uv) = probe_uv(path, user).await {
             return Some(uv);
         }
     }
     None
 }
 
-async fn probe_uv(path: PathBuf) -> Option<Uv> {
-    let lines = ask(Command::new(&path).arg("--version")).await?;
+async fn probe_uv(path: PathBuf, user: Option<&Identity>) -> Option<Uv> {
+    let lines = ask(Command::new(&path).arg("--version"), user).await?;
     let version = lines.first()?.strip_prefix("uv ")?.split_whitespace().next()?;
     Some(Uv { version: version.to_owned(), path })
 }
 
 /// The output of a small program that ends well.
-async fn ask(command: Command) -> Option<Vec<String>> {
+async fn ask(command: Command, user: Option<&Identity>) -> Option<Vec<String>> {
     let mut lines = Vec::new();
-    let command = command.variables(environment::for_builds());
+    // Tools look around where they are started, and the daemon's own folder may be closed to the user.
+    let command = command.variables(environment::for_builds()).folder("/").identity(user);
     let exit = command
         .run(PROBE_LIMIT, pending(), |source, line| {
             if source == Source::Stdout {
@@ -171,36 +210,54 @@ async fn ask(command: Command) -> Option<Vec<String>> {
 }
 
 fn uv_folder(cache: &Path) -> PathBuf {
-    cache.join("tools/uv")
+    cache.join("tools").join(UV)
 }
 
 fn fetched(cache: &Path) -> PathBuf {
     uv_folder(cache).join("bin/uv")
 }
 
-/// Fetches uv from the package index into the cache, once. It honours the configuration of pip on this machine.
-pub async fn fetch_uv(cache: &Path, python: &Python) -> Result<Uv> {
-    if let Some(uv) = probe_uv(fetched(cache)).await {
+/// Gets uv into the cache, once, where every user can reach it: a copy of one that is out of reach, else from the
+/// package index, as the configuration of pip on this machine says.
+///
+/// That is done by the daemon itself: nothing of an app is involved, and no app may change the tool of another.
+pub async fn fetch_uv(cache: &Path, tools: &Tools) -> Result<Uv> {
+    let user = tools.user.as_ref();
+    if let Some(uv) = probe_uv(fetched(cache), user).await {
         return Ok(uv);
     }
-    let tools = cache.join("tools");
-    folders::create(&tools, 0o755)?;
-    let staging = tempfile::Builder::new().prefix("uv-").tempdir_in(&tools);
+    let folder = cache.join("tools");
+    folders::create(&folder, 0o755)?;
+    let staging = tempfile::Builder::new().prefix("uv-").tempdir_in(&folder);
     let staging =
-        staging.map_err(|error| Error::io(format!("make a folder in `{}`", tools.display()), error))?;
-    let target = staging.path().join("uv");
-    fetch_into(&target, staging.path(), python).await?;
+        staging.map_err(|error| Error::io(format!("make a folder in `{}`", folder.display()), error))?;
+    let target = staging.path().join(UV);
+    let hidden = tools.out_of_reach.iter().find(|hidden| hidden.program.ends_with(UV));
+    match (hidden, tools.pythons.first()) {
+        (Some(hidden), _) => copy_into(&target, &hidden.program)?,
+        (None, Some(python)) => fetch_into(&target, staging.path(), python).await?,
+        (None, None) => return Err(Error::new(Code::NoPython, "There is no Python to fetch uv with")),
+    }
+    folders::make_readable(&target)?;
     folders::remove(&uv_folder(cache))?;
     folders::rename(&target, &uv_folder(cache))?;
-    probe_uv(fetched(cache)).await.ok_or_else(|| {
+    probe_uv(fetched(cache), user).await.ok_or_else(|| {
         Error::new(Code::InstallFailed, "The uv that was fetched does not run on this machine")
             .hint("Install uv yourself, or go on with pip")
     })
 }
 
+/// uv is one file that needs no other.
+fn copy_into(target: &Path, program: &Path) -> Result<()> {
+    folders::create(&target.join("bin"), 0o755)?;
+    std::fs::copy(program, target.join("bin").join(UV))
+        .map(drop)
+        .map_err(|error| Error::io(format!("copy `{}`", program.display()), error))
+}
+
 /// With the Python's own pip; where it has none, as on Debian, with that of an environment.
 async fn fetch_into(target: &Path, staging: &Path, python: &Python) -> Result<()> {
-    let has_pip = ask(Command::new(&python.path).args(["-m", "pip", "--version"])).await.is_some();
+    let has_pip = ask(Command::new(&python.path).args(["-m", "pip", "--version"]), None).await.is_some();
     let pip = if has_pip {
         python.path.clone()
     } else {
@@ -252,11 +309,44 @@ mod tests {
     #[tokio::test]
     async fn finds_the_python_of_this_machine() {
         let cache = tempfile::tempdir().unwrap();
-        let tools = discover(cache.path()).await;
+        let tools = discover(cache.path(), None).await;
         let first = tools.pythons.first().expect("these tests need a Python");
         assert!(first.parsed().is_some_and(|version| version.release() >= OLDEST.as_slice()));
         let real: HashSet<_> =
             tools.pythons.iter().map(|python| std::fs::canonicalize(&python.path).unwrap()).collect();
         assert_eq!(real.len(), tools.pythons.len());
+    }
+    #[tokio::test]
+    async fn what_a_user_cannot_reach_is_no_tool_for_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let open = |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
+        let cache = tempfile::tempdir().unwrap();
+        open(cache.path(), 0o755).unwrap();
+        let hidden = cache.path().join("pythons/secret");
+        folders::create(&hidden.join("bin"), 0o755).unwrap();
+        let python = hidden.join("bin/python3");
+        std::fs::write(&python, "#!/bin/sh\nexec /usr/bin/python3 \"$@\"\n").unwrap();
+        open(&python, 0o755).unwrap();
+        open(&hidden, 0o700).unwrap();
+        if !identity::is_superuser() {
+            assert!(discover(cache.path(), None).await.out_of_reach.is_empty());
+            return;
+        }
+        let nobody = identity::resolve("nobody", &[]).unwrap();
+        let tools = discover(cache.path(), Some(&nobody)).await;
+        assert!(tools.out_of_reach.contains(&OutOfReach { program: python, obstacle: hidden }), "{tools:?}");
+        assert!(tools.pythons.iter().all(|python| identity::obstacle(&python.path, Some(&nobody)).is_none()));
+        let uv = fetch_uv(cache.path(), &hiding_uv(cache.path(), nobody)).await.unwrap();
+        assert_eq!((uv.version.as_str(), uv.path), ("7.7.7", fetched(cache.path())));
+    }
+
+    /// Tools of a user whose uv, which is a small script, is in a closed folder.
+    fn hiding_uv(cache: &Path, user: Identity) -> Tools {
+        use std::os::unix::fs::PermissionsExt;
+        let program = cache.join("pythons/secret/uv");
+        std::fs::write(&program, "#!/bin/sh\necho uv 7.7.7\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let out_of_reach = vec![OutOfReach { program, obstacle: cache.join("pythons/secret") }];
+        Tools { user: Some(user), out_of_reach, ..Tools::default() }
     }
 }

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use mantyx_core::Identity;
 use mantyx_platform::environment::{self, Variables};
 
 use crate::pip_settings;
@@ -50,9 +51,10 @@ const UV: &[(&str, &str)] = &[
     ("UV_NO_PROGRESS", "1"),
     // The Python is the one that was planned, never another that uv would fetch.
     ("UV_PYTHON_DOWNLOADS", "never"),
-    // What a build that was killed left there is in the way.
-    ("UV_VENV_CLEAR", "1"),
 ];
+
+/// What leads to places and keys of whoever runs the daemon, and means nothing to another user.
+const OF_THE_DAEMON: &[&str] = &["SSH_AUTH_SOCK", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"];
 
 /// Where Linux distributions keep the certificates that the machine trusts.
 const CERTIFICATES: &[&str] = &[
@@ -92,6 +94,25 @@ pub(crate) fn for_uv(uv: &Uv, cache: &Path) -> Variables {
     variables
 }
 
+/// What changes when another user than the daemon's builds, with a home of its own for as long as that takes.
+pub(crate) fn of_user(variables: &mut Variables, user: &Identity, home: &Path) {
+    variables.retain(|name, _| !OF_THE_DAEMON.iter().any(|own| name == OsStr::new(own)));
+    let own = [("HOME", home.as_os_str()), ("TMPDIR", home.as_os_str())];
+    variables.extend(own.map(|(name, place)| (name.into(), place.to_owned())));
+    set(variables, &[("USER", &user.name), ("LOGNAME", &user.name)]);
+}
+
+/// Says to a pip that cannot read the files of whoever runs the daemon what stands there.
+pub(crate) fn instead_of_pip_files(variables: &mut Variables) {
+    for (name, value) in pip_settings::for_pip(&pip_settings::of_this_machine()) {
+        if !MISLEADING.contains(&name.as_str()) {
+            variables.entry(name.into()).or_insert_with(|| value.into());
+        }
+    }
+    // It reads no file then, and does not stumble over one that is closed to it (pip's own documentation).
+    variables.insert("PIP_CONFIG_FILE".into(), "/dev/null".into());
+}
+
 /// The switch got another name in uv 0.11.
 fn certificates_switch(uv: &Uv) -> &'static str {
     let mut parts = uv.version.split('.').map_while(|part| part.parse::<u32>().ok());
@@ -123,6 +144,18 @@ mod tests {
         assert_eq!(certificates_switch(&uv("0.4.30")), "UV_NATIVE_TLS");
         assert_eq!(certificates_switch(&uv("0.11.0")), "UV_SYSTEM_CERTS");
         assert_eq!(certificates_switch(&uv("1.0.0")), "UV_SYSTEM_CERTS");
+    }
+
+    #[test]
+    fn another_user_finds_nothing_of_the_daemon() {
+        let mut variables =
+            Variables::from([("SSH_AUTH_SOCK".into(), "/run/x".into()), ("HOME".into(), "/root".into())]);
+        let user = Identity { uid: 7, gid: 7, groups: Vec::new(), name: "anna".into() };
+        of_user(&mut variables, &user, Path::new("/b/home"));
+        let of = |name: &str| variables.get(OsStr::new(name)).and_then(|value| value.to_str());
+        assert_eq!((of("HOME"), of("USER"), of("SSH_AUTH_SOCK")), (Some("/b/home"), Some("anna"), None));
+        instead_of_pip_files(&mut variables);
+        assert_eq!(variables[OsStr::new("PIP_CONFIG_FILE")], "/dev/null");
     }
 
     #[test]

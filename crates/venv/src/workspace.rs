@@ -1,4 +1,4 @@
-//! Where package tools work: the source itself, or a copy that they may write to.
+//! Where package tools work: the source itself, or a copy that they may write to; and the cache of who builds.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{Error, Result};
-use mantyx_platform::folders;
+use mantyx_platform::{folders, identity, ownership};
 use tempfile::TempDir;
 
 use crate::commands;
@@ -22,6 +22,10 @@ pub(crate) struct Workspace {
     pub(crate) folder: PathBuf,
     /// The requirements that the plan worked out, where the tools are not given the app's own file.
     pub(crate) generated: Option<PathBuf>,
+    /// The home of a builder that is another user than the daemon's.
+    pub(crate) home: PathBuf,
+    /// The packages that tools of this user have fetched.
+    pub(crate) packages: PathBuf,
     _staging: TempDir,
 }
 
@@ -44,8 +48,27 @@ impl Workspace {
         // Relative paths in it count from where it lies.
         let place = if plan.work_place == WorkPlace::Copy { &folder } else { staging.path() };
         let generated = commands::generated(plan).map(|lines| write_lines(&place.join(GENERATED), lines));
-        Ok(Self { folder, generated: generated.transpose()?, _staging: staging })
+        let generated = generated.transpose()?;
+        let home = staging.path().join("home");
+        folders::create(&home, 0o700)?;
+        if let Some(user) = &plan.user {
+            ownership::give(staging.path(), user)?;
+        }
+        Ok(Self { folder, generated, home, packages: packages(plan, cache)?, _staging: staging })
     }
+}
+
+/// The cache of packages of who builds, which nobody else can read or write.
+fn packages(plan: &Plan, cache: &Path) -> Result<PathBuf> {
+    let uid = plan.user.as_ref().map_or_else(|| identity::own().uid, |user| user.uid);
+    let all = cache.join("packages");
+    let own = all.join(uid.to_string());
+    folders::create(&all, 0o755)?;
+    folders::create(&own, 0o700)?;
+    if let Some(user) = &plan.user {
+        ownership::give(&own, user)?;
+    }
+    Ok(own)
 }
 
 fn write_lines(path: &Path, lines: &[String]) -> Result<PathBuf> {

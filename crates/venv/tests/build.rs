@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mantyx_core::{Code, Launch, Result};
 use mantyx_logs::{LogWriter, Record, records};
+use mantyx_platform::{folders, identity};
 use mantyx_venv::{
     BuildLimits, Built, CancellationToken, Plan, Source, Tools, build, discover, fetch_uv, plan,
 };
@@ -29,8 +31,8 @@ async fn machine() -> &'static Machine {
         .get_or_init(|| async {
             let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
             fs::create_dir_all(&cache).unwrap();
-            let mut tools = discover(&cache).await;
-            let uv = fetch_uv(&cache, tools.pythons.first().unwrap()).await.unwrap();
+            let mut tools = discover(&cache, None).await;
+            let uv = fetch_uv(&cache, &tools).await.unwrap();
             tools.uv = None;
             let with_uv = Tools { uv: Some(uv), ..tools.clone() };
             Machine { cache, with_uv, with_pip: tools }
@@ -46,6 +48,7 @@ struct Release {
 impl Release {
     fn new(files: &[(&str, &str)]) -> Self {
         let folder = TempDir::new().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         for (name, text) in files {
             let path = folder.path().join("source").join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -74,7 +77,8 @@ impl Release {
     async fn build_within(&self, time: Duration, plan: &Plan, cancel: &CancellationToken) -> Result<Built> {
         let before = tree(&self.source());
         let mut log = LogWriter::open(self.log()).unwrap();
-        let cache = &machine().await.cache;
+        let (cache, shared) = (&machine().await.cache, everybodys_cache());
+        let cache = if plan.user.is_some() { &shared } else { cache };
         let built = build(plan, &self.environment(), cache, &mut log, BuildLimits { time }, cancel).await;
         log.close().unwrap();
         assert_eq!(tree(&self.source()), before, "a build must not touch the source");
@@ -99,6 +103,14 @@ impl Release {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
+}
+
+/// A cache where any user can get to: the checkout may lie in a folder that is closed to others.
+fn everybodys_cache() -> PathBuf {
+    let cache = std::env::temp_dir().join(format!("mantyx-venv-cache-{}", identity::own().uid));
+    folders::create(&cache, 0o755).unwrap();
+    assert_eq!(fs::symlink_metadata(&cache).unwrap().uid(), identity::own().uid, "a stranger's cache");
+    cache
 }
 
 /// Every file of a tree and its content.
@@ -263,4 +275,48 @@ async fn what_a_killed_build_left_is_replaced() {
     let built = release.build("main.py", &machine().await.with_uv).await.unwrap();
     assert!(built.packages.is_empty(), "{:?}", built.packages);
     assert!(!release.environment().join("half").exists());
+}
+
+/// A package that is named after the user that builds it, and says what that user could read.
+const TELLTALE: &str = "import os\nfrom setuptools import setup\n\
+                        home = os.listdir(os.path.expanduser('~'))\n\
+                        setup(name='telltale', version=str(os.getuid()), py_modules=['telltale'])\n";
+
+#[tokio::test]
+async fn another_user_builds_for_itself() {
+    if !identity::is_superuser() {
+        return only_the_superuser_builds_for_others().await;
+    }
+    let nobody = identity::resolve("nobody", &[]).unwrap();
+    let mut tools = discover(&everybodys_cache(), Some(&nobody)).await;
+    let uv = fetch_uv(&everybodys_cache(), &tools).await.unwrap();
+    let files = [
+        ("requirements.txt", "six==1.17.0\n./telltale\n"),
+        ("telltale/pyproject.toml", "[build-system]\nrequires = ['setuptools']\n"),
+        ("telltale/setup.py", TELLTALE),
+        ("telltale/telltale.py", ""),
+    ];
+    let release = Release::new(&files);
+    for uv in [Some(uv), None] {
+        tools.uv = uv;
+        let built = release.build("main.py", &tools).await.unwrap();
+        let built_as = built.packages.contains(&("telltale".into(), nobody.uid.to_string()));
+        assert!(built_as, "{}", release.said());
+        assert_eq!(release.run("python", &["-c", "import six; print(six.__version__)"]), "1.17.0");
+        for path in tree(&release.environment()).into_keys() {
+            let found = fs::symlink_metadata(&path).unwrap();
+            let readable = found.is_symlink() || found.mode() & 0o444 == 0o444;
+            assert!(found.uid() == nobody.uid && readable, "{}: {:o}", path.display(), found.mode());
+        }
+    }
+    let own = everybodys_cache().join("packages").join(nobody.uid.to_string());
+    assert_eq!(fs::metadata(own).unwrap().mode() & 0o777, 0o700);
+}
+
+async fn only_the_superuser_builds_for_others() {
+    let release = Release::new(&[("main.py", "")]);
+    let mut plan = release.plan("main.py", &machine().await.with_uv);
+    plan.user = Some(identity::resolve("root", &[]).unwrap());
+    let error = release.build_within(LONG, &plan, &CancellationToken::new()).await.unwrap_err();
+    assert!(error.detail().contains("`root`"), "{error}");
 }

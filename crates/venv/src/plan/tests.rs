@@ -18,7 +18,11 @@ fn python(version: &str) -> Python {
 
 fn tools(with_uv: bool) -> Tools {
     let uv = Uv { version: "0.13.8".into(), path: "/opt/uv".into() };
-    Tools { pythons: vec![python("3.11.2"), python("3.13.0"), python("3.9.1")], uv: with_uv.then_some(uv) }
+    Tools {
+        pythons: vec![python("3.11.2"), python("3.13.0"), python("3.9.1")],
+        uv: with_uv.then_some(uv),
+        ..Tools::default()
+    }
 }
 
 /// Plans for a source of these files.
