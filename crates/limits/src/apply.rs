@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource as Kernel, Rlimit, prlimit, setpriority_process, setrlimit};
 
 use crate::confinement::{ProcessLimit, Resource};
@@ -41,7 +42,7 @@ impl Terms {
     pub(crate) fn tell(&self, process: u32) -> Vec<String> {
         let mut failures = Vec::new();
         let mut note = |what: &str, result: io::Result<()>| {
-            if let Err(error) = result.or_else(unless_gone) {
+            if let Err(error) = result {
                 failures.push(format!("{what} could not be given to the process: {error}"));
             }
         };
@@ -57,7 +58,8 @@ impl Terms {
             let file = format!("/proc/{process}/oom_score_adj");
             note("The out-of-memory score", groups::write(Path::new(&file), score));
         }
-        failures
+        // What has ended refuses everything, in one way or another.
+        if has_ended(process) { Vec::new() } else { failures }
     }
 
     /// What of these is not the same in others.
@@ -76,18 +78,21 @@ fn renice(process: u32, nice: i8) -> io::Result<()> {
     for thread in fs::read_dir(format!("/proc/{process}/task"))?.flatten() {
         let thread = thread.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         if let Some(thread) = thread {
-            setpriority_process(Some(thread), i32::from(nice))
-                .map_err(io::Error::from)
-                .or_else(unless_gone)?;
+            setpriority_process(Some(thread), i32::from(nice)).or_else(unless_gone)?;
         }
     }
     Ok(())
 }
 
-fn unless_gone(error: io::Error) -> io::Result<()> {
-    let is_gone = error.kind() == io::ErrorKind::NotFound
-        || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error());
-    if is_gone { Ok(()) } else { Err(error) }
+fn unless_gone(error: Errno) -> io::Result<()> {
+    if error == Errno::SRCH { Ok(()) } else { Err(error.into()) }
+}
+
+/// Whether a process is gone, or only an entry that its parent has not collected yet (proc(5), `stat`).
+fn has_ended(process: u32) -> bool {
+    let line = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let state = line.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_none_or(|state| matches!(state, 'Z' | 'X'))
 }
 
 impl ProcessLimit {

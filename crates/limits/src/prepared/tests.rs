@@ -122,6 +122,34 @@ fn memory_is_read_in_the_words_of_version_2() {
 }
 
 #[test]
+fn memory_is_read_in_the_words_of_version_1() {
+    let fake = Fake::new();
+    let groups = Groups::of(&fake.plan(Limits::NONE));
+    fake.write("memory.limit_in_bytes", "33554432\n");
+    fake.write("memory.max_usage_in_bytes", "33550336\n");
+    fake.write("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+    assert_eq!(groups.out_of_memory(), Some(OutOfMemory { kills: 1, shortage: Shortage::Limit }));
+    assert_eq!(groups.peak_memory(), Some(33_550_336));
+    fake.write("memory.max_usage_in_bytes", "1000000\n");
+    assert_eq!(groups.out_of_memory(), Some(OutOfMemory { kills: 1, shortage: Shortage::Machine }));
+}
+
+#[test]
+fn a_process_that_has_ended_needs_nothing() {
+    let fake = Fake::new();
+    let prepared = fake.plan(Limits { oom_score: Some(100), ..Limits::NONE }).prepare();
+    let mut child = std::process::Command::new("true").spawn().unwrap();
+    let pid = child.id();
+    // Until it is waited for it is still an entry.
+    let options = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+    let id = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::waitid(rustix::process::WaitId::Pid(id), options).unwrap();
+    assert_eq!(prepared.confirm(pid), [""; 0]);
+    child.wait().unwrap();
+    assert_eq!(prepared.confirm(pid), [""; 0]);
+}
+
+#[test]
 fn processes_of_inner_groups_are_the_apps_too() {
     let fake = Fake::new();
     let groups = Groups::of(&fake.plan(Limits::NONE));
