@@ -11,7 +11,7 @@ use crate::health::HealthCheck;
 use crate::launch::Launch;
 use crate::limits::{Limits, is_account_name};
 use crate::path::RelativePath;
-use crate::restart::{RestartPolicy, RestartRule};
+use crate::restart::{AfterGivingUp, RestartPolicy, RestartRule};
 
 /// The configuration of an instance. Immutable once stored: a change makes a new revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,7 +198,20 @@ impl Configuration {
             delay: Duration::from_secs(self.restart_delay.into()),
             limit: self.restart_limit,
             window: Duration::from_secs(self.restart_window.into()),
+            after_giving_up: if self.retry { AfterGivingUp::Retry } else { AfterGivingUp::Rest },
         }
+    }
+
+    /// Whether a process that was started with this configuration has to be started again before another one holds
+    /// for it. How it is cared for changes under a live process.
+    #[must_use]
+    pub fn needs_restart(&self, other: &Self) -> bool {
+        let launched = |c: &Self| {
+            let launch =
+                (c.entrypoint.clone(), c.arguments.clone(), c.working_directory.clone(), c.env.clone());
+            (launch, c.python.clone(), c.web_port, c.user.clone(), c.groups.clone(), c.watchdog.is_some())
+        };
+        launched(self) != launched(other)
     }
 
     /// The names of its fields, for messages and forms.

@@ -42,6 +42,9 @@ pub enum EventKind {
     /// The state changed, or an event left it as it was.
     #[serde(rename = "app.changed")]
     AppChanged,
+    /// It fell ill, or is well again.
+    #[serde(rename = "app.health_changed")]
+    AppHealthChanged,
     /// The configuration, the name or the description changed.
     #[serde(rename = "app.configured")]
     AppConfigured,

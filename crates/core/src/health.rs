@@ -235,6 +235,13 @@ impl HealthRecord {
         if before == (self.health, self.detail.clone()) { Changed::No } else { Changed::Yes }
     }
 
+    /// The app has had all its time, and that alone makes it ill.
+    pub fn overdue(&mut self, detail: String) -> Changed {
+        let before = self.clone();
+        (self.health, self.detail, self.successes) = (Health::Unhealthy, Some(detail), 0);
+        if before == *self { Changed::No } else { Changed::Yes }
+    }
+
     fn succeed(&mut self, check: &HealthCheck) {
         self.failures = 0;
         self.successes = self.successes.saturating_add(1);

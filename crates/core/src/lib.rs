@@ -33,11 +33,11 @@ pub use ids::{
 pub use labels::{check_description, check_display_name, tidy_tags};
 pub use launch::{Launch, LaunchError};
 pub use lifecycle::{AppEvent, AppState, Effect, Facts, Illegal, Next, legal_events, transition};
-pub use limits::{Cores, Identity, LimitMechanism, Limits};
+pub use limits::{Cores, Identity, LimitMechanism, Limits, is_account_name};
 pub use name::{AppName, NameError};
 pub use operation::{OperationKind, OperationStatus, StepStatus};
 pub use path::{RelativePath, RelativePathError};
-pub use restart::{RestartDecision, RestartHistory, RestartPolicy, RestartRule};
+pub use restart::{AfterGivingUp, Fared, RestartDecision, RestartHistory, RestartPolicy, RestartRule};
 pub use schedule::{CatchUp, Overlap, ScheduleSpec, Timing};
 pub use scope::Scope;
 

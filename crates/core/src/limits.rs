@@ -156,7 +156,8 @@ pub struct Identity {
 }
 
 /// Whether a text can be the name of a user or a group (useradd(8)).
-pub(crate) fn is_account_name(name: &str) -> bool {
+#[must_use]
+pub fn is_account_name(name: &str) -> bool {
     let mut characters = name.chars();
     let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     first && name.len() <= 32 && characters.all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c))

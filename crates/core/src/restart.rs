@@ -9,6 +9,9 @@ use crate::execution::Exit;
 
 /// The longest time between an exit and the next start.
 const MAX_DELAY: Duration = Duration::from_secs(300);
+/// How long an app that was given up is left alone before it is tried again, the first time and at most.
+const FIRST_RETRY: Duration = Duration::from_secs(15 * 60);
+const LAST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Which exits lead to another start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,12 +38,35 @@ pub struct RestartRule {
     pub limit: u32,
     /// The window.
     pub window: Duration,
+    /// What becomes of an app that was given up.
+    pub after_giving_up: AfterGivingUp,
 }
 
-/// The restarts that still count.
+/// What becomes of an app that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AfterGivingUp {
+    /// It is tried again slowly: a disk or a network may only have been late.
+    Retry,
+    /// It stays as it is.
+    Rest,
+}
+
+/// The restarts that still count, and how often the app was given up since it last ran well.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestartHistory {
     restarts: Vec<Timestamp>,
+    give_ups: u32,
+}
+
+/// How a process fared, for the decision about the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fared {
+    /// How it ended.
+    pub exit: Exit,
+    /// How long it was well: since its start, or, where something looks at its health, since it was first seen well.
+    pub well_for: Duration,
+    /// When it ended.
+    pub ended: Timestamp,
 }
 
 /// What follows an exit.
@@ -57,13 +83,15 @@ pub enum RestartDecision {
     GiveUp {
         /// The restarts that counted.
         restarts: u32,
+        /// When it is tried again all the same, counted from the end.
+        retry: Option<Duration>,
     },
 }
 
 impl FromIterator<Timestamp> for RestartHistory {
     /// The restarts that a process has behind it when it is found again, in any order.
     fn from_iter<T: IntoIterator<Item = Timestamp>>(restarts: T) -> Self {
-        Self { restarts: restarts.into_iter().collect() }
+        Self { restarts: restarts.into_iter().collect(), give_ups: 0 }
     }
 }
 
@@ -74,37 +102,66 @@ impl RestartHistory {
         u32::try_from(self.restarts.len()).unwrap_or(u32::MAX)
     }
 
-    /// Decides what follows an exit, and remembers a restart.
+    /// The same past, with so many times that the app was given up.
+    #[must_use]
+    pub fn given_up(self, give_ups: u32) -> Self {
+        Self { give_ups, ..self }
+    }
+
+    /// How often the app was given up since it last ran well.
+    #[must_use]
+    pub const fn give_ups(&self) -> u32 {
+        self.give_ups
+    }
+
+    /// A given-up app is tried again: its restarts count from none, but not how often it was given up.
+    #[must_use]
+    pub fn tried_again(&self) -> Self {
+        Self::default().given_up(self.give_ups)
+    }
+
+    /// Decides what follows an exit, and remembers it.
     ///
-    /// A process that ran for a whole window wipes the past: its next restart is immediate again. `jitter` is
+    /// A process that was well for a whole window wipes the past: its next restart is immediate again. `jitter` is
     /// a random number from 0 up to 1, which spreads a delay over a quarter of itself.
-    pub fn decide(
-        &mut self,
-        rule: &RestartRule,
-        exit: Exit,
-        started: Timestamp,
-        ended: Timestamp,
-        jitter: f64,
-    ) -> RestartDecision {
-        let wanted = match rule.policy {
-            RestartPolicy::Always => true,
-            RestartPolicy::OnFailure => !exit.is_success(),
-            RestartPolicy::Never => false,
-        };
-        if !wanted {
+    pub fn decide(&mut self, rule: &RestartRule, fared: Fared, jitter: f64) -> RestartDecision {
+        let Fared { exit, well_for, ended } = fared;
+        if !rule.policy.wants_another(exit) {
             return RestartDecision::Rest;
         }
-        if elapsed(started, ended) >= rule.window {
-            self.restarts.clear();
+        if well_for >= rule.window {
+            *self = Self::default();
         }
         self.restarts.retain(|restart| elapsed(*restart, ended) < rule.window);
         let before = self.count();
         if before >= rule.limit {
-            return RestartDecision::GiveUp { restarts: before };
+            let retry = match rule.after_giving_up {
+                AfterGivingUp::Retry => Some(retry(self.give_ups)),
+                AfterGivingUp::Rest => None,
+            };
+            self.give_ups = self.give_ups.saturating_add(1);
+            return RestartDecision::GiveUp { restarts: before, retry };
         }
         self.restarts.push(ended);
         RestartDecision::Restart { after: delay(rule.delay, before, jitter) }
     }
+}
+
+impl RestartPolicy {
+    /// Whether an exit leads to another start.
+    #[must_use]
+    pub const fn wants_another(self, exit: Exit) -> bool {
+        match self {
+            Self::Always => true,
+            Self::OnFailure => !exit.is_success(),
+            Self::Never => false,
+        }
+    }
+}
+
+/// A quarter of an hour, doubling up to a day.
+fn retry(give_ups: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(2u32.saturating_pow(give_ups)).min(LAST_RETRY)
 }
 
 /// A clock that was set back counts as no time at all.
@@ -128,8 +185,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn rule(policy: RestartPolicy) -> RestartRule {
-        RestartRule { policy, delay: Duration::from_secs(5), limit: 3, window: Duration::from_secs(300) }
+        RestartRule {
+            policy,
+            delay: Duration::from_secs(5),
+            limit: 3,
+            window: Duration::from_secs(300),
+            after_giving_up: AfterGivingUp::Retry,
+        }
     }
+
+    /// A process that ran from one second to another, and was well all the time.
+    fn ran(exit: Exit, from: i64, to: i64) -> Fared {
+        Fared { exit, well_for: Duration::from_secs(u64::try_from(to - from).unwrap()), ended: at(to) }
+    }
+
+    const CRASH: Exit = Exit::Code(1);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -138,29 +208,57 @@ mod tests {
     #[test]
     fn first_at_once_then_slower_then_never() {
         let (rule, mut past) = (rule(RestartPolicy::OnFailure), RestartHistory::default());
-        let mut crash = |from, to| past.decide(&rule, Exit::Code(1), at(from), at(to), 0.0);
+        let mut crash = |from, to| past.decide(&rule, ran(CRASH, from, to), 0.0);
         assert_eq!(crash(0, 1), RestartDecision::Restart { after: Duration::ZERO });
         assert_eq!(crash(1, 2), RestartDecision::Restart { after: Duration::from_secs(5) });
         assert_eq!(crash(7, 8), RestartDecision::Restart { after: Duration::from_secs(10) });
-        assert_eq!(crash(18, 19), RestartDecision::GiveUp { restarts: 3 });
+        let retry = Some(FIRST_RETRY);
+        assert_eq!(crash(18, 19), RestartDecision::GiveUp { restarts: 3, retry });
     }
 
     #[test]
     fn a_long_healthy_run_wipes_the_past() {
         let (rule, mut past) = (rule(RestartPolicy::Always), RestartHistory::default());
-        let _ = past.decide(&rule, Exit::Code(0), at(0), at(1), 0.0);
-        let _ = past.decide(&rule, Exit::Code(0), at(1), at(2), 0.0);
-        let next = past.decide(&rule, Exit::Code(0), at(7), at(400), 0.0);
+        let _ = past.decide(&rule, ran(Exit::Code(0), 0, 1), 0.0);
+        let _ = past.decide(&rule, ran(Exit::Code(0), 1, 2), 0.0);
+        let next = past.decide(&rule, ran(Exit::Code(0), 7, 400), 0.0);
         assert_eq!(next, RestartDecision::Restart { after: Duration::ZERO });
         assert_eq!(past.count(), 1);
     }
 
     #[test]
+    fn a_long_run_that_was_never_well_wipes_nothing() {
+        let (rule, mut past) = (rule(RestartPolicy::Always), RestartHistory::default());
+        let _ = past.decide(&rule, ran(CRASH, 0, 1), 0.0);
+        let ill = Fared { well_for: Duration::ZERO, ..ran(CRASH, 1, 290) };
+        assert_eq!(past.decide(&rule, ill, 0.0), RestartDecision::Restart { after: Duration::from_secs(5) });
+    }
+
+    #[test]
+    fn what_was_given_up_is_tried_again_less_and_less_often() {
+        let rule = RestartRule { limit: 0, ..rule(RestartPolicy::Always) };
+        let mut past = RestartHistory::default();
+        let minutes: Vec<u64> = (0..9)
+            .map(|_| match past.decide(&rule, ran(CRASH, 0, 1), 0.0) {
+                RestartDecision::GiveUp { retry: Some(retry), .. } => retry.as_secs() / 60,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(minutes, [15, 30, 60, 120, 240, 480, 960, 1440, 1440]);
+        assert_eq!(past.tried_again().give_ups(), 9);
+        let _ = past.decide(&RestartRule { limit: 1, ..rule }, ran(CRASH, 0, 300), 0.0);
+        assert_eq!(past.give_ups(), 0);
+        let never = RestartRule { after_giving_up: AfterGivingUp::Rest, ..rule };
+        let given_up = past.decide(&never, ran(CRASH, 0, 1), 0.0);
+        assert!(matches!(given_up, RestartDecision::GiveUp { retry: None, .. }), "{given_up:?}");
+    }
+
+    #[test]
     fn the_policy_decides_which_exits_count() {
         let mut past = RestartHistory::default();
-        let clean = past.decide(&rule(RestartPolicy::OnFailure), Exit::Code(0), at(0), at(1), 0.0);
+        let clean = past.decide(&rule(RestartPolicy::OnFailure), ran(Exit::Code(0), 0, 1), 0.0);
         assert_eq!(clean, RestartDecision::Rest);
-        let never = past.decide(&rule(RestartPolicy::Never), Exit::Signal(9), at(0), at(1), 0.0);
+        let never = past.decide(&rule(RestartPolicy::Never), ran(Exit::Signal(9), 0, 1), 0.0);
         assert_eq!(never, RestartDecision::Rest);
         assert_eq!(past.count(), 0);
     }
@@ -175,13 +273,13 @@ mod tests {
             for run in runs {
                 let started = now;
                 now += run;
-                match past.decide(&rule, Exit::Code(1), at(started), at(now), jitter) {
+                match past.decide(&rule, ran(CRASH, started, now), jitter) {
                     RestartDecision::Restart { after } => {
                         prop_assert!(after <= MAX_DELAY.mul_f64(1.25));
                         restarts.push(now);
                         now += i64::try_from(after.as_secs()).unwrap();
                     }
-                    RestartDecision::GiveUp { restarts } => { prop_assert_eq!(restarts, limit); break; }
+                    RestartDecision::GiveUp { restarts, .. } => { prop_assert_eq!(restarts, limit); break; }
                     RestartDecision::Rest => unreachable!(),
                 }
                 let recent = restarts.iter().filter(|r| now - **r < 300).count();

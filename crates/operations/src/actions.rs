@@ -5,12 +5,12 @@
 
 use mantyx_api_types::{AppView, ExecutionView};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, Code, Effect, Error, EventKind, InstanceId, Next, Overlap,
+    Actor, AppEvent, AppId, AppName, AppState, Code, Effect, Ending, Error, EventKind, InstanceId, Next, Overlap,
     Result, Trigger,
 };
 use mantyx_registry::tables::{apps, executions, instances, operations, schedules};
 use mantyx_registry::{Change, Read, check, views};
-use mantyx_supervisor::Start;
+use mantyx_supervisor::{Hope, Start};
 use serde_json::json;
 
 use crate::mantyx::Mantyx;
@@ -86,7 +86,8 @@ impl Mantyx {
             self.intend_restart(actor, id, instance).await?;
         }
         if next.effects.contains(&Effect::StopProcesses) {
-            self.inner().supervisor.stop(instance).await?;
+            let why = Ending::Stopped { by: format!("{actor} ({event})") };
+            self.inner().supervisor.stop(instance, why).await?;
         }
         if !self.is_there_already(id, event).await? {
             self.registry().change(actor, move |change| change.apply(id, event, None)).await?;
@@ -149,7 +150,7 @@ impl Mantyx {
     ) -> Result<()> {
         let supervisor = &self.inner().supervisor;
         let Err(error) = supervisor.start_service(instance, trigger).await else { return Ok(()) };
-        if supervisor.status(instance).is_some() {
+        if supervisor.status(instance).is_some_and(|status| status.hope == Hope::Kept) {
             return Ok(());
         }
         let reason = Some(error.detail().to_owned());

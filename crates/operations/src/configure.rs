@@ -1,8 +1,10 @@
 //! What a person sets about an app, as immutable revisions; and its name while nothing is built yet.
 
+use std::sync::Arc;
+
 use mantyx_api_types::{AppPatch, AppView, ConfigurationView};
 use mantyx_core::{
-    Actor, AppEvent, AppName, AppState, AppType, Code, Configuration, Error, EventKind, Result, RevisionId,
+    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Configuration, Error, EventKind, Result, RevisionId,
     WebPort, check_description, check_display_name, tidy_tags,
 };
 use mantyx_platform::{folders, ports};
@@ -10,6 +12,7 @@ use mantyx_registry::tables::{apps, config_revisions, executions, instances};
 use mantyx_registry::{Change, Json, PortPool, Word, check, settle_web_port, views};
 use serde_json::json;
 
+use crate::conductor::care_of;
 use crate::create::{fit_to_source, refuse_fields};
 use crate::files;
 use crate::mantyx::Mantyx;
@@ -29,7 +32,8 @@ impl Mantyx {
 
     /// Applies a merge patch. `if_match` is the revision that the person saw.
     ///
-    /// A process that is alive keeps what it was started with; the answer says whether a restart is needed.
+    /// A process that is alive is cared for in the new way at once: restart rule, health check, stop, limits. It keeps
+    /// what it was started with; the answer says whether a restart is needed.
     pub async fn patch_app(
         &self,
         actor: &Actor,
@@ -49,16 +53,35 @@ impl Mantyx {
             mantyx.refuse_own_port(&merged)?;
             let number = mantyx.active_release(app.id.0).await?;
             let merged = fit_to_source(merged, &mantyx.layout().release(&name, number))?;
+            let id = app.id.0;
             let changed = (merged != view.configuration).then_some(merged);
             let pool = mantyx.port_pool();
             let work = move |change: &mut Change<'_, '_>| apply(change, &app, patch, changed, &pool);
             let view = mantyx.registry().change(&actor, work).await?;
+            mantyx.adjust(id).await?;
             if let Err(error) = files::write_configuration(mantyx.layout(), &name, &view) {
                 tracing::warn!(?error, app = %name, "the file for people could not be written");
             }
             Ok(view)
         })
         .await
+    }
+
+    /// Lets what is alive be cared for by the active configuration.
+    async fn adjust(&self, app: AppId) -> Result<()> {
+        let house = Arc::clone(&self.inner().house);
+        let found = self
+            .registry()
+            .read(move |db| {
+                let instance = instances::of_app(db, app)?.id.0;
+                let Some(live) = executions::live_of(db, instance)?.pop() else { return Ok(None) };
+                Ok(Some((instance, care_of(db, instance, live.id.0, &house)?)))
+            })
+            .await?;
+        match found {
+            Some((instance, care)) => self.inner().supervisor.adjust(instance, care).await,
+            None => Ok(()),
+        }
     }
 
     /// Gives an app another name, as long as nothing of it has been installed.

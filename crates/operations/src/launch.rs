@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use mantyx_core::{AppId, AppName, Configuration, EnvironmentId, ExecutionId, Launch};
 use mantyx_settings::{Layout, variables};
-use mantyx_supervisor::Command;
+use mantyx_supervisor::{Care, Command, Surroundings};
+
+use crate::house::House;
+use crate::identity::RunsAs;
 
 /// Everything that decides what a process is given.
 pub(crate) struct Launching<'a> {
-    pub(crate) layout: &'a Layout,
+    pub(crate) house: &'a House,
     pub(crate) app: AppId,
     pub(crate) name: &'a AppName,
     pub(crate) release: u32,
@@ -18,15 +21,13 @@ pub(crate) struct Launching<'a> {
     pub(crate) execution: ExecutionId,
     pub(crate) configuration: &'a Configuration,
     pub(crate) web_port: Option<u16>,
-    /// The address of the daemon.
-    pub(crate) url: &'a str,
-    /// What of the daemon's environment is passed on.
-    pub(crate) passed_on: BTreeMap<String, String>,
+    /// As whom.
+    pub(crate) runs_as: RunsAs,
 }
 
 /// What is run.
 pub(crate) fn command(launching: &Launching<'_>) -> Command {
-    let Launching { layout, name, configuration, .. } = launching;
+    let Launching { house: House { layout, .. }, name, configuration, .. } = launching;
     let source = layout.release(name, launching.release);
     let programs = layout.environment(name, launching.environment).join("bin");
     let (program, mut arguments) = program(&configuration.entrypoint, &source, &programs);
@@ -36,15 +37,33 @@ pub(crate) fn command(launching: &Launching<'_>) -> Command {
         app: launching.app,
         program,
         arguments,
-        directory: configuration
-            .working_directory
-            .as_ref()
-            .map_or_else(|| source.clone(), |dir| source.join(dir)),
-        environment: environment(launching, &programs),
         log: log_path(layout, launching.app, launching.execution),
-        stop_signal: configuration.stop_signal.number(),
-        stop_grace: Duration::from_secs(configuration.stop_grace.into()),
+        care: care(launching),
+    }
+}
+
+/// How what is run is cared for.
+pub(crate) fn care(launching: &Launching<'_>) -> Care {
+    let Launching { house, name, configuration, .. } = launching;
+    let source = house.layout.release(name, launching.release);
+    let programs = house.layout.environment(name, launching.environment).join("bin");
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    Care {
         rule: configuration.restart_rule(),
+        stop_signal: configuration.stop_signal.number(),
+        stop_grace: seconds(configuration.stop_grace),
+        health: configuration.health.clone(),
+        web_port: launching.web_port,
+        reach: house.reach,
+        watchdog: configuration.watchdog.map(seconds),
+        timeout: configuration.timeout.map(seconds),
+        limits: configuration.limits,
+        surroundings: Surroundings {
+            directory: configuration.working_directory.as_ref().map_or(source.clone(), |dir| source.join(dir)),
+            environment: environment(launching, &programs),
+            identity: launching.runs_as.identity.clone(),
+        },
+        warnings: launching.runs_as.warnings.clone(),
     }
 }
 
@@ -73,10 +92,10 @@ fn program(launch: &Launch, source: &Path, programs: &Path) -> (PathBuf, Vec<Str
 }
 
 fn environment(launching: &Launching<'_>, programs: &Path) -> BTreeMap<String, String> {
-    let Launching { layout, name, .. } = launching;
+    let Launching { house: House { layout, url, passed_on, .. }, name, .. } = launching;
     let data = layout.app_data(name);
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let mut variables = launching.passed_on.clone();
+    let mut variables = passed_on.clone();
     let mut set = |key: &str, value: String| variables.insert(key.to_owned(), value);
     set("APP_NAME", name.to_string());
     set("APP_DATA_DIR", text(data));
@@ -86,9 +105,13 @@ fn environment(launching: &Launching<'_>, programs: &Path) -> BTreeMap<String, S
     set("PATH", format!("{}:{SYSTEM_PATH}", programs.display()));
     set("HOME", text(home(layout, name)));
     set(variables::EXECUTION_ID, launching.execution.to_string());
-    set(variables::URL, launching.url.to_owned());
+    set(variables::URL, url.clone());
     if let Some(port) = launching.web_port {
         set("PORT", port.to_string());
+    }
+    if let Some(user) = &launching.runs_as.identity {
+        set("USER", user.name.clone());
+        set("LOGNAME", user.name.clone());
     }
     variables.extend(launching.configuration.env.clone());
     variables
@@ -100,12 +123,17 @@ const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sb
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mantyx_core::Identity;
+    use mantyx_settings::Settings;
 
     fn launch(text: &str, change: impl FnOnce(&mut Configuration)) -> Command {
         let mut configuration = Configuration::new(Launch::parse(text).unwrap());
         change(&mut configuration);
+        let settings = Settings::load(Some("/srv/mantyx".into()), BTreeMap::new(), std::iter::empty()).unwrap();
+        let mut house = House::new(&settings);
+        house.passed_on = BTreeMap::from([("LANG".into(), "C.UTF-8".into())]);
         command(&Launching {
-            layout: &Layout::new(Path::new("/srv/mantyx")),
+            house: &house,
             app: AppId::generate(),
             name: &AppName::parse("wiki").unwrap(),
             release: 3,
@@ -113,9 +141,12 @@ mod tests {
             execution: ExecutionId::generate(),
             configuration: &configuration,
             web_port: Some(19001),
-            url: "http://127.0.0.1:8420",
-            passed_on: BTreeMap::from([("LANG".into(), "C.UTF-8".into())]),
+            runs_as: RunsAs { identity: Some(nobody()), warnings: vec!["It is Monday".into()] },
         })
+    }
+
+    fn nobody() -> Identity {
+        Identity { uid: 65534, gid: 65534, groups: Vec::new(), name: "nobody".into() }
     }
 
     #[test]
@@ -144,13 +175,15 @@ mod tests {
             ("PYTHONUNBUFFERED", "1"),
             ("HOME", "/srv/mantyx/apps/wiki/data/home"),
             ("MANTYX_URL", "http://127.0.0.1:8420"),
+            ("USER", "nobody"),
+            ("LOGNAME", "nobody"),
             ("COLOUR", "green"),
             ("LANG", "de_DE.UTF-8"),
         ];
         for (name, value) in expected {
-            assert_eq!(command.environment.get(name).map(String::as_str), Some(value), "{name}");
+            assert_eq!(command.care.surroundings.environment.get(name).map(String::as_str), Some(value), "{name}");
         }
-        assert!(command.environment.contains_key("MANTYX_EXECUTION_ID"));
-        assert!(command.environment["PATH"].starts_with("/srv/mantyx/venvs/wiki/"));
+        assert!(command.care.surroundings.environment.contains_key("MANTYX_EXECUTION_ID"));
+        assert!(command.care.surroundings.environment["PATH"].starts_with("/srv/mantyx/venvs/wiki/"));
     }
 }

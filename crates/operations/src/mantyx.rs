@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use mantyx_api_types::{LiveMessage, TokenView};
+use mantyx_logs::Rotation;
 use mantyx_core::{Actor, EventKind, InstanceId, Result, Subject, Timestamp};
 use mantyx_platform::folders;
 use mantyx_platform::lock::FolderLock;
 use mantyx_registry::{PortPool, Registry, Store};
 use mantyx_scheduler::Scheduler;
 use mantyx_settings::{Layout, Settings};
-use mantyx_supervisor::{Supervisor, SupervisorConfig};
+use mantyx_supervisor::{Offer, Supervisor, SupervisorConfig};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -18,6 +19,7 @@ use crate::access::Access;
 use crate::conductor::Conductor;
 use crate::due::DueRunner;
 use crate::host::HostMeter;
+use crate::house::{self, House};
 use crate::locks::AppLocks;
 use crate::work::Cancellations;
 
@@ -30,6 +32,7 @@ pub struct Mantyx {
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) layout: Layout,
+    pub(crate) house: Arc<House>,
     pub(crate) registry: Registry,
     pub(crate) supervisor: Supervisor,
     pub(crate) scheduler: Scheduler,
@@ -62,6 +65,12 @@ impl Caller {
     }
 }
 
+/// How far the log of one execution may grow.
+fn rotation(settings: &Settings) -> Rotation {
+    let (segment_size, total_size) = (settings.log_segment_size, settings.log_execution_size);
+    Rotation { segment_size, total_size, ..Rotation::default() }
+}
+
 impl Mantyx {
     /// Comes up: makes the folders, brings the database up to date, finds the processes that are alive, finishes or
     /// undoes what was interrupted, starts what should run, and arms the schedules.
@@ -72,8 +81,14 @@ impl Mantyx {
         let registry = Registry::new(Store::open(&layout.database())?);
         let access = Access::open(&registry, &layout).await?;
         let (resume, resumed) = mpsc::unbounded_channel();
-        let conductor = Arc::new(Conductor::new(registry.clone(), &settings, resume));
-        let config = SupervisorConfig { run_dir: layout.run(), monitor_program: settings.monitor_program()? };
+        let house = Arc::new(House::new(&settings));
+        let conductor = Arc::new(Conductor::new(registry.clone(), Arc::clone(&house), resume));
+        let config = SupervisorConfig {
+            run_dir: layout.run(),
+            monitor_program: settings.monitor_program()?,
+            offer: Offer::detect(&house::mark(layout.root())?),
+            rotation: rotation(&settings),
+        };
         let supervisor = Supervisor::new(config, conductor)?;
         let locks = AppLocks::default();
         let (up, is_up) = watch::channel(false);
@@ -83,6 +98,7 @@ impl Mantyx {
             host: HostMeter::new(&settings.root)?,
             settings,
             layout,
+            house,
             registry,
             supervisor,
             scheduler,
@@ -101,9 +117,13 @@ impl Mantyx {
     }
 
     async fn come_up(&self) -> Result<()> {
+        if let Some(trouble) = self.trouble_with_the_app_user() {
+            tracing::warn!("{trouble}");
+        }
         self.reconcile_at_boot().await?;
         self.inner.up.send_replace(true);
         self.spawn_host_meter();
+        self.spawn_log_sweeper();
         self.record_daemon(EventKind::DaemonStarted).await
     }
 

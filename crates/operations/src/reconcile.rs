@@ -6,20 +6,23 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, EnvironmentId, Error, EventKind, ExecutionId,
-    ExecutionStatus, OperationKind, Result, Subject, Timestamp, Trigger,
+    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Ending, EnvironmentId, Error, EventKind, ExecutionId,
+    ExecutionStatus, OperationKind, RestartHistory, Result, Subject, Timestamp, Trigger,
 };
 use mantyx_platform::folders;
 use mantyx_registry::tables::executions::{Execution, Finish};
 use mantyx_registry::tables::operations::{self, Operation};
 use mantyx_registry::tables::{apps, environments, executions, instances, schedules};
-use mantyx_registry::{Change, Word, views};
-use mantyx_supervisor::{Discovered, Found, Role};
+use mantyx_registry::{Change, Json, Word, views};
+use mantyx_supervisor::{Care, Discovered, Found, Role};
 use serde_json::json;
 
+use crate::conductor::care_of;
 use crate::files;
+use crate::house::House;
 use crate::mantyx::Mantyx;
 use crate::work::Work;
 
@@ -28,6 +31,7 @@ impl Mantyx {
         self.settle_processes().await?;
         self.remove_debris().await?;
         self.settle_operations().await?;
+        self.settle_retries().await?;
         for app in self.registry().read(apps::list).await? {
             if self.registry().read(move |db| operations::under_way(db, app.id.0)).await?.is_some() {
                 continue;
@@ -65,16 +69,26 @@ impl Mantyx {
             Found::Live { pid, started_at } => Some((*pid, *started_at)),
             _ => None,
         };
-        let work = move |change: &mut Change<'_, '_>| recognise(change, id, instance, alive);
+        let house = Arc::clone(&self.inner().house);
+        let work = move |change: &mut Change<'_, '_>| recognise(change, id, instance, alive, &house);
         match self.registry().change(&Actor::Mantyx, work).await? {
-            Standing::Ours(role) => self.inner().supervisor.adopt(process, role).await,
+            Standing::Ours(role, care) => self.inner().supervisor.adopt(process, role, *care).await,
             Standing::Recorded => self.inner().supervisor.forget(id).await,
             Standing::Stray => {
                 tracing::warn!(execution = %id, "a process that no record speaks of is stopped");
-                self.inner().supervisor.adopt(process, Role::Run).await?;
-                self.inner().supervisor.stop(instance).await
+                self.inner().supervisor.end_stray(&process).await
             }
         }
+    }
+
+    /// What was given up for now is still tried again when its time comes.
+    async fn settle_retries(&self) -> Result<()> {
+        for row in self.registry().read(instances::to_be_retried).await? {
+            let Some(at) = row.restarts_at else { continue };
+            let history = RestartHistory::default().given_up(give_ups(&row));
+            self.inner().supervisor.retry_at(row.id.0, at, history).await?;
+        }
+        Ok(())
     }
 
     /// Moves are carried on; an install is undone.
@@ -241,7 +255,7 @@ impl Mantyx {
 /// What a process that was found is to us.
 enum Standing {
     /// Its execution is not over as far as we know.
-    Ours(Role),
+    Ours(Role, Box<Care>),
     /// Its end is written down already.
     Recorded,
     /// No row speaks of it.
@@ -253,6 +267,7 @@ fn recognise(
     id: ExecutionId,
     instance: mantyx_core::InstanceId,
     alive: Option<(u32, Timestamp)>,
+    house: &House,
 ) -> Result<Standing> {
     let (row, instance) = (executions::find(change, id)?, instances::find(change, instance)?);
     let (Some(row), Some(instance)) = (row, instance) else {
@@ -266,24 +281,21 @@ fn recognise(
         change.touch_execution(id);
     }
     let app = views::find_app(change, instance.app_id.0)?;
+    let care = Box::new(care_of(change, instance.id.0, id, house)?);
     if app.app_type.0 == AppType::Scheduled {
-        return Ok(Standing::Ours(Role::Run));
+        return Ok(Standing::Ours(Role::Run, care));
     }
-    let history = executions::restarts_of(change, app.id.0, RESTARTS_REMEMBERED)?.into_iter().collect();
-    let rule = restart_rule(change, &instance)?;
-    Ok(Standing::Ours(Role::Service { rule, history }))
+    let restarts = executions::restarts_of(change, app.id.0, RESTARTS_REMEMBERED)?;
+    let history = RestartHistory::from_iter(restarts).given_up(give_ups(&instance));
+    Ok(Standing::Ours(Role::Service(history), care))
+}
+
+fn give_ups(instance: &instances::Instance) -> u32 {
+    u32::try_from(instance.give_ups).unwrap_or_default()
 }
 
 /// More restarts than this within one window are more than any limit that makes sense.
 const RESTARTS_REMEMBERED: i64 = 100;
-
-fn restart_rule(
-    change: &mut Change<'_, '_>,
-    instance: &instances::Instance,
-) -> Result<mantyx_core::RestartRule> {
-    let revision = mantyx_registry::tables::config_revisions::get(change, instance.revision_id.0)?;
-    Ok(revision.configuration.0.restart_rule())
-}
 
 /// An execution whose process and records are gone, as after a loss of power.
 fn lose(change: &mut Change<'_, '_>, row: &Execution) -> Result<()> {
@@ -294,6 +306,9 @@ fn lose(change: &mut Change<'_, '_>, row: &Execution) -> Result<()> {
         finished_at: Some(change.now()),
         cpu_seconds: None,
         peak_memory: None,
+        ending: Some(Json(Ending::Lost)),
+        last_lines: Json(Vec::new()),
+        dropped_lines: 0,
     };
     executions::finish(change, row.id.0, &finish)?;
     change.touch_execution(row.id.0);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use mantyx_api_types::{AppFilter, HealthView, PythonView, SystemView};
+use mantyx_api_types::{AppFilter, HealthView, LimitsView, PythonView, SystemView};
 use mantyx_core::{AppState, Result};
 use mantyx_registry::tables::{apps, events, settings};
 
@@ -15,7 +15,8 @@ const LITTLE_SPACE: f64 = 0.05;
 impl Mantyx {
     /// The daemon, its machine and what it found there.
     pub async fn system(&self) -> Result<SystemView> {
-        let tools = mantyx_venv::discover(&self.layout().cache()).await;
+        let user = self.app_user();
+        let tools = mantyx_venv::discover(&self.layout().cache(), user.as_ref()).await;
         let python = |python: &mantyx_venv::Python| PythonView {
             version: python.version.clone(),
             path: python.path.display().to_string(),
@@ -32,7 +33,22 @@ impl Mantyx {
             uv: tools.uv.map(|uv| uv.version),
             password_set: password.is_some(),
             upload_limit: self.settings().upload_limit,
+            limits: self.limits(),
+            app_user: user.map(|user| user.name),
+            warnings: self.trouble_with_the_app_user().into_iter().collect(),
         })
+    }
+
+    /// How apps are held to their limits here.
+    fn limits(&self) -> LimitsView {
+        let offer = self.inner().supervisor.offer();
+        let enforced = offer.enforced();
+        LimitsView {
+            mechanism: offer.mechanism(),
+            memory: enforced.memory,
+            cpu: enforced.cpu,
+            processes: enforced.processes,
+        }
     }
 
     /// Whether the daemon is well, with reasons.
@@ -41,6 +57,7 @@ impl Mantyx {
         if let Err(error) = self.registry().read(|db| apps::list(db).map(drop)).await {
             reasons.push(format!("The database cannot be read: {error}"));
         }
+        reasons.extend(self.trouble_with_the_app_user());
         let host = self.inner().host.now().await;
         let free = host.disk_total.saturating_sub(host.disk_used);
         if host.disk_total > 0 && ratio(free, host.disk_total) < LITTLE_SPACE {

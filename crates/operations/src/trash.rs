@@ -3,7 +3,7 @@
 //! Moves are done so that doing them twice is doing them once: what the daemon's death interrupts is carried on.
 
 use mantyx_api_types::{OperationView, Page, RestoreRequest, TrashedAppView};
-use mantyx_core::{Actor, AppEvent, AppId, AppName, Code, Effect, Error, EventKind, OperationKind, Result};
+use mantyx_core::{Actor, AppEvent, AppId, AppName, Code, Ending, Effect, Error, EventKind, OperationKind, Result};
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, port_leases};
 use mantyx_registry::{Change, PortPool, Word, check, settle_web_port, views};
@@ -131,7 +131,7 @@ impl Mantyx {
     }
 
     async fn try_delete(&self, work: &Work, app: &apps::App) -> Result<()> {
-        work.step(0, self.stop_everything(app)).await?;
+        work.step(0, self.stop_everything(work, app)).await?;
         work.step(1, async {
             self.put_into_trash(work, app).await?;
             Ok(((), None))
@@ -153,11 +153,12 @@ impl Mantyx {
         }
     }
 
-    async fn stop_everything(&self, app: &apps::App) -> Result<((), Option<String>)> {
+    async fn stop_everything(&self, work: &Work, app: &apps::App) -> Result<((), Option<String>)> {
         let id = app.id.0;
         let instance = self.registry().read(move |db| instances::of_app(db, id)).await?;
         self.disarm(instance.id.0).await?;
-        self.inner().supervisor.stop(instance.id.0).await?;
+        let why = Ending::Stopped { by: format!("{} (delete)", work.actor) };
+        self.inner().supervisor.stop(instance.id.0, why).await?;
         Ok(((), None))
     }
 
@@ -244,7 +245,7 @@ impl Mantyx {
         if app.deleted_at.is_none() {
             self.delete_first(work, app).await?;
         } else {
-            work.step(0, self.stop_everything(app)).await?;
+            work.step(0, self.stop_everything(work, app)).await?;
         }
         work.step(1, async {
             folders::remove(&self.layout().trashed(app.id.0))?;
@@ -258,7 +259,7 @@ impl Mantyx {
     async fn delete_first(&self, work: &Work, app: &apps::App) -> Result<()> {
         let deleted = work
             .step(0, async {
-                self.stop_everything(app).await?;
+                self.stop_everything(work, app).await?;
                 self.put_into_trash(work, app).await?;
                 Ok(((), None))
             })

@@ -1,8 +1,8 @@
 //! A new app: its first release, revision and instance, in one change.
 
 use mantyx_core::{
-    AppId, AppName, AppState, AppType, Configuration, EventKind, Found, InstanceId, Origin, ReleaseId,
-    Result, RevisionId,
+    AppId, AppName, AppState, AppType, Configuration, EventKind, Found, Health, InstanceId, Origin,
+    ReleaseId, Result, RevisionId,
 };
 use mantyx_store::tables::{apps, config_revisions, instances, releases};
 use mantyx_store::{Json, Word};
@@ -93,6 +93,11 @@ fn insert(
         restarts_at: None,
         release_id: release.id,
         revision_id: revision.id,
+        health: Word(Health::Unknown),
+        health_detail: None,
+        status_text: None,
+        warnings: Json(Vec::new()),
+        give_ups: 0,
     };
     instances::insert(change, &instance)?;
     config_revisions::insert(change, revision)

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use mantyx_api_types::LiveMessage;
 use mantyx_core::{Actor, Error, Result};
 use mantyx_store::{Read, Store};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::change::{Change, announcements};
 
@@ -17,6 +17,8 @@ const BACKLOG: usize = 1024;
 pub struct Registry {
     store: Arc<Store>,
     live: broadcast::Sender<LiveMessage>,
+    /// Changed whenever an execution was.
+    executions: watch::Sender<()>,
     /// Held from the change to its announcement: what is told comes in the order in which it became true.
     order: Arc<Mutex<()>>,
 }
@@ -25,7 +27,12 @@ impl Registry {
     /// A registry over an open database.
     #[must_use]
     pub fn new(store: Store) -> Self {
-        Self { store: Arc::new(store), live: broadcast::Sender::new(BACKLOG), order: Arc::default() }
+        Self {
+            store: Arc::new(store),
+            live: broadcast::Sender::new(BACKLOG),
+            executions: watch::Sender::default(),
+            order: Arc::default(),
+        }
     }
 
     /// Listens to everything that changes from now on.
@@ -38,6 +45,13 @@ impl Registry {
     pub fn tell(&self, message: LiveMessage) {
         // Nobody listening is fine.
         let _ = self.live.send(message);
+    }
+
+    /// Is marked as changed whenever an execution began, ended or changed. It says no more, so that whoever watches
+    /// may sleep through thousands of them.
+    #[must_use]
+    pub fn watch_executions(&self) -> watch::Receiver<()> {
+        self.executions.subscribe()
     }
 
     /// Whether anybody listens.
@@ -75,10 +89,17 @@ impl Registry {
         })?;
         // The change is committed: failing to announce it must not look as if it had not happened.
         match self.store.read(|db| announcements(db, changed)) {
-            Ok(messages) => messages.into_iter().for_each(|message| self.tell(message)),
+            Ok(messages) => messages.into_iter().for_each(|message| self.announce(message)),
             Err(error) => tracing::error!(?error, "a change could not be announced"),
         }
         Ok(value)
+    }
+
+    fn announce(&self, message: LiveMessage) {
+        if matches!(message, LiveMessage::Execution { .. }) {
+            self.executions.send_replace(());
+        }
+        self.tell(message);
     }
 }
 

@@ -53,6 +53,11 @@ diesel::table! {
         restarts_at -> Nullable<TimestamptzSqlite>,
         release_id -> Text,
         revision_id -> Text,
+        health -> Text,
+        health_detail -> Nullable<Text>,
+        status_text -> Nullable<Text>,
+        warnings -> Text,
+        give_ups -> Integer,
     }
 }
 
@@ -117,6 +122,22 @@ diesel::table! {
         finished_at -> Nullable<TimestamptzSqlite>,
         cpu_seconds -> Nullable<Double>,
         peak_memory -> Nullable<BigInt>,
+        ending -> Nullable<Text>,
+        last_lines -> Text,
+        dropped_lines -> BigInt,
+    }
+}
+
+diesel::table! {
+    samples (instance_id, resolution, at) {
+        instance_id -> Text,
+        resolution -> Integer,
+        at -> BigInt,
+        cpu -> Integer,
+        cpu_max -> Integer,
+        memory -> BigInt,
+        memory_max -> BigInt,
+        looks -> Integer,
     }
 }
 

@@ -52,6 +52,9 @@ fn execution(schedule: Option<ScheduleId>, due_at: Option<Timestamp>) -> Executi
         finished_at: None,
         cpu_seconds: None,
         peak_memory: None,
+        ending: None,
+        last_lines: Json(Vec::new()),
+        dropped_lines: 0,
     }
 }
 

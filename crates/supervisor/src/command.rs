@@ -1,12 +1,10 @@
 //! What is to be run, and why.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use mantyx_core::{AppId, ExecutionId, RestartRule, ScheduleId, Timestamp, Trigger};
-use mantyx_monitor::StopTerms;
+use mantyx_core::{AppId, ExecutionId, ScheduleId, Timestamp, Trigger};
+
+use crate::care::Care;
 
 /// Why a process is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +24,7 @@ impl Start {
 }
 
 /// Everything about one process to start.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
     /// The execution that it is.
     pub execution: ExecutionId,
@@ -36,34 +34,8 @@ pub struct Command {
     pub program: PathBuf,
     /// Its arguments, each as it is.
     pub arguments: Vec<String>,
-    /// The folder that it starts in, as an absolute path.
-    pub directory: PathBuf,
-    /// Its complete environment; it inherits nothing.
-    pub environment: BTreeMap<String, String>,
     /// The log to append to, as an absolute path.
     pub log: PathBuf,
-    /// The number of the signal that asks it to end (signal(7)).
-    pub stop_signal: i32,
-    /// How long it has to end after that.
-    pub stop_grace: Duration,
-    /// How a service is started again. It means nothing for a run.
-    pub rule: RestartRule,
-}
-
-impl Command {
-    pub(crate) fn stop(&self) -> StopTerms {
-        StopTerms { signal: self.stop_signal, grace_seconds: self.stop_grace.as_secs_f64() }
-    }
-}
-
-/// Without the environment, which may hold secrets.
-impl fmt::Debug for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Command")
-            .field("execution", &self.execution)
-            .field("program", &self.program)
-            .field("arguments", &self.arguments)
-            .field("directory", &self.directory)
-            .finish_non_exhaustive()
-    }
+    /// How it is cared for while it lives, and where it finds itself.
+    pub care: Care,
 }

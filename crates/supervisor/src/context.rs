@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mantyx_core::{Error, ExecutionId, Result};
+use mantyx_limits::Offer;
+use mantyx_logs::Rotation;
 use mantyx_monitor::RunFolder;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -19,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) folder: Arc<RunFolder>,
     pub(crate) monitor_program: PathBuf,
+    pub(crate) offer: Offer,
+    pub(crate) rotation: Rotation,
     pub(crate) down: watch::Sender<bool>,
 }
 

@@ -4,16 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use chrono::Utc;
-use mantyx_core::{Exit, RestartRule, Timestamp};
-use mantyx_monitor::{ExitRecord, Outcome as Seen, Wish};
+use mantyx_core::{Ending, Exit, RestartRule, Timestamp};
+use mantyx_monitor::{ExitRecord, Outcome, Wish};
 
 /// How an execution ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ended {
     /// What the kernel said; nothing when no process ran, or when nobody could see it.
     pub exit: Option<Exit>,
-    /// What it means.
-    pub outcome: Outcome,
+    /// Why.
+    pub ending: Ending,
     /// When the process began, if it did.
     pub started: Option<Timestamp>,
     /// When it ended.
@@ -26,32 +26,19 @@ pub struct Ended {
     pub dropped_lines: u64,
 }
 
-/// What an end means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// By itself.
-    Exited,
-    /// Because somebody asked for it.
-    StoppedOnRequest,
-    /// It never ran: why, as a sentence.
-    StartFailed(String),
-    /// Its monitor was killed, and everything that was left of it has been killed too.
-    Lost,
-}
-
 impl Ended {
     pub(crate) fn start_failed(reason: impl Into<String>) -> Self {
-        Self::without_exit(Outcome::StartFailed(reason.into()), None)
+        Self::without_exit(Ending::NotStarted { reason: reason.into() }, None)
     }
 
     pub(crate) fn lost(started: Option<Timestamp>) -> Self {
-        Self::without_exit(Outcome::Lost, started)
+        Self::without_exit(Ending::Lost, started)
     }
 
-    fn without_exit(outcome: Outcome, started: Option<Timestamp>) -> Self {
+    fn without_exit(ending: Ending, started: Option<Timestamp>) -> Self {
         Self {
             exit: None,
-            outcome,
+            ending,
             started,
             finished: Utc::now(),
             cpu_seconds: 0.0,
@@ -70,9 +57,19 @@ impl Ended {
         self.started.and_then(|started| (self.finished - started).to_std().ok()).unwrap_or_default()
     }
 
-    /// The exit that the restart policy judges: what was not seen or could not start was no success.
+    /// Whether somebody asked for it.
+    #[must_use]
+    pub const fn was_asked_for(&self) -> bool {
+        matches!(self.ending, Ending::Stopped { .. })
+    }
+
+    /// The exit that the restart policy judges. What did not end by itself was no success, however politely it went.
     pub(crate) fn judged(&self) -> Exit {
-        self.exit.unwrap_or(Exit::Code(1))
+        match (&self.ending, self.exit) {
+            (Ending::Exited | Ending::Stopped { .. }, Some(exit)) => exit,
+            (_, Some(exit)) if !exit.is_success() => exit,
+            _ => Exit::Code(1),
+        }
     }
 
     /// Why a service is given up, as a sentence.
@@ -88,14 +85,14 @@ impl Ended {
 
 impl From<ExitRecord> for Ended {
     fn from(record: ExitRecord) -> Self {
-        let (exit, outcome) = match (record.outcome, record.wish) {
-            (Seen::StartFailed(reason), _) => (None, Outcome::StartFailed(reason)),
-            (Seen::Exited(exit), Wish::Stop) => (Some(exit), Outcome::StoppedOnRequest),
-            (Seen::Exited(exit), Wish::None) => (Some(exit), Outcome::Exited),
+        let (exit, seen) = match (record.outcome, record.wish) {
+            (Outcome::StartFailed(reason), _) => (None, Ending::NotStarted { reason }),
+            (Outcome::Exited(exit), Wish::Stop) => (Some(exit), Ending::Stopped { by: SOMEBODY.to_owned() }),
+            (Outcome::Exited(exit), Wish::None) => (Some(exit), Ending::Exited),
         };
         Self {
             exit,
-            outcome,
+            ending: record.ending.unwrap_or(seen),
             started: record.started_at,
             finished: record.finished_at,
             cpu_seconds: record.cpu_seconds,
@@ -105,11 +102,24 @@ impl From<ExitRecord> for Ended {
     }
 }
 
+/// Who stopped a process under a monitor of version 1, which keeps no names.
+const SOMEBODY: &str = "somebody";
+
 /// What goes behind "the process": `exited with code 1 after 0.4 s`.
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.outcome, self.exit) {
-            (Outcome::StartFailed(reason), _) => return write!(f, "could not be started: {reason}"),
+        match (&self.ending, self.exit) {
+            (Ending::NotStarted { reason }, _) => return write!(f, "could not be started: {reason}"),
+            (Ending::OutOfMemory { .. }, _) => f.write_str("was ended because there was no memory left")?,
+            (Ending::Unhealthy { detail }, _) => {
+                write!(f, "was stopped because it was unhealthy ({detail})")?;
+            }
+            (Ending::WatchdogExpired, _) => {
+                f.write_str("was stopped because it did not say that it is alive")?;
+            }
+            (Ending::TimedOut { after }, _) => {
+                write!(f, "was stopped because it took longer than {after} s")?;
+            }
             (_, Some(Exit::Code(code))) => write!(f, "exited with code {code}")?,
             (_, Some(Exit::Signal(number))) => write!(f, "was ended by {}", Signal(number))?,
             (_, None) => f.write_str("was lost with its monitor")?,
@@ -160,25 +170,30 @@ impl fmt::Display for Span {
 mod tests {
     use super::*;
     use chrono::TimeDelta;
-    use mantyx_core::RestartPolicy;
+    use mantyx_core::{AfterGivingUp, RestartPolicy};
 
-    fn ended(exit: Option<Exit>, outcome: Outcome, ran: TimeDelta) -> Ended {
+    fn ended(exit: Option<Exit>, ending: Ending, ran: TimeDelta) -> Ended {
         let started = Some(Timestamp::UNIX_EPOCH);
         let finished = Timestamp::UNIX_EPOCH + ran;
-        Ended { exit, finished, ..Ended::without_exit(outcome, started) }
+        Ended { exit, finished, ..Ended::without_exit(ending, started) }
     }
 
     #[test]
     fn a_reason_to_give_up_is_a_sentence() {
         let second = Duration::from_secs(1);
-        let rule =
-            RestartRule { policy: RestartPolicy::Always, delay: second, limit: 3, window: 300 * second };
-        let crash = ended(Some(Exit::Code(1)), Outcome::Exited, TimeDelta::milliseconds(420));
+        let rule = RestartRule {
+            policy: RestartPolicy::Always,
+            delay: second,
+            limit: 3,
+            window: 300 * second,
+            after_giving_up: AfterGivingUp::Rest,
+        };
+        let crash = ended(Some(Exit::Code(1)), Ending::Exited, TimeDelta::milliseconds(420));
         assert_eq!(
             crash.reason_to_give_up(&rule, 3),
             "Restarted 3 times in 300 s; the last process exited with code 1 after 0.4 s"
         );
-        let killed = ended(Some(Exit::Signal(9)), Outcome::Exited, TimeDelta::minutes(12));
+        let killed = ended(Some(Exit::Signal(9)), Ending::Exited, TimeDelta::minutes(12));
         assert_eq!(
             killed.reason_to_give_up(&rule, 1),
             "Restarted once in 300 s; the last process was ended by SIGKILL after 12 min"
@@ -193,5 +208,14 @@ mod tests {
     fn what_nobody_saw_is_no_success() {
         assert!(!Ended::lost(None).judged().is_success());
         assert!(!Ended::start_failed("x").judged().is_success());
+    }
+
+    #[test]
+    fn who_was_ill_and_ends_politely_was_no_success() {
+        let exit = Some(Exit::Code(0));
+        let ill = ended(exit, Ending::Unhealthy { detail: "No answer".into() }, TimeDelta::seconds(400));
+        assert!(!ill.judged().is_success());
+        assert_eq!(ill.to_string(), "was stopped because it was unhealthy (No answer) after 400 s");
+        assert!(ended(exit, Ending::Exited, TimeDelta::seconds(1)).judged().is_success());
     }
 }

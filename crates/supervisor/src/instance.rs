@@ -7,33 +7,32 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use mantyx_core::{
-    Code, Error, ExecutionId, InstanceId, RestartDecision, RestartHistory, RestartRule, Result, Timestamp,
-    Trigger,
+    Code, Ending, Error, ExecutionId, Fared, InstanceId, RestartDecision, RestartHistory, RestartRule,
+    Result, Timestamp, Trigger,
 };
-use mantyx_monitor::StopTerms;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, WeakUnboundedSender};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::care::Care;
+use crate::checkup::Finding;
 use crate::command::Start;
 use crate::context::{Context, Reported, longer};
 use crate::discover::{Discovered, Found};
-use crate::ended::{Ended, Outcome};
+use crate::ended::Ended;
 use crate::launch::{Launched, launch};
+use crate::live::Live;
 use crate::observer::Report;
-use crate::service::{Live, Service, ServiceStatus, Waiting};
-use crate::watch::Watch;
+use crate::service::{Hope, Service, ServiceStatus, Waiting};
+use crate::watch::{Said, Watch};
+
+mod care;
 
 /// What an adopted process is to its instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The process of a perpetual app.
-    Service {
-        /// How it is started again.
-        rule: RestartRule,
-        /// The restarts that it has behind it.
-        history: RestartHistory,
-    },
+    /// The process of a perpetual app, with the restarts that it has behind it.
+    Service(RestartHistory),
     /// One run of a scheduled app.
     Run,
 }
@@ -49,8 +48,12 @@ pub(crate) struct Snapshot {
 pub(crate) enum Message {
     StartService(Trigger, oneshot::Sender<Result<()>>),
     StartRun(Start, oneshot::Sender<Result<ExecutionId>>),
-    Adopt(Box<Discovered>, Role, oneshot::Sender<Result<()>>),
-    Stop(oneshot::Sender<()>),
+    Adopt(Box<Discovered>, Role, Box<Care>, oneshot::Sender<Result<()>>),
+    RetryAt(Timestamp, RestartHistory, oneshot::Sender<()>),
+    Adjust(Box<Care>, oneshot::Sender<()>),
+    Stop(Ending, oneshot::Sender<()>),
+    Said(ExecutionId, Said),
+    Found(ExecutionId, Finding),
     Ended(ExecutionId, Box<Ended>),
 }
 
@@ -69,7 +72,7 @@ pub(crate) struct Instance {
 
 /// What came of a start.
 enum Begun {
-    Alive(Live, RestartRule),
+    Alive(Box<Live>),
     Failed(Ended, RestartRule),
 }
 
@@ -115,11 +118,21 @@ impl Instance {
                 let started = self.start_run(start).await;
                 self.answer(reply, started);
             }
-            Message::Adopt(discovered, role, reply) => {
-                let adopted = self.adopt(*discovered, role).await;
+            Message::Adopt(discovered, role, care, reply) => {
+                let adopted = self.adopt(*discovered, role, *care).await;
                 self.answer(reply, adopted);
             }
-            Message::Stop(reply) => self.stop(reply),
+            Message::RetryAt(at, history, reply) => {
+                self.retry_at(at, history);
+                self.answer(reply, ());
+            }
+            Message::Adjust(care, reply) => {
+                self.adjust(&care).await;
+                self.answer(reply, ());
+            }
+            Message::Stop(why, reply) => self.stop(&why, reply),
+            Message::Said(execution, said) => self.hear(execution, said).await,
+            Message::Found(execution, finding) => self.found(execution, finding).await,
             Message::Ended(execution, ended) => self.ended(execution, *ended).await,
         }
     }
@@ -137,14 +150,14 @@ impl Instance {
         }
         self.service = Service::Off;
         match self.begin(Start::by(trigger)).await? {
-            Begun::Alive(live, rule) => {
-                self.service = Service::Running(live, rule, RestartHistory::default());
+            Begun::Alive(live) => {
+                self.serve(live, RestartHistory::default());
                 Ok(())
             }
             // An exit like any other: it may be started again. Who asked is told at once.
             Begun::Failed(ended, rule) => {
                 let error = start_failed(&ended);
-                self.decide(&rule, RestartHistory::default(), ended).await;
+                self.decide(&rule, RestartHistory::default(), Duration::ZERO, ended).await;
                 Err(error)
             }
         }
@@ -153,9 +166,9 @@ impl Instance {
     async fn start_run(&mut self, start: Start) -> Result<ExecutionId> {
         self.refuse_while_stopping()?;
         match self.begin(start).await? {
-            Begun::Alive(live, _) => {
+            Begun::Alive(live) => {
                 let execution = live.execution;
-                self.runs.insert(execution, live);
+                self.runs.insert(execution, *live);
                 Ok(execution)
             }
             Begun::Failed(ended, _) => Err(start_failed(&ended)),
@@ -175,22 +188,25 @@ impl Instance {
         let command = self.context.observer.prepare(self.id, start).await?;
         let (instance, execution) = (self.id, command.execution);
         match launch(&self.context, instance, &command).await {
-            Launched::Alive(main) => {
+            Launched::Alive(main, warnings) => {
                 let (pid, at) = (main.id.pid, main.started_at);
-                self.context.report(Report::Started { instance, execution, pid, at }).await;
-                Ok(Begun::Alive(self.watch(execution, pid, at, command.stop()), command.rule))
+                let live = self.watch(execution, pid, at, command.care).warned(warnings);
+                let condition = live.condition();
+                self.context.report(Report::Started { instance, execution, pid, at, condition }).await;
+                Ok(Begun::Alive(Box::new(live)))
             }
             Launched::Failed(ended) => {
                 self.report_end(execution, ended.clone()).await;
-                Ok(Begun::Failed(ended, command.rule))
+                Ok(Begun::Failed(ended, command.care.rule))
             }
         }
     }
 
     /// Begins to watch a process that is alive.
-    fn watch(&self, execution: ExecutionId, pid: u32, started_at: Timestamp, stop: StopTerms) -> Live {
+    fn watch(&self, execution: ExecutionId, pid: u32, started_at: Timestamp, care: Care) -> Live {
         let (orders, received) = mpsc::unbounded_channel();
-        let watch = Watch::new(Arc::clone(&self.context), execution, received);
+        let tell = self.teller(move |said| Message::Said(execution, said));
+        let watch = Watch::new(Arc::clone(&self.context), execution, received, tell);
         let outbox = self.outbox.clone();
         tokio::spawn(async move {
             if let Some(ended) = watch.run().await
@@ -200,47 +216,70 @@ impl Instance {
                 let _ = outbox.send(Message::Ended(execution, Box::new(ended)));
             }
         });
-        Live { execution, pid, started_at, stop, orders }
+        let confinement = mantyx_limits::plan(&care.limits, &self.context.offer, execution);
+        Live::new(execution, pid, started_at, care, &confinement, orders)
+    }
+
+    /// Puts what a task of this instance has to tell into its inbox, as long as there is one.
+    fn teller<T, M: Fn(T) -> Message>(&self, message: M) -> impl Fn(T) + use<T, M> {
+        let outbox = self.outbox.clone();
+        move |told| {
+            if let Some(outbox) = outbox.upgrade() {
+                let _ = outbox.send(message(told));
+            }
+        }
+    }
+
+    /// From now on this process is the service.
+    fn serve(&mut self, mut live: Box<Live>, history: RestartHistory) {
+        let execution = live.execution;
+        live.look_after(self.teller(move |finding| Message::Found(execution, finding)));
+        self.service = Service::Running(live, history);
     }
 
     /// A process that is alive is watched from now on; the end of one that is not is reported, and what follows
     /// from it is decided, as if it had been watched all along.
-    async fn adopt(&mut self, discovered: Discovered, role: Role) -> Result<()> {
+    async fn adopt(&mut self, discovered: Discovered, role: Role, care: Care) -> Result<()> {
         let execution = discovered.execution;
-        let (pid, started_at, stop) = match (discovered.found, discovered.stop) {
-            (Found::Live { pid, started_at }, Some(stop)) => (pid, started_at, stop),
-            (Found::Ended(ended), _) => return self.adopt_end(execution, ended, role).await,
-            (Found::Lost | Found::Live { .. }, _) => {
-                return self.adopt_end(execution, Ended::lost(None), role).await;
-            }
+        let (pid, started_at) = match discovered.found {
+            Found::Live { pid, started_at } => (pid, started_at),
+            Found::Ended(ended) => return self.adopt_end(execution, ended, role, &care).await,
+            Found::Lost => return self.adopt_end(execution, Ended::lost(None), role, &care).await,
         };
         if self.watches(execution) {
             return Ok(());
         }
         match role {
-            Role::Service { .. } if matches!(self.service, Service::Running(..)) => {
+            Role::Service(_) if matches!(self.service, Service::Running(..)) => {
                 let detail = format!("Execution `{execution}` cannot be adopted: its instance has a service");
                 Err(Error::new(Code::IllegalState, detail))
             }
-            Role::Service { rule, history } => {
-                let live = self.watch(execution, pid, started_at, stop);
-                self.service = Service::Running(live, rule, history);
+            Role::Service(history) => {
+                self.serve(Box::new(self.watch(execution, pid, started_at, care)), history);
                 Ok(())
             }
             Role::Run => {
-                self.runs.insert(execution, self.watch(execution, pid, started_at, stop));
+                self.runs.insert(execution, self.watch(execution, pid, started_at, care));
                 Ok(())
             }
         }
     }
 
-    async fn adopt_end(&mut self, execution: ExecutionId, ended: Ended, role: Role) -> Result<()> {
+    async fn adopt_end(
+        &mut self,
+        execution: ExecutionId,
+        ended: Ended,
+        role: Role,
+        care: &Care,
+    ) -> Result<()> {
         self.report_end(execution, ended.clone()).await;
         match role {
-            Role::Service { rule, history } if matches!(self.service, Service::Off) => {
-                self.decide(&rule, history, ended).await;
+            Role::Service(history) if matches!(self.service, Service::Off) => {
+                // Nobody knows since when it was well; that it ran is what is left to judge by.
+                let well_for = ended.duration();
+                self.decide(&care.rule, history, well_for, ended).await;
             }
-            Role::Service { .. } | Role::Run => {}
+            Role::Service(_) | Role::Run => {}
         }
         Ok(())
     }
@@ -251,20 +290,17 @@ impl Instance {
 
     fn live(&self) -> impl Iterator<Item = &Live> {
         let service = match &self.service {
-            Service::Running(live, ..) => Some(live),
+            Service::Running(live, _) => Some(&**live),
             Service::Off | Service::Waiting(_) => None,
         };
         service.into_iter().chain(self.runs.values())
     }
 
-    fn stop(&mut self, reply: oneshot::Sender<()>) {
+    fn stop(&mut self, why: &Ending, reply: oneshot::Sender<()>) {
         if matches!(self.service, Service::Waiting(_)) {
             self.service = Service::Off;
         }
-        for live in self.live() {
-            // It fails for one whose end is on its way.
-            let _ = live.orders.send(live.stop);
-        }
+        self.live().for_each(|live| live.stop(why.clone()));
         self.stoppers.push(reply);
         self.resolve_stop();
     }
@@ -283,9 +319,10 @@ impl Instance {
         self.report_end(execution, ended.clone()).await;
         self.runs.remove(&execution);
         match std::mem::replace(&mut self.service, Service::Off) {
-            Service::Running(live, rule, history) if live.execution == execution => {
+            Service::Running(live, history) if live.execution == execution => {
                 if self.stoppers.is_empty() {
-                    self.decide(&rule, history, ended).await;
+                    let well_for = live.well.duration(ended.finished);
+                    self.decide(&live.care.rule, history, well_for, ended).await;
                 }
             }
             other => self.service = other,
@@ -308,23 +345,44 @@ impl Instance {
     }
 
     /// What follows the end of a service that nobody here asked for.
-    async fn decide(&mut self, rule: &RestartRule, mut history: RestartHistory, ended: Ended) {
+    async fn decide(
+        &mut self,
+        rule: &RestartRule,
+        mut history: RestartHistory,
+        well_for: Duration,
+        ended: Ended,
+    ) {
         let instance = self.id;
         // The stop of an earlier daemon, or of a person who signalled the monitor.
-        if ended.outcome == Outcome::StoppedOnRequest {
+        if ended.was_asked_for() {
             self.context.report(Report::Rested { instance, ended }).await;
             return;
         }
-        let started = ended.started.unwrap_or(ended.finished);
-        match history.decide(rule, ended.judged(), started, ended.finished, random()) {
+        let fared = Fared { exit: ended.judged(), well_for, ended: ended.finished };
+        match history.decide(rule, fared, random()) {
             RestartDecision::Restart { after } => self.wait(after, history, Duration::ZERO).await,
             RestartDecision::Rest => {
                 self.context.report(Report::Rested { instance, ended }).await;
             }
-            RestartDecision::GiveUp { restarts } => {
+            RestartDecision::GiveUp { restarts, retry } => {
                 let reason = ended.reason_to_give_up(rule, restarts);
-                self.context.report(Report::GaveUp { instance, restarts, ended, reason }).await;
+                let retry_at = retry.map(|after| Utc::now() + TimeDelta::from_std(after).unwrap_or_default());
+                let give_ups = history.give_ups();
+                let given_up = Report::GaveUp { instance, restarts, ended, reason, retry_at, give_ups };
+                self.context.report(given_up).await;
+                if let Some(at) = retry_at {
+                    self.retry_at(at, history);
+                }
             }
+        }
+    }
+
+    /// A service that was given up is tried again at this moment, unless something is done about it before.
+    fn retry_at(&mut self, at: Timestamp, history: RestartHistory) {
+        if matches!(self.service, Service::Off) {
+            let due = Instant::now() + (at - Utc::now()).to_std().unwrap_or_default();
+            let (history, hope) = (history.tried_again(), Hope::GivenUp);
+            self.service = Service::Waiting(Waiting { due, at, history, hope, retry: Duration::ZERO });
         }
     }
 
@@ -332,7 +390,8 @@ impl Instance {
     async fn wait(&mut self, after: Duration, history: RestartHistory, retry: Duration) {
         let at = Utc::now() + TimeDelta::from_std(after).unwrap_or_default();
         let restarts = history.count();
-        self.service = Service::Waiting(Waiting { due: Instant::now() + after, at, history, retry });
+        let (due, hope) = (Instant::now() + after, Hope::Kept);
+        self.service = Service::Waiting(Waiting { due, at, history, hope, retry });
         if !after.is_zero() {
             self.publish();
             self.context.report(Report::Waiting { instance: self.id, until: at, restarts }).await;
@@ -341,9 +400,11 @@ impl Instance {
 
     async fn restart(&mut self) {
         let Service::Waiting(waiting) = std::mem::replace(&mut self.service, Service::Off) else { return };
-        match self.begin(Start::by(Trigger::Restart)).await {
-            Ok(Begun::Alive(live, rule)) => self.service = Service::Running(live, rule, waiting.history),
-            Ok(Begun::Failed(ended, rule)) => self.decide(&rule, waiting.history, ended).await,
+        match self.begin(Start::by(waiting.trigger())).await {
+            Ok(Begun::Alive(live)) => self.serve(live, waiting.history),
+            Ok(Begun::Failed(ended, rule)) => {
+                self.decide(&rule, waiting.history, Duration::ZERO, ended).await;
+            }
             Err(error) => {
                 let retry = longer(waiting.retry);
                 tracing::error!(?error, instance = %self.id, retry_in = ?retry, "a restart could not be prepared");
@@ -361,8 +422,8 @@ impl Instance {
 }
 
 fn start_failed(ended: &Ended) -> Error {
-    let detail = match &ended.outcome {
-        Outcome::StartFailed(reason) => reason.clone(),
+    let detail = match &ended.ending {
+        Ending::NotStarted { reason } => reason.clone(),
         _ => format!("The app {ended}"),
     };
     Error::new(Code::StartFailed, detail)

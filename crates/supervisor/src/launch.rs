@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mantyx_core::InstanceId;
+use mantyx_limits as limits;
 use mantyx_monitor::{Launch, MainProcess, Message, Output, Plan, VERSION};
 use mantyx_platform::process;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -19,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a launch went.
 pub(crate) enum Launched {
-    /// The process is alive.
-    Alive(MainProcess),
+    /// The process is alive. What of the launch could not be done as it was said comes with it, as sentences.
+    Alive(MainProcess, Vec<String>),
     /// There is none, and nothing is left of the attempt.
     Failed(Ended),
 }
@@ -32,9 +33,9 @@ pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Co
         Err(reason) => return Launched::Failed(Ended::start_failed(reason)),
     };
     match answer(&mut monitor).await {
-        Some(Message::Started { main }) => {
+        Some(Message::Started { main, warnings }) => {
             collect(monitor);
-            Launched::Alive(main)
+            Launched::Alive(main, warnings)
         }
         Some(Message::Exited { record }) => {
             collect(monitor);
@@ -48,8 +49,8 @@ pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Co
 fn start_monitor(context: &Context, instance: InstanceId, command: &Command) -> Result<Child, String> {
     let launch = Launch {
         version: VERSION,
-        plan: plan(instance, command),
-        environment: command.environment.clone(),
+        plan: plan(context, instance, command),
+        environment: command.care.surroundings.environment.clone(),
         run_folder: context.folder.path().to_owned(),
     };
     let text =
@@ -62,17 +63,21 @@ fn start_monitor(context: &Context, instance: InstanceId, command: &Command) -> 
         .map_err(|error| error.detail().to_owned())
 }
 
-fn plan(instance: InstanceId, command: &Command) -> Plan {
+fn plan(context: &Context, instance: InstanceId, command: &Command) -> Plan {
     Plan {
         execution: command.execution,
         instance,
         app: command.app,
         program: command.program.clone(),
         arguments: command.arguments.clone(),
-        directory: command.directory.clone(),
+        directory: command.care.surroundings.directory.clone(),
         log: command.log.clone(),
-        stop: command.stop(),
+        stop: command.care.stop(),
         output: Output::Pipes,
+        identity: command.care.surroundings.identity.clone(),
+        deadlines: command.care.deadlines(),
+        confinement: Some(limits::plan(&command.care.limits, &context.offer, command.execution)),
+        rotation: context.rotation,
     }
 }
 

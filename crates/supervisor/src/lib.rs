@@ -12,29 +12,38 @@
 //! - One task for each live process (`watch`) waits on the socket of its monitor. An exit arrives there as a
 //!   message; there is no polling. When the monitor itself is killed the socket closes without one: what is left
 //!   of the process is killed (`tree`), and the execution is lost.
+//! - One task for each service that is looked at (`checkup`) asks its `probe` and listens to its own word.
 //! - Whether a service is started again is decided by [`mantyx_core::RestartHistory`], a pure function.
 //!
 //! A daemon that comes up asks [`Supervisor::discover`] what the run folder says, and adopts what is alive. A
 //! daemon that goes down calls [`Supervisor::shutdown`], or is killed: the processes do not notice either.
 
+mod care;
 pub mod cause;
+mod checkup;
 mod command;
+mod condition;
 mod context;
 mod discover;
 mod ended;
 mod instance;
 mod launch;
 mod link;
+mod live;
 mod observer;
+mod probe;
 mod service;
 mod supervisor;
 mod tree;
 mod watch;
 
+pub use care::{Care, Reach, Surroundings};
 pub use command::{Command, Start};
+pub use condition::Condition;
 pub use discover::{Discovered, Found};
-pub use ended::{Ended, Outcome};
+pub use ended::Ended;
 pub use instance::Role;
+pub use mantyx_limits::Offer;
 pub use observer::{BoxFuture, Observer, Report};
-pub use service::ServiceStatus;
+pub use service::{Hope, ServiceStatus};
 pub use supervisor::{Supervisor, SupervisorConfig};

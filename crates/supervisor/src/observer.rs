@@ -5,6 +5,7 @@ use std::pin::Pin;
 use mantyx_core::{ExecutionId, InstanceId, Result, Timestamp};
 
 use crate::command::{Command, Start};
+use crate::condition::Condition;
 use crate::ended::Ended;
 
 /// A future that a trait object can return.
@@ -34,6 +35,17 @@ pub enum Report {
         pid: u32,
         /// When it began.
         at: Timestamp,
+        /// How it is, as far as can be told yet.
+        condition: Condition,
+    },
+    /// How a live service is has changed.
+    Observed {
+        /// Of this instance.
+        instance: InstanceId,
+        /// Under this execution.
+        execution: ExecutionId,
+        /// How it is now.
+        condition: Condition,
     },
     /// A process has ended, and everything that it started is gone; or it could not be started.
     Exited {
@@ -70,5 +82,9 @@ pub enum Report {
         ended: Ended,
         /// Why, as a sentence.
         reason: String,
+        /// When it is tried again all the same.
+        retry_at: Option<Timestamp>,
+        /// How often it was given up since it last ran well, this time included.
+        give_ups: u32,
     },
 }

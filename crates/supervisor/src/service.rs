@@ -1,11 +1,11 @@
-//! The processes of an instance: one that is alive, a service that runs or waits, and how that is seen from outside.
+//! The service of an instance, that runs or waits, and how it is seen from outside.
 
 use std::time::Duration;
 
-use mantyx_core::{ExecutionId, RestartHistory, RestartRule, Timestamp};
-use mantyx_monitor::StopTerms;
-use tokio::sync::mpsc::UnboundedSender;
+use mantyx_core::{ExecutionId, RestartHistory, Timestamp, Trigger};
 use tokio::time::{Instant, sleep_until};
+
+use crate::live::Live;
 
 /// How the service of an instance stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +20,17 @@ pub struct ServiceStatus {
     pub restarts: u32,
     /// When it is started again.
     pub restarts_at: Option<Timestamp>,
+    /// Whether it is kept running, or was given up for now.
+    pub hope: Hope,
 }
 
-/// A process that is watched. Dropping it ends the watch.
-pub(crate) struct Live {
-    pub(crate) execution: ExecutionId,
-    pub(crate) pid: u32,
-    pub(crate) started_at: Timestamp,
-    pub(crate) stop: StopTerms,
-    pub(crate) orders: UnboundedSender<StopTerms>,
+/// Whether a service is kept running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hope {
+    /// It is.
+    Kept,
+    /// It was given up, and is tried again after a long while.
+    GivenUp,
 }
 
 /// The service of an instance.
@@ -36,18 +38,29 @@ pub(crate) enum Service {
     /// Nothing runs and nothing is due.
     Off,
     /// Its process is alive.
-    Running(Live, RestartRule, RestartHistory),
+    Running(Box<Live>, RestartHistory),
     /// Its process has ended, and it is started again.
     Waiting(Waiting),
 }
 
-/// A restart that is due.
+/// A start that is due.
 pub(crate) struct Waiting {
     pub(crate) due: Instant,
     pub(crate) at: Timestamp,
     pub(crate) history: RestartHistory,
+    pub(crate) hope: Hope,
     /// How long it waits when nobody can say what to run.
     pub(crate) retry: Duration,
+}
+
+impl Waiting {
+    /// Why the start that is due happens.
+    pub(crate) const fn trigger(&self) -> Trigger {
+        match self.hope {
+            Hope::Kept => Trigger::Restart,
+            Hope::GivenUp => Trigger::Retry,
+        }
+    }
 }
 
 impl Service {
@@ -55,12 +68,13 @@ impl Service {
     pub(crate) fn status(&self) -> Option<ServiceStatus> {
         match self {
             Self::Off => None,
-            Self::Running(live, _, history) => Some(ServiceStatus {
+            Self::Running(live, history) => Some(ServiceStatus {
                 pid: Some(live.pid),
                 execution: Some(live.execution),
                 started_at: Some(live.started_at),
                 restarts: history.count(),
                 restarts_at: None,
+                hope: Hope::Kept,
             }),
             Self::Waiting(waiting) => Some(ServiceStatus {
                 pid: None,
@@ -68,11 +82,12 @@ impl Service {
                 started_at: None,
                 restarts: waiting.history.count(),
                 restarts_at: Some(waiting.at),
+                hope: waiting.hope,
             }),
         }
     }
 
-    /// Completes when a restart is due.
+    /// Completes when a start is due.
     pub(crate) async fn due(&self) {
         match self {
             // A timer would be up to a millisecond late.

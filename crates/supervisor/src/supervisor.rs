@@ -4,19 +4,23 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mantyx_core::{Code, Error, ExecutionId, InstanceId, Result, Trigger};
+use mantyx_core::{Code, Ending, Error, ExecutionId, InstanceId, RestartHistory, Result, Timestamp, Trigger};
+use mantyx_limits::Offer;
+use mantyx_logs::Rotation;
 use mantyx_monitor::RunFolder;
 use mantyx_platform::folders;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::care::Care;
 use crate::command::Start;
 use crate::context::{Context, blocking};
 use crate::discover::{Discovered, discover};
 use crate::instance::{Instance, Message, Role, Snapshot};
 use crate::observer::Observer;
 use crate::service::ServiceStatus;
+use crate::watch::{Order, Watch};
 
 /// Where the supervisor finds its things.
 #[derive(Clone, Debug)]
@@ -25,6 +29,10 @@ pub struct SupervisorConfig {
     pub run_dir: PathBuf,
     /// The program `mantyx-monitor`, as an absolute path.
     pub monitor_program: PathBuf,
+    /// What this machine offers to hold processes to their limits.
+    pub offer: Offer,
+    /// How logs are rotated.
+    pub rotation: Rotation,
 }
 
 /// Starts, watches, restarts and stops processes. Clones are handles to the same one.
@@ -44,12 +52,12 @@ struct Mailbox {
 impl Supervisor {
     /// A supervisor that watches nothing yet.
     pub fn new(config: SupervisorConfig, observer: Arc<dyn Observer>) -> Result<Self> {
-        let SupervisorConfig { run_dir, monitor_program } = config;
+        let SupervisorConfig { run_dir, monitor_program, offer, rotation } = config;
         folders::create(&run_dir, 0o700)?;
         let folder = RunFolder::open(&run_dir)
             .map_err(|error| Error::io(format!("open the run folder `{}`", run_dir.display()), error))?;
         let (down, _) = watch::channel(false);
-        let context = Context { observer, folder: Arc::new(folder), monitor_program, down };
+        let context = Context { observer, folder: Arc::new(folder), monitor_program, offer, rotation, down };
         Ok(Self { context: Arc::new(context), instances: Arc::default() })
     }
 
@@ -68,9 +76,35 @@ impl Supervisor {
 
     /// Goes on with what was discovered. A live process is watched, and nothing is reported until it ends; an end is
     /// reported, and a service is started again by its rule.
-    pub async fn adopt(&self, discovered: Discovered, role: Role) -> Result<()> {
+    pub async fn adopt(&self, discovered: Discovered, role: Role, care: Care) -> Result<()> {
         let instance = discovered.instance;
-        self.ask(instance, |reply| Message::Adopt(Box::new(discovered), role, reply)).await?
+        self.ask(instance, |reply| Message::Adopt(Box::new(discovered), role, Box::new(care), reply)).await?
+    }
+
+    /// Goes on waiting for the moment at which an instance that was given up is tried again.
+    pub async fn retry_at(&self, instance: InstanceId, at: Timestamp, history: RestartHistory) -> Result<()> {
+        self.ask(instance, |reply| Message::RetryAt(at, history, reply)).await
+    }
+
+    /// Cares for the live processes of an instance in another way from now on. What they were started with, their
+    /// surroundings, stays as it was.
+    pub async fn adjust(&self, instance: InstanceId, care: Care) -> Result<()> {
+        // An instance that was never heard of has nothing that lives.
+        if self.snapshot(instance).is_none() {
+            return Ok(());
+        }
+        self.ask(instance, |reply| Message::Adjust(Box::new(care), reply)).await
+    }
+
+    /// Ends a process that no record of the layer above speaks of, with everything that it started, and forgets it.
+    pub async fn end_stray(&self, stray: &Discovered) -> Result<()> {
+        let (orders, received) = mpsc::unbounded_channel();
+        if let Some(terms) = stray.stop {
+            let _ = orders
+                .send(Order::Stop(terms, Ending::Stopped { by: "Mantyx, which does not know it".into() }));
+            Watch::new(Arc::clone(&self.context), stray.execution, received, |_| ()).run().await;
+        }
+        self.forget(stray.execution).await
     }
 
     /// Removes what the run folder says about an execution that has ended, once the database has it. For ends that
@@ -91,15 +125,15 @@ impl Supervisor {
         self.ask(instance, |reply| Message::StartRun(start, reply)).await?
     }
 
-    /// Calls off a restart that is due and stops every process of an instance. Returns when all of them are gone,
+    /// Calls off a start that is due and stops every process of an instance. Returns when all of them are gone,
     /// with everything that they started, and this has been reported. It fails only while the supervisor goes
     /// down, which leaves every process alive.
-    pub async fn stop(&self, instance: InstanceId) -> Result<()> {
+    pub async fn stop(&self, instance: InstanceId, why: Ending) -> Result<()> {
         // An instance that was never heard of has nothing to stop.
         if self.snapshot(instance).is_none() {
             return Ok(());
         }
-        self.ask(instance, Message::Stop).await
+        self.ask(instance, |reply| Message::Stop(why, reply)).await
     }
 
     /// How many runs of an instance are alive.
@@ -110,6 +144,12 @@ impl Supervisor {
     /// How the service of an instance stands; `None` when it neither runs nor waits for a restart.
     pub fn status(&self, instance: InstanceId) -> Option<ServiceStatus> {
         self.snapshot(instance)?.service
+    }
+
+    /// What this machine offers to hold processes to their limits.
+    #[must_use]
+    pub fn offer(&self) -> &Offer {
+        &self.context.offer
     }
 
     /// Stops watching, and leaves every process alive. What is being reported is reported first.

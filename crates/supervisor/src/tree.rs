@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use mantyx_core::ExecutionId;
+use mantyx_limits::{self as limits, Groups};
 use mantyx_monitor::process::{self, ProcessId, Stat};
 use mantyx_monitor::{EXECUTION_VARIABLE, Record, RunFolder};
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,6 +26,7 @@ pub(crate) async fn end(folder: &RunFolder, execution: ExecutionId) {
     loop {
         let left = left_of(execution, record.as_ref());
         if left.is_empty() {
+            record.iter().for_each(remove_groups);
             return;
         }
         if Instant::now() > deadline {
@@ -32,8 +34,23 @@ pub(crate) async fn end(folder: &RunFolder, execution: ExecutionId) {
             return;
         }
         left.iter().for_each(kill);
+        record.iter().for_each(kill_groups);
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What threw its environment away and left its session is still in its groups.
+fn kill_groups(record: &Record) {
+    record.plan.confinement.iter().for_each(|confinement| drop(limits::kill_group(confinement)));
+}
+
+/// The groups of an execution of which nothing is left.
+fn remove_groups(record: &Record) {
+    if let Some(confinement) = &record.plan.confinement
+        && let Err(error) = Groups::of(confinement).remove()
+    {
+        tracing::debug!(%error, execution = %record.plan.execution, "control groups stay");
     }
 }
 
@@ -48,10 +65,17 @@ fn left_of(execution: ExecutionId, record: Option<&Record>) -> Vec<Stat> {
     let main = record.and_then(|record| record.main).map(|main| main.id);
     let family = main.map(|main| family(main, &all)).unwrap_or_default();
     let marker = format!("{EXECUTION_VARIABLE}={execution}");
+    let confined: Vec<u32> = record
+        .and_then(|record| record.plan.confinement.as_ref())
+        .map(|confinement| Groups::of(confinement).processes())
+        .unwrap_or_default();
     let is_left = |p: &&Stat| {
         !p.has_ended()
             && p.id.pid != std::process::id()
-            && (Some(p.id) == monitor || family.contains(&p.id) || carries(p.id.pid, &marker))
+            && (Some(p.id) == monitor
+                || family.contains(&p.id)
+                || confined.contains(&p.id.pid)
+                || carries(p.id.pid, &marker))
     };
     all.iter().filter(is_left).copied().collect()
 }

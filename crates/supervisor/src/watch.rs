@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mantyx_core::ExecutionId;
-use mantyx_monitor::{Message, Request, StopTerms};
+use mantyx_core::{Ending, ExecutionId};
+use mantyx_monitor::{Message, Notified, Request, StopTerms, Terms, VERSION};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -19,12 +19,33 @@ const OVERDUE: Duration = Duration::from_secs(15);
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The watch over one live process.
-pub(crate) struct Watch {
+pub(crate) struct Watch<F> {
     context: Arc<Context>,
     execution: ExecutionId,
-    orders: UnboundedReceiver<StopTerms>,
-    stop: Option<StopTerms>,
+    orders: UnboundedReceiver<Order>,
+    tell: F,
+    /// The orders that hold. Those that were given to a connection that broke may not have arrived.
+    stop: Option<Request>,
+    terms: Option<Box<Terms>>,
     overdue: Option<Instant>,
+}
+
+/// What is to be done with a live process.
+#[derive(Clone, Debug)]
+pub(crate) enum Order {
+    /// It is to end, because of this.
+    Stop(StopTerms, Ending),
+    /// Other terms hold for it from now on.
+    Adjust(Box<Terms>),
+}
+
+/// What a monitor says of its process while that lives.
+#[derive(Clone, Debug)]
+pub(crate) enum Said {
+    /// What the app has said of itself.
+    Notified(Notified),
+    /// What of its launch could not be done as it was said, as sentences.
+    Warnings(Vec<String>),
 }
 
 /// How a conversation with a monitor ended.
@@ -39,15 +60,16 @@ enum Parted {
     Abandoned,
 }
 
-impl Watch {
-    /// A watch that stops its process when it is ordered to, and ends without a word when nobody can order any
-    /// more.
+impl<F: Fn(Said) + Send> Watch<F> {
+    /// A watch that carries out orders, and ends without a word when nobody can give any more. What the monitor says
+    /// goes to `tell`.
     pub(crate) fn new(
         context: Arc<Context>,
         execution: ExecutionId,
-        orders: UnboundedReceiver<StopTerms>,
+        orders: UnboundedReceiver<Order>,
+        tell: F,
     ) -> Self {
-        Self { context, execution, orders, stop: None, overdue: None }
+        Self { context, execution, orders, tell, stop: None, terms: None, overdue: None }
     }
 
     /// Waits for the end of the process; `None` when the watch is called off.
@@ -71,19 +93,21 @@ impl Watch {
     }
 
     async fn converse(&mut self, mut link: Link) -> Parted {
-        // An order that was given to a connection that broke may not have arrived.
-        if let Some(terms) = self.stop {
-            let _ = link.ask(&Request::Stop(terms)).await;
+        // A connection that is broken shows as such when it is read.
+        let _ = link.ask(&Request::Hello { version: VERSION }).await;
+        let _ = link.ask(&Request::Status).await;
+        for request in self.terms.iter().map(|terms| adjust(terms)).chain(self.stop.clone()) {
+            let _ = link.ask(&request).await;
         }
         loop {
             tokio::select! {
                 message = link.next() => match message {
                     Ok(Message::Exited { record }) => return Parted::Ended(Ended::from(*record)),
-                    Ok(_) => {}
+                    Ok(message) => self.pass_on(message),
                     Err(_) => return Parted::Broken,
                 },
                 order = self.orders.recv() => match order {
-                    Some(terms) => self.order(&mut link, terms).await,
+                    Some(order) => self.order(&mut link, order).await,
                     None => return Parted::Abandoned,
                 },
                 () = at(self.overdue) => return Parted::Overdue,
@@ -91,11 +115,29 @@ impl Watch {
         }
     }
 
-    async fn order(&mut self, link: &mut Link, terms: StopTerms) {
-        self.stop = Some(terms);
-        self.overdue = Some(Instant::now() + terms.grace() + OVERDUE);
-        // A connection that is broken shows as such when it is read.
-        let _ = link.ask(&Request::Stop(terms)).await;
+    async fn order(&mut self, link: &mut Link, order: Order) {
+        let request = match order {
+            Order::Stop(terms, why) => {
+                self.overdue = Some(Instant::now() + terms.grace() + OVERDUE);
+                self.stop.insert(Request::Stop { terms, why: Some(why) }).clone()
+            }
+            Order::Adjust(terms) => adjust(self.terms.insert(terms)),
+        };
+        let _ = link.ask(&request).await;
+        if matches!(request, Request::Adjust(_)) {
+            let _ = link.ask(&Request::Status).await;
+        }
+    }
+
+    fn pass_on(&self, message: Message) {
+        match message {
+            Message::Notified(notified) => (self.tell)(Said::Notified(notified)),
+            Message::Status { notified, warnings, .. } => {
+                (self.tell)(Said::Notified(notified));
+                (self.tell)(Said::Warnings(warnings));
+            }
+            _ => {}
+        }
     }
 
     /// There is no monitor: either it has left a record of the exit, or it was killed and takes its app along.
@@ -110,6 +152,10 @@ impl Watch {
         let record = self.context.folder.record(execution).ok().flatten();
         Ended::lost(record.and_then(|record| record.main).map(|main| main.started_at))
     }
+}
+
+fn adjust(terms: &Terms) -> Request {
+    Request::Adjust(Box::new(terms.clone()))
 }
 
 async fn at(instant: Option<Instant>) {

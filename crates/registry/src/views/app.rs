@@ -51,6 +51,10 @@ pub fn app(db: &mut Read<'_>, app: &apps::App) -> Result<AppView> {
         r#type: app.app_type.0,
         state,
         reason: instance.reason,
+        health: instance.health.0,
+        health_detail: instance.health_detail,
+        status_text: instance.status_text,
+        warnings: instance.warnings.0,
         legal_events: legal_events(state, facts),
         operation: operations::under_way(db, app.id.0)?.map(|operation| operation.id.0),
         pid: live.as_ref().and_then(|e| e.pid).and_then(|pid| u32::try_from(pid).ok()),
@@ -76,6 +80,7 @@ fn last_execution(db: &mut Read<'_>, app: AppId) -> Result<Option<LastExecution>
             id: row.id.0,
             status: row.status.0,
             exit: row.exit.map(|exit| exit.0),
+            ending: row.ending.map(|ending| ending.0),
             cause: row.cause,
             started_at: row.started_at,
             finished_at: row.finished_at?,
@@ -91,11 +96,26 @@ pub fn configuration(db: &mut Read<'_>, app: &apps::App) -> Result<Configuration
     let live = executions::live_of(db, instance.id.0)?;
     Ok(ConfigurationView {
         revision: u32::try_from(revision.number).unwrap_or_default(),
-        configuration: revision.configuration.0,
+        configuration: revision.configuration.0.clone(),
         found: release.found.0,
         schedules: schedules_of(db, app)?,
-        restart_needed: live.iter().any(|execution| execution.revision != revision.number),
+        restart_needed: needs_restart(db, &live, &revision)?,
     })
+}
+
+/// Whether a live process was started with something that only another start can change.
+fn needs_restart(
+    db: &mut Read<'_>,
+    live: &[executions::Execution],
+    active: &config_revisions::Revision,
+) -> Result<bool> {
+    for execution in live.iter().filter(|execution| execution.revision != active.number) {
+        let started = config_revisions::numbered(db, active.instance_id.0, execution.revision)?;
+        if started.is_none_or(|it| it.configuration.0.needs_restart(&active.configuration.0)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A release, and whether it is the active one.

@@ -19,11 +19,14 @@ pub fn execution(row: executions::Execution) -> ExecutionView {
         status: row.status.0,
         pid: row.pid.filter(|_| alive).and_then(|pid| u32::try_from(pid).ok()),
         exit: row.exit.map(|exit| exit.0),
+        ending: row.ending.map(|ending| ending.0),
         cause: row.cause,
+        last_lines: row.last_lines.0,
         started_at: row.started_at,
         finished_at: row.finished_at,
         cpu_seconds: row.cpu_seconds,
         peak_memory: row.peak_memory.and_then(|bytes| u64::try_from(bytes).ok()),
+        dropped_lines: u64::try_from(row.dropped_lines).unwrap_or_default(),
     }
 }
 

@@ -36,3 +36,12 @@ pub fn get(db: &mut Read<'_>, id: RevisionId) -> Result<Revision> {
     let query = config_revisions::table.find(Word(id)).select(Revision::as_select());
     query.first(db.connection()).doing("read a configuration")
 }
+
+/// The revision of an instance that has this number.
+pub fn numbered(db: &mut Read<'_>, instance: InstanceId, number: i32) -> Result<Option<Revision>> {
+    let query = config_revisions::table
+        .filter(config_revisions::instance_id.eq(Word(instance)))
+        .filter(config_revisions::number.eq(number))
+        .select(Revision::as_select());
+    query.first(db.connection()).optional().doing("read an earlier configuration")
+}

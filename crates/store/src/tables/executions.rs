@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use mantyx_core::{
-    AppId, AppName, ExecutionId, ExecutionStatus, Exit, InstanceId, Result, ScheduleId, Timestamp, Trigger,
+    AppId, AppName, Ending, ExecutionId, ExecutionStatus, Exit, InstanceId, Result, ScheduleId, Timestamp, Trigger,
 };
 
 use crate::fault::{Doing, is_duplicate};
@@ -47,6 +47,12 @@ pub struct Execution {
     pub cpu_seconds: Option<f64>,
     /// Bytes.
     pub peak_memory: Option<i64>,
+    /// Why it ended.
+    pub ending: Option<Json<Ending>>,
+    /// The last lines of its log when it ended badly.
+    pub last_lines: Json<Vec<String>>,
+    /// Log lines that could not be written.
+    pub dropped_lines: i64,
 }
 
 /// What is known once a process has ended.
@@ -66,6 +72,12 @@ pub struct Finish {
     pub cpu_seconds: Option<f64>,
     /// Bytes.
     pub peak_memory: Option<i64>,
+    /// Why it ended.
+    pub ending: Option<Json<Ending>>,
+    /// The last lines of its log when it ended badly.
+    pub last_lines: Json<Vec<String>>,
+    /// Log lines that could not be written.
+    pub dropped_lines: i64,
 }
 
 /// Whether an instant was claimed by this insert.
@@ -137,6 +149,17 @@ pub fn last_finished(db: &mut Read<'_>, app: AppId) -> Result<Option<Execution>>
         .order(executions::id.desc())
         .select(Execution::as_select());
     query.first(db.connection()).optional().doing("read the last execution")
+}
+
+/// The newest executions of an app that ended at an instant or later, the newest end first.
+pub fn ended_since(db: &mut Read<'_>, app: AppId, since: Timestamp, limit: i64) -> Result<Vec<Execution>> {
+    let query = executions::table
+        .filter(executions::app_id.eq(Word(app)))
+        .filter(executions::finished_at.ge(since))
+        .order(executions::finished_at.desc())
+        .limit(limit)
+        .select(Execution::as_select());
+    query.load(db.connection()).doing("list the executions that ended lately")
 }
 
 /// Executions, the newest first, before `before`.

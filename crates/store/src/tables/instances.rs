@@ -1,11 +1,11 @@
 //! `instances`: what runs, with its state and the pair of release and revision that is active.
 
 use diesel::prelude::*;
-use mantyx_core::{AppId, AppState, InstanceId, ReleaseId, Result, RevisionId, Timestamp};
+use mantyx_core::{AppId, AppState, Health, InstanceId, ReleaseId, Result, RevisionId, Timestamp};
 
 use crate::fault::Doing;
 use crate::schema::instances;
-use crate::{Read, Word, Write};
+use crate::{Json, Read, Word, Write};
 
 /// A row.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -29,6 +29,16 @@ pub struct Instance {
     pub release_id: Word<ReleaseId>,
     /// The active configuration.
     pub revision_id: Word<RevisionId>,
+    /// How it is beside its state.
+    pub health: Word<Health>,
+    /// What the last look said, when it was not well.
+    pub health_detail: Option<String>,
+    /// What it says of itself.
+    pub status_text: Option<String>,
+    /// What was asked for and cannot be done here, as sentences.
+    pub warnings: Json<Vec<String>>,
+    /// How often it was given up since it last ran well.
+    pub give_ups: i32,
 }
 
 /// Fields that change by themselves.
@@ -49,6 +59,16 @@ pub struct Changes {
     pub release_id: Option<Word<ReleaseId>>,
     /// Another active configuration.
     pub revision_id: Option<Word<RevisionId>>,
+    /// Another health.
+    pub health: Option<Word<Health>>,
+    /// What the last look said, or nothing to say any more.
+    pub health_detail: Option<Option<String>>,
+    /// What it says of itself.
+    pub status_text: Option<Option<String>>,
+    /// Other warnings.
+    pub warnings: Option<Json<Vec<String>>>,
+    /// How often it was given up.
+    pub give_ups: Option<i32>,
 }
 
 /// Adds the instance of an app.
@@ -72,8 +92,24 @@ pub fn find(db: &mut Read<'_>, id: InstanceId) -> Result<Option<Instance>> {
     query.first(db.connection()).optional().doing("read an instance")
 }
 
+/// Those that are given up for now and tried again later.
+pub fn to_be_retried(db: &mut Read<'_>) -> Result<Vec<Instance>> {
+    let query = instances::table
+        .filter(instances::state.eq(Word(AppState::Failed)))
+        .filter(instances::restarts_at.is_not_null())
+        .select(Instance::as_select());
+    query.load(db.connection()).doing("list the instances that are tried again")
+}
+
 /// The one instance of an app.
 pub fn of_app(db: &mut Read<'_>, app: AppId) -> Result<Instance> {
     let query = instances::table.filter(instances::app_id.eq(Word(app))).select(Instance::as_select());
     query.first(db.connection()).doing("read the instance of an app")
+}
+
+/// The ids of all of them, those of apps in the trash too.
+pub fn ids(db: &mut Read<'_>) -> Result<Vec<InstanceId>> {
+    let query = instances::table.select(instances::id);
+    let ids: Vec<Word<InstanceId>> = query.load(db.connection()).doing("list the instances")?;
+    Ok(ids.into_iter().map(|id| id.0).collect())
 }

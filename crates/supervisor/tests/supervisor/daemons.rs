@@ -3,11 +3,12 @@
 use std::fs;
 use std::process::Stdio;
 
-use crate::fixture::{Stage, is_alive, kill, wait_for};
-use mantyx_core::{ExecutionId, Exit, InstanceId, RestartHistory, Trigger};
+use crate::fixture::{Stage, by_somebody, is_alive, kill, wait_for};
+use mantyx_core::{Ending, ExecutionId, Exit, InstanceId, RestartHistory, Trigger};
+use mantyx_logs::Rotation;
 use mantyx_monitor::process::{self, ProcessId};
-use mantyx_monitor::{MainProcess, Output, Plan, Record, RunFolder, StopTerms, VERSION};
-use mantyx_supervisor::{Found, Outcome, Role, Start};
+use mantyx_monitor::{Deadlines, MainProcess, Output, Plan, Record, RunFolder, StopTerms, VERSION};
+use mantyx_supervisor::{Found, Role, Start};
 
 const FOREVER: &str = "echo $$; exec sleep 1000";
 /// Ends when it is let go, with 7.
@@ -15,8 +16,8 @@ const UNTIL_GO: &str = "echo begun; while [ ! -e go ]; do sleep 0.01; done; echo
 /// Two processes that no longer belong to their parent, one without a trace of Mantyx in its environment.
 const FLEEING: &str = "(setsid sleep 1000 & echo $!); (env -i sleep 1000 & echo $!); exec sleep 1000";
 
-fn service(stage: &Stage) -> Role {
-    Role::Service { rule: stage.book.current_rule(), history: RestartHistory::default() }
+fn service() -> Role {
+    Role::Service(RestartHistory::default())
 }
 
 #[tokio::test]
@@ -31,14 +32,14 @@ async fn the_next_daemon_adopts_what_runs() {
     let found = second.discover().await.unwrap().remove(0);
     assert_eq!((found.execution, found.instance, found.app), (execution, stage.instance, stage.app()));
     assert!(matches!(found.found, Found::Live { pid: alive, .. } if alive == pid));
-    second.adopt(found, service(&stage)).await.unwrap();
+    second.adopt(found, service(), stage.book.current_care()).await.unwrap();
     assert_eq!(second.status(stage.instance).unwrap().pid, Some(pid));
     assert!(stage.book.has_no_report());
     kill(pid);
     assert_eq!(stage.book.exited().await.0, execution);
     assert_ne!(stage.book.started().await.1, pid);
-    second.stop(stage.instance).await.unwrap();
-    assert_eq!(stage.book.exited().await.1.outcome, Outcome::StoppedOnRequest);
+    second.stop(stage.instance, by_somebody()).await.unwrap();
+    assert_eq!(stage.book.exited().await.1.ending, by_somebody());
     stage.wait_for_empty_run_folder().await;
 }
 
@@ -52,11 +53,11 @@ async fn an_adopted_run_is_stopped_in_its_own_way() {
     first.shutdown().await;
     let second = stage.supervisor();
     let found = second.discover().await.unwrap().remove(0);
-    second.adopt(found, Role::Run).await.unwrap();
+    second.adopt(found, Role::Run, stage.book.current_care()).await.unwrap();
     assert_eq!(second.live_runs(stage.instance), 1);
-    second.stop(stage.instance).await.unwrap();
+    second.stop(stage.instance, by_somebody()).await.unwrap();
     let (_, how) = stage.book.exited().await;
-    assert_eq!((how.exit, how.outcome), (Some(Exit::Code(5)), Outcome::StoppedOnRequest));
+    assert_eq!((how.exit, how.ending), (Some(Exit::Code(5)), by_somebody()));
 }
 
 #[tokio::test]
@@ -71,9 +72,9 @@ async fn an_end_without_a_daemon_is_known_to_the_next() {
     let second = stage.supervisor();
     let found = second.discover().await.unwrap().remove(0);
     let Found::Ended(how) = &found.found else { panic!("{found:?}") };
-    assert_eq!((how.exit, &how.outcome), (Some(Exit::Code(7)), &Outcome::Exited));
+    assert_eq!((how.exit, &how.ending), (Some(Exit::Code(7)), &Ending::Exited));
     assert_eq!(stage.log(2).await, ["begun", "over"]);
-    second.adopt(found, Role::Run).await.unwrap();
+    second.adopt(found, Role::Run, stage.book.current_care()).await.unwrap();
     assert_eq!(stage.book.started().await.0, execution);
     let (ended, how) = stage.book.exited().await;
     assert_eq!((ended, how.exit), (execution, Some(Exit::Code(7))));
@@ -91,11 +92,11 @@ async fn a_killed_monitor_takes_its_app_along_and_the_service_goes_on() {
     let fled = stage.log(2).await;
     kill(stage.record(execution).monitor.pid);
     let (lost, how) = stage.book.exited().await;
-    assert_eq!((lost, how.exit, how.outcome), (execution, None, Outcome::Lost));
+    assert_eq!((lost, how.exit, how.ending), (execution, None, Ending::Lost));
     assert!(!is_alive(&pid.to_string()));
     assert!(fled.iter().all(|pid| !is_alive(pid)), "{fled:?}");
     stage.book.started().await;
-    supervisor.stop(stage.instance).await.unwrap();
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
 }
 
 #[tokio::test]
@@ -112,11 +113,11 @@ async fn a_monitor_that_was_killed_without_a_daemon_leaves_nothing_alive() {
     assert_eq!(found.found, Found::Lost);
     assert!(fled.iter().all(|pid| !is_alive(pid)), "{fled:?}");
     // Its service goes on as if somebody had watched.
-    second.adopt(found, service(&stage)).await.unwrap();
+    second.adopt(found, service(), stage.book.current_care()).await.unwrap();
     let (lost, how) = stage.book.exited().await;
-    assert_eq!((lost, how.outcome), (execution, Outcome::Lost));
+    assert_eq!((lost, how.ending), (execution, Ending::Lost));
     assert_ne!(stage.book.started().await.0, execution);
-    second.stop(stage.instance).await.unwrap();
+    second.stop(stage.instance, by_somebody()).await.unwrap();
 }
 
 #[tokio::test]
@@ -139,6 +140,10 @@ async fn a_stranger_with_an_old_pid_is_left_alone() {
             log: stage.path("app.log"),
             stop: StopTerms { signal: 15, grace_seconds: 1.0 },
             output: Output::Pipes,
+            identity: None,
+            deadlines: Deadlines::default(),
+            confinement: None,
+            rotation: Rotation::default(),
         },
         boot_id: process::boot_id().unwrap(),
         monitor: before,

@@ -12,9 +12,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
-use mantyx_core::{AppId, Code, Error, ExecutionId, InstanceId, RestartPolicy, RestartRule, Result, Trigger};
+use mantyx_core::{
+    AfterGivingUp, AppId, Code, Ending, Error, ExecutionId, HealthCheck, InstanceId, Limits, RestartPolicy,
+    RestartRule, Result, Trigger,
+};
+use mantyx_logs::Rotation;
 use mantyx_monitor::{Record, RunFolder};
-use mantyx_supervisor::{BoxFuture, Command, Ended, Observer, Report, Start, Supervisor, SupervisorConfig};
+use mantyx_supervisor::{
+    BoxFuture, Care, Command, Condition, Ended, Observer, Offer, Reach, Report, Start, Supervisor,
+    SupervisorConfig, Surroundings,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::Notify;
@@ -50,7 +57,7 @@ pub(crate) struct Book {
     app: AppId,
     script: Mutex<String>,
     program: Mutex<PathBuf>,
-    rule: Mutex<RestartRule>,
+    care: Mutex<Care>,
     starts: Mutex<Vec<Start>>,
     reports: Mutex<VecDeque<Report>>,
     changed: Notify,
@@ -65,18 +72,12 @@ impl Stage {
     pub(crate) fn new(script: &str) -> Self {
         let root = tempfile::tempdir().unwrap();
         let app = AppId::generate();
-        let rule = RestartRule {
-            policy: RestartPolicy::OnFailure,
-            delay: Duration::from_secs(60),
-            limit: 3,
-            window: Duration::from_secs(300),
-        };
         let book = Book {
             root: root.path().to_owned(),
             app,
             script: Mutex::new(script.to_owned()),
             program: Mutex::new("/bin/sh".into()),
-            rule: Mutex::new(rule),
+            care: Mutex::new(care(root.path())),
             starts: Mutex::default(),
             reports: Mutex::default(),
             changed: Notify::new(),
@@ -87,14 +88,23 @@ impl Stage {
     }
 
     pub(crate) fn rule(self, policy: RestartPolicy, delay: Duration, limit: u32) -> Self {
-        *self.book.rule.lock().unwrap() =
-            RestartRule { policy, delay, limit, window: Duration::from_secs(300) };
+        self.care(|care| (care.rule.policy, care.rule.delay, care.rule.limit) = (policy, delay, limit))
+    }
+
+    /// Every process is cared for in another way.
+    pub(crate) fn care(self, change: impl FnOnce(&mut Care)) -> Self {
+        change(&mut self.book.care.lock().unwrap());
         self
     }
 
     /// A daemon comes up.
     pub(crate) fn supervisor(&self) -> Supervisor {
-        let config = SupervisorConfig { run_dir: self.path("run"), monitor_program: monitor_program() };
+        let config = SupervisorConfig {
+            run_dir: self.path("run"),
+            monitor_program: monitor_program(),
+            offer: Offer::rlimits(),
+            rotation: Rotation::default(),
+        };
         Supervisor::new(config, Arc::<Book>::clone(&self.book)).unwrap()
     }
 
@@ -140,8 +150,8 @@ impl Drop for Stage {
 }
 
 impl Book {
-    pub(crate) fn current_rule(&self) -> RestartRule {
-        *self.rule.lock().unwrap()
+    pub(crate) fn current_care(&self) -> Care {
+        self.care.lock().unwrap().clone()
     }
 
     pub(crate) fn set_program(&self, program: &str) {
@@ -180,6 +190,17 @@ impl Book {
         }
     }
 
+    /// How a live service is, once that is as it is waited for.
+    pub(crate) async fn observed(&self, is_it: impl Fn(&Condition) -> bool) -> Condition {
+        loop {
+            match self.next().await {
+                Report::Observed { condition, .. } if is_it(&condition) => return condition,
+                Report::Observed { .. } => {}
+                other => panic!("not observed: {other:?}"),
+            }
+        }
+    }
+
     pub(crate) fn has_no_report(&self) -> bool {
         self.reports.lock().unwrap().is_empty()
     }
@@ -192,12 +213,8 @@ impl Book {
             app: self.app,
             program: self.program.lock().unwrap().clone(),
             arguments: vec!["-c".to_owned(), self.script.lock().unwrap().clone()],
-            directory: self.root.clone(),
-            environment: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
             log: self.root.join("app.log"),
-            stop_signal: 15,
-            stop_grace: Duration::from_millis(300),
-            rule: self.current_rule(),
+            care: self.current_care(),
         })
     }
 
@@ -219,6 +236,33 @@ impl Observer for Book {
     }
 }
 
+/// Restarted at once, and after a minute; stopped quickly; looked at by nobody.
+fn care(root: &Path) -> Care {
+    Care {
+        rule: RestartRule {
+            policy: RestartPolicy::OnFailure,
+            delay: Duration::from_secs(60),
+            limit: 3,
+            window: Duration::from_secs(300),
+            after_giving_up: AfterGivingUp::Rest,
+        },
+        stop_signal: 15,
+        stop_grace: Duration::from_millis(300),
+        health: HealthCheck::default(),
+        web_port: None,
+        reach: Reach::Machine,
+        watchdog: None,
+        timeout: None,
+        limits: Limits::NONE,
+        surroundings: Surroundings {
+            directory: root.to_owned(),
+            environment: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+            identity: None,
+        },
+        warnings: Vec::new(),
+    }
+}
+
 /// Fails as often as is left.
 fn fail(left: &Mutex<u32>) -> Result<()> {
     let mut left = left.lock().unwrap();
@@ -229,6 +273,11 @@ fn fail(left: &Mutex<u32>) -> Result<()> {
             Err(Error::new(Code::Unavailable, "The database is locked"))
         }
     }
+}
+
+/// Somebody stops something.
+pub(crate) fn by_somebody() -> Ending {
+    Ending::Stopped { by: "somebody".to_owned() }
 }
 
 pub(crate) fn kill(pid: u32) {

@@ -2,4 +2,5 @@
 
 mod daemons;
 mod fixture;
+mod health;
 mod services;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::fixture::{Stage, is_alive, kill, wait_for};
-use mantyx_core::{Code, Exit, RestartPolicy, ScheduleId, Trigger};
-use mantyx_supervisor::{Outcome, Report, Start};
+use crate::fixture::{Stage, by_somebody, is_alive, kill, wait_for};
+use mantyx_core::{AfterGivingUp, Code, Ending, Exit, RestartHistory, RestartPolicy, ScheduleId, Trigger};
+use mantyx_supervisor::{Hope, Report, Start};
 
 const FOREVER: &str = "echo $$; exec sleep 1000";
 const NO_TIME: Duration = Duration::from_millis(1);
@@ -18,13 +18,13 @@ async fn a_service_that_is_killed_is_started_again_at_once() {
     supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
     kill(pid);
     let (ended, how) = book.exited().await;
-    assert_eq!((ended, how.exit, how.outcome), (first, Some(Exit::Signal(9)), Outcome::Exited));
+    assert_eq!((ended, how.exit, how.ending), (first, Some(Exit::Signal(9)), Ending::Exited));
     let (second, next_pid) = book.started().await;
     assert_ne!((first, pid), (second, next_pid));
     assert_eq!(book.triggers(), [Trigger::Manual, Trigger::Restart]);
     wait_for("the status", || supervisor.status(stage.instance).and_then(|s| s.pid) == Some(next_pid)).await;
     assert_eq!(supervisor.status(stage.instance).unwrap().restarts, 1);
-    supervisor.stop(stage.instance).await.unwrap();
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
 }
 
 #[tokio::test]
@@ -47,6 +47,36 @@ async fn a_service_that_keeps_failing_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_service_that_was_given_up_is_tried_again_later() {
+    let stage = Stage::new("exit 3").rule(RestartPolicy::OnFailure, NO_TIME, 0);
+    let stage = stage.care(|care| care.rule.after_giving_up = AfterGivingUp::Retry);
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    book.started().await;
+    book.exited().await;
+    let Report::GaveUp { retry_at: Some(at), give_ups: 1, .. } = book.next().await else {
+        panic!("no retry")
+    };
+    let minutes = (at - chrono::Utc::now()).num_minutes();
+    assert!((14..=15).contains(&minutes), "{minutes}");
+    wait_for("the status", || supervisor.status(stage.instance).is_some_and(|it| it.hope == Hope::GivenUp))
+        .await;
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+    assert_eq!(supervisor.status(stage.instance), None);
+    // The next daemon goes on with it, and the second time it waits longer.
+    let history = RestartHistory::default().given_up(1);
+    supervisor.retry_at(stage.instance, chrono::Utc::now(), history).await.unwrap();
+    book.started().await;
+    book.exited().await;
+    let Report::GaveUp { retry_at: Some(at), give_ups: 2, .. } = book.next().await else {
+        panic!("no retry")
+    };
+    assert!((at - chrono::Utc::now()).num_minutes() >= 29);
+    assert_eq!(book.triggers(), [Trigger::Manual, Trigger::Retry]);
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_service_that_ends_well_rests() {
     let stage = Stage::new("exit 0");
     let (supervisor, book) = (stage.supervisor(), &stage.book);
@@ -63,9 +93,9 @@ async fn a_stop_is_final_and_takes_everything_along() {
     supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
     book.started().await;
     let grandchild = stage.log(1).await.remove(0);
-    supervisor.stop(stage.instance).await.unwrap();
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
     let (_, how) = book.exited().await;
-    assert_eq!((how.exit, how.outcome), (Some(Exit::Signal(9)), Outcome::StoppedOnRequest));
+    assert_eq!((how.exit, how.ending), (Some(Exit::Signal(9)), by_somebody()));
     assert!(!is_alive(&grandchild));
     assert!(book.has_no_report());
     assert_eq!(supervisor.status(stage.instance), None);
@@ -83,7 +113,7 @@ async fn a_stop_calls_off_a_restart_that_is_due() {
     let Report::Waiting { until, restarts, .. } = book.next().await else { panic!("not waiting") };
     let status = supervisor.status(stage.instance).unwrap();
     assert_eq!((status.pid, status.restarts, status.restarts_at), (None, restarts, Some(until)));
-    supervisor.stop(stage.instance).await.unwrap();
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
     assert_eq!(supervisor.status(stage.instance), None);
     assert!(book.has_no_report());
 }
@@ -97,7 +127,7 @@ async fn what_cannot_be_started_is_an_error_and_an_exit() {
     assert_eq!(error.code(), Code::StartFailed);
     assert_eq!(error.detail(), "Could not start `/no/such/python`: there is no such file");
     for _ in 0..2 {
-        assert!(matches!(book.exited().await.1.outcome, Outcome::StartFailed(_)));
+        assert!(matches!(book.exited().await.1.ending, Ending::NotStarted { .. }));
     }
     let Report::GaveUp { reason, .. } = book.next().await else { panic!("not given up") };
     assert!(reason.contains("could not be started: Could not start `/no/such/python`"), "{reason}");
@@ -118,7 +148,7 @@ async fn runs_go_beside_each_other_and_are_not_repeated() {
         assert_eq!(book.exited().await.1.exit, Some(Exit::Code(2)));
     }
     wait_for("no run", || supervisor.live_runs(stage.instance) == 0).await;
-    supervisor.stop(stage.instance).await.unwrap();
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
     assert!(book.has_no_report());
     let error = {
         book.set_program("/no/such/python");
@@ -137,7 +167,7 @@ async fn a_report_that_cannot_be_kept_comes_again() {
     kill(pid);
     assert_eq!(book.exited().await.0, execution);
     book.started().await;
-    supervisor.stop(stage.instance).await.unwrap();
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
 }
 
 #[tokio::test]
@@ -153,5 +183,5 @@ async fn a_restart_that_cannot_be_prepared_is_tried_again() {
         assert!(matches!(book.next().await, Report::Waiting { restarts: 1, .. }));
     }
     book.started().await;
-    supervisor.stop(stage.instance).await.unwrap();
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
 }

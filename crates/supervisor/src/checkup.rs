@@ -1,0 +1,195 @@
+//! The task that looks at a live service again and again, and says when its health changes.
+//!
+//! What follows from what was seen is decided by [`mantyx_core::HealthRecord`]. While a service is starting it is
+//! looked at each second, later at its interval; one that nothing looks at costs nothing.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use mantyx_core::{Changed, Health, HealthCheck, HealthRecord, Observation, Probe, Readiness, Timestamp};
+use mantyx_monitor::Phase;
+use mantyx_platform::ports::{self, Listening};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::care::{Care, Reach};
+use crate::probe::{ExecContext, ProbePlan, Prober};
+
+/// How long between two looks at a service that is starting.
+const EAGER: Duration = Duration::from_secs(1);
+
+/// Looks at one live service.
+pub(crate) struct Checkup<F> {
+    check: HealthCheck,
+    sight: Sight,
+    reach: Reach,
+    record: HealthRecord,
+    started: Instant,
+    phase: watch::Receiver<Phase>,
+    tell: F,
+}
+
+/// What a checkup has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// Its health has changed, or what there is to say about it.
+    Health(HealthRecord),
+    /// It cannot do something as it was asked for, as a sentence.
+    Warning(String),
+}
+
+/// What is looked at.
+enum Sight {
+    Probe(Prober),
+    /// Its web port, until it first answers.
+    Port(u16),
+    /// Its own word.
+    Word,
+}
+
+/// A checkup that goes on; it ends when this is dropped.
+pub(crate) struct Going(JoinHandle<()>);
+
+impl Drop for Going {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
+    /// Begins to look at a service that began at `started`. `phase` is what the service says of itself; `record` is
+    /// how it has fared so far.
+    pub(crate) fn spawn(
+        care: &Care,
+        started: Timestamp,
+        record: HealthRecord,
+        phase: watch::Receiver<Phase>,
+        tell: F,
+    ) -> Going {
+        let age = (Utc::now() - started).to_std().unwrap_or_default();
+        let now = Instant::now();
+        let checkup = Self {
+            check: care.health.clone(),
+            sight: sight(care),
+            reach: care.reach,
+            record,
+            started: now.checked_sub(age).unwrap_or(now),
+            phase,
+            tell,
+        };
+        Going(tokio::spawn(checkup.run()))
+    }
+
+    async fn run(mut self) {
+        if self.check.readiness == Readiness::Notified {
+            self.wait_for_its_word().await;
+        }
+        match &self.sight {
+            Sight::Probe(_) => self.probe().await,
+            Sight::Port(port) => {
+                let port = *port;
+                self.wait_for_its_port(port).await;
+            }
+            Sight::Word => self.listen().await,
+        }
+    }
+
+    /// It counts as ready when it says so, and has its start period for that.
+    async fn wait_for_its_word(&mut self) {
+        let left = self.check.start_period().saturating_sub(self.started.elapsed());
+        if timeout(left, said_ready(&mut self.phase)).await.is_err() {
+            let period = self.check.start_period;
+            let detail = format!("It has not said that it is ready (`READY=1`) within {period} s");
+            if self.record.overdue(detail) == Changed::Yes {
+                self.tell_health();
+            }
+            said_ready(&mut self.phase).await;
+        }
+        self.note(Observation::Well);
+    }
+
+    async fn listen(&mut self) {
+        said_ready(&mut self.phase).await;
+        self.note(Observation::Well);
+    }
+
+    /// An app that says itself that it is ready need not wait for the next look.
+    async fn probe(&mut self) {
+        loop {
+            let Sight::Probe(prober) = &self.sight else { return };
+            let seen = prober.look().await;
+            self.note(seen);
+            sleep(self.pause()).await;
+        }
+    }
+
+    /// A web app counts as started when it first answers; after that nothing looks at it. That it never answers makes
+    /// it no failure, because nobody asked for a check.
+    async fn wait_for_its_port(&mut self, port: u16) {
+        while !ports::answers(port).await {
+            self.note_waiting(port);
+            let pause = self.check_pause();
+            if timeout(pause, said_ready(&mut self.phase)).await.is_ok() {
+                break;
+            }
+        }
+        self.note(Observation::Well);
+        if self.reach == Reach::Network && ports::listens(port) == Listening::LoopbackOnly {
+            (self.tell)(Finding::Warning(format!(
+                "It listens on port {port} of this machine only, so its page cannot be opened from the network: let \
+                 it listen on `0.0.0.0`"
+            )));
+        }
+    }
+
+    fn note_waiting(&mut self, port: u16) {
+        let detail = format!("Nothing answers on port {port} yet");
+        // Within the start period a failure never counts, and after it this one does not either.
+        if self.record.observe(&self.check, Duration::ZERO, Observation::Ill(detail)) == Changed::Yes {
+            self.tell_health();
+        }
+    }
+
+    fn note(&mut self, seen: Observation) {
+        if self.record.observe(&self.check, self.started.elapsed(), seen) == Changed::Yes {
+            self.tell_health();
+        }
+    }
+
+    fn tell_health(&self) {
+        (self.tell)(Finding::Health(self.record.clone()));
+    }
+
+    fn pause(&self) -> Duration {
+        if self.record.health() == Health::Starting { EAGER } else { self.check.interval() }
+    }
+
+    fn check_pause(&self) -> Duration {
+        if self.started.elapsed() < self.check.start_period() { EAGER } else { self.check.interval() }
+    }
+}
+
+fn sight(care: &Care) -> Sight {
+    match (&care.health.probe, care.web_port) {
+        (Probe::None, Some(port)) => Sight::Port(port),
+        (Probe::None, None) => Sight::Word,
+        (probe, web_port) => Sight::Probe(Prober::new(ProbePlan {
+            probe: probe.clone(),
+            web_port,
+            exec: ExecContext {
+                environment: care.surroundings.environment.clone(),
+                directory: care.surroundings.directory.clone(),
+                identity: care.surroundings.identity.clone(),
+            },
+            timeout: care.health.timeout(),
+        })),
+    }
+}
+
+/// Completes when the app has said that it is ready. When nobody can say so any more, it never does.
+async fn said_ready(phase: &mut watch::Receiver<Phase>) {
+    if phase.wait_for(|phase| *phase == Phase::Ready).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,106 @@
+//! Services that are looked at: ready, ill, restarted, and cared for in another way while they live.
+
+use std::time::Duration;
+
+use crate::fixture::{Stage, by_somebody, wait_for};
+use mantyx_core::{Ending, Health, HealthCheck, Probe, Readiness, RestartPolicy, Trigger};
+use mantyx_supervisor::Report;
+
+const FOREVER: &str = "echo $$; exec sleep 1000";
+
+fn exec(command: &str) -> HealthCheck {
+    HealthCheck {
+        probe: Probe::Exec { command: command.to_owned() },
+        interval: 1,
+        start_period: 0,
+        failures: 1,
+        ..HealthCheck::default()
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_falls_ill_is_started_again() {
+    let stage = Stage::new(FOREVER).care(|care| care.health = exec("test ! -e ill"));
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    let Report::Started { condition, .. } = book.next().await else { panic!("not started") };
+    assert_eq!(condition.health, Health::Starting);
+    book.observed(|it| it.health == Health::Healthy).await;
+    std::fs::write(stage.path("ill"), "").unwrap();
+    let ill = book.observed(|it| it.health == Health::Unhealthy).await;
+    let (_, ended) = book.exited().await;
+    assert_eq!(ended.ending, Ending::Unhealthy { detail: ill.detail.clone().unwrap() });
+    assert!(ill.detail.unwrap().contains("test ! -e ill"));
+    std::fs::remove_file(stage.path("ill")).unwrap();
+    book.started().await;
+    book.observed(|it| it.health == Health::Healthy).await;
+    assert_eq!(book.triggers(), [Trigger::Manual, Trigger::Restart]);
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_nobody_starts_again_is_only_said_to_be_ill() {
+    let stage = Stage::new(FOREVER).care(|care| {
+        care.health = exec("test -e well");
+        care.rule.policy = RestartPolicy::Never;
+    });
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    book.started().await;
+    book.observed(|it| it.health == Health::Unhealthy).await;
+    std::fs::write(stage.path("well"), "").unwrap();
+    assert_eq!(book.observed(|it| it.health == Health::Healthy).await.detail, None);
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
+async fn care_changes_while_a_service_lives() {
+    let stage = Stage::new(FOREVER);
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    let Report::Started { execution, condition, .. } = book.next().await else { panic!("not started") };
+    assert_eq!(condition.health, Health::Unknown);
+    let mut care = book.current_care();
+    (care.health, care.stop_grace) = (exec("true"), Duration::from_secs(7));
+    supervisor.adjust(stage.instance, care).await.unwrap();
+    book.observed(|it| it.health == Health::Healthy).await;
+    wait_for("the terms on disk", || stage.record(execution).plan.stop.grace_seconds > 6.0).await;
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_that_is_to_say_that_it_is_ready_and_does_not_is_ill() {
+    let stage = Stage::new(FOREVER).care(|care| {
+        care.health =
+            HealthCheck { readiness: Readiness::Notified, start_period: 1, ..HealthCheck::default() };
+        care.rule.limit = 0;
+    });
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    book.started().await;
+    let ill = book.observed(|it| it.health == Health::Unhealthy).await;
+    assert!(ill.detail.unwrap().contains("READY=1"));
+    assert!(matches!(book.exited().await.1.ending, Ending::Unhealthy { .. }));
+    assert!(matches!(book.next().await, Report::GaveUp { restarts: 0, .. }));
+    assert_eq!(supervisor.status(stage.instance), None);
+}
+
+#[tokio::test]
+async fn a_web_app_has_begun_when_it_first_answers() {
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let serve =
+        format!("while [ ! -e go ]; do sleep 0.01; done; exec python3 -m http.server -b 127.0.0.1 {port}");
+    let stage = Stage::new(&serve).care(|care| {
+        care.web_port = Some(port);
+        care.reach = mantyx_supervisor::Reach::Network;
+    });
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    book.started().await;
+    let waiting = book.observed(|it| it.detail.is_some()).await;
+    assert_eq!(waiting.detail.unwrap(), format!("Nothing answers on port {port} yet"));
+    std::fs::write(stage.path("go"), "").unwrap();
+    let warned = book.observed(|it| it.health == Health::Healthy && !it.warnings.is_empty()).await;
+    assert!(warned.warnings[0].contains("this machine only"), "{:?}", warned.warnings);
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
