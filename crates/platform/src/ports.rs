@@ -1,7 +1,26 @@
-//! Who listens where on this machine (proc(5), `/proc/net/tcp`).
+//! Who listens where on this machine (proc(5), `/proc/net/tcp`), and whether it answers.
 
-use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Accepting on this machine takes microseconds. What needs this long has its queue full.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// From where a port can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// From nowhere: nothing listens.
+    NotAtAll,
+    /// From this machine.
+    LoopbackOnly,
+    /// From other machines too, over one of its addresses at least.
+    Everywhere,
+}
 
 /// Whether something listens on a port of this machine already.
 #[must_use]
@@ -9,14 +28,21 @@ pub fn in_use(port: u16) -> bool {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_err()
 }
 
+/// From where a port can be reached. It asks the kernel's tables, not the program that listens.
+#[must_use]
+pub fn listens(port: u16) -> Listening {
+    let mut found = listeners(port).peekable();
+    if found.peek().is_none() {
+        return Listening::NotAtAll;
+    }
+    let all_on_loopback = found.all(|listener| listener.address.to_canonical().is_loopback());
+    if all_on_loopback { Listening::LoopbackOnly } else { Listening::Everywhere }
+}
+
 /// The program and the process that listen on a port, as far as this user may see that.
 #[must_use]
 pub fn holder(port: u16) -> Option<(String, u32)> {
-    let sockets =
-        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
-    let inode =
-        sockets.iter().flat_map(|table| table.lines().skip(1)).find_map(|line| listening(line, port))?;
-    let link = format!("socket:[{inode}]");
+    let link = format!("socket:[{}]", listeners(port).next()?.inode);
     let processes = fs::read_dir("/proc").ok()?;
     processes.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).find_map(|pid: u32| {
         let files = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
@@ -28,30 +54,161 @@ pub fn holder(port: u16) -> Option<(String, u32)> {
     })
 }
 
-/// The inode of a socket that listens (state `0A`) on this port.
-fn listening(line: &str, port: u16) -> Option<&str> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (_, local) = fields.get(1)?.rsplit_once(':')?;
-    let matches = *fields.get(3)? == "0A" && u16::from_str_radix(local, 16).ok()? == port;
-    matches.then(|| fields.get(9).copied())?
+/// Whether a connection to a port of this machine can be made. It says so within a second.
+pub async fn answers(port: u16) -> bool {
+    matches!(timeout(PATIENCE, connect(&loopback(port))).await, Ok(Ok(_)))
+}
+
+/// Where an app is reached from its own machine, in the order in which to try.
+#[must_use]
+pub fn loopback(port: u16) -> [SocketAddr; 2] {
+    [(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+}
+
+/// Connects to the first address that accepts; it does not limit the time that this takes.
+///
+/// # Errors
+/// What the first address said: a machine without IPv6 has nothing to say about the app.
+pub async fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut first = None;
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) if is_other_end(&stream) => return Ok(stream),
+            Ok(_) => _ = first.get_or_insert_with(|| ErrorKind::ConnectionRefused.into()),
+            Err(error) => _ = first.get_or_insert(error),
+        }
+    }
+    Err(first.unwrap_or_else(|| ErrorKind::AddrNotAvailable.into()))
+}
+
+/// A client whose own port is by chance the one that it asks for is connected to itself (RFC 9293, 3.5): nobody
+/// listens there.
+fn is_other_end(stream: &TcpStream) -> bool {
+    !matches!((stream.local_addr(), stream.peer_addr()), (Ok(ours), Ok(theirs)) if ours == theirs)
+}
+
+/// A socket that waits for connections.
+#[derive(Debug, PartialEq, Eq)]
+struct Listener {
+    address: IpAddr,
+    inode: u64,
+}
+
+/// All that listen on a port. The tables are read line by line: a busy machine has many thousands.
+fn listeners(port: u16) -> impl Iterator<Item = Listener> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].into_iter().filter_map(|table| File::open(table).ok());
+    let lines = tables.flat_map(|table| BufReader::new(table).lines().map_while(Result::ok));
+    lines.filter_map(move |line| listening(&line, port))
+}
+
+/// The socket of a line, when it listens (state `0A`) on this port.
+fn listening(line: &str, port: u16) -> Option<Listener> {
+    let mut fields = line.split_whitespace();
+    let (address, local) = fields.nth(1)?.rsplit_once(':')?;
+    let listens = fields.nth(1)? == "0A" && u16::from_str_radix(local, 16).ok()? == port;
+    if !listens {
+        return None;
+    }
+    Some(Listener { address: parse(address)?, inode: fields.nth(5)?.parse().ok()? })
+}
+
+/// An address as the kernel prints it: words of four bytes, each as a number of this machine's byte order.
+fn parse(hex: &str) -> Option<IpAddr> {
+    let word = |at: usize| Some(u32::from_str_radix(hex.get(at..at + 8)?, 16).ok()?.to_ne_bytes());
+    match hex.len() {
+        8 => Some(IpAddr::from(word(0)?)),
+        32 => {
+            let words = [word(0)?, word(8)?, word(16)?, word(24)?];
+            Some(IpAddr::from(<[u8; 16]>::try_from(words.as_flattened()).ok()?))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
-    #[test]
-    fn a_listener_is_found_with_its_process() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn listen(address: &str) -> (TcpListener, u16) {
+        let listener = TcpListener::bind(address).unwrap();
         let port = listener.local_addr().unwrap().port();
-        assert!(in_use(port));
+        (listener, port)
+    }
+
+    #[tokio::test]
+    async fn a_listener_is_found_with_its_process() {
+        let (listener, port) = listen("127.0.0.1:0");
+        assert!(in_use(port) && answers(port).await);
         assert_eq!(holder(port).map(|(_, pid)| pid), Some(std::process::id()));
         drop(listener);
-        // A child that another test starts holds it until it has become its own program.
+        // A child that another test starts holds it until it has become its program.
         let deadline = Instant::now() + Duration::from_secs(20);
         while in_use(port) {
-            assert!(Instant::now() < deadline, "port {port} is still in use");
+            assert!(Instant::now() < deadline, "port {port} is not given back");
+            tokio::task::yield_now().await;
         }
+        assert!(!answers(port).await);
+        assert_eq!((listens(port), holder(port)), (Listening::NotAtAll, None));
+    }
+
+    #[test]
+    fn from_where_it_is_reached_is_told_apart() {
+        for (address, reached) in [
+            ("127.0.0.1:0", Listening::LoopbackOnly),
+            ("127.8.8.8:0", Listening::LoopbackOnly),
+            ("[::1]:0", Listening::LoopbackOnly),
+            ("[::ffff:127.0.0.1]:0", Listening::LoopbackOnly),
+            ("0.0.0.0:0", Listening::Everywhere),
+            ("[::]:0", Listening::Everywhere),
+        ] {
+            let (_listener, port) = listen(address);
+            assert_eq!(listens(port), reached, "{address}");
+        }
+    }
+
+    #[test]
+    fn one_open_listener_is_enough_to_be_reached() {
+        use rustix::net::{AddressFamily, SocketType, bind, listen as wait, socket, sockopt};
+        let (_inner, port) = listen("127.0.0.1:0");
+        let both = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).unwrap();
+        assert_eq!(listens(port), Listening::LoopbackOnly);
+        drop(both);
+        let open = socket(AddressFamily::INET6, SocketType::STREAM, None).unwrap();
+        sockopt::set_ipv6_v6only(&open, true).unwrap();
+        bind(&open, &SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).unwrap();
+        wait(&open, 8).unwrap();
+        assert_eq!(listens(port), Listening::Everywhere);
+    }
+
+    #[tokio::test]
+    async fn one_that_listens_on_ipv6_alone_answers() {
+        let (_listener, port) = listen("[::1]:0");
+        assert!(answers(port).await);
+        assert!(connect(&loopback(port)).await.unwrap().peer_addr().unwrap().is_ipv6());
+    }
+
+    #[tokio::test]
+    async fn one_whose_queue_is_full_does_not_hold_the_caller() {
+        use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        listen(&socket, 0).unwrap();
+        let port = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap().port();
+        let first = connect(&loopback(port)).await.unwrap();
+        assert!(!answers(port).await);
+        assert_eq!(listens(port), Listening::LoopbackOnly);
+        drop(first);
+    }
+
+    #[test]
+    fn nonsense_in_the_tables_is_no_listener() {
+        let line = |address: &str| format!(" 0: {address}:1F90 00000000:0000 0A 0:0 00:0 00 0 0 4711 1");
+        assert_eq!(listening(&line("zz"), 8080), None);
+        assert_eq!(listening(&line("éééé"), 8080), None);
+        assert_eq!(listening(" sl local_address rem_address st", 8080), None);
+        let found = Listener { address: Ipv4Addr::UNSPECIFIED.into(), inode: 4711 };
+        assert_eq!(listening(&line("00000000"), 8080), Some(found));
+        assert_eq!(listening(&line("00000000"), 8081), None);
     }
 }
