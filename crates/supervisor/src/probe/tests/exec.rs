@@ -1,0 +1,106 @@
+//! Looks by a command line.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+
+/// What is seen by a command line that may take so long, in a folder of its own.
+async fn run(command: &str, timeout: Duration) -> (Observation, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = [
+        ("PATH", "/usr/bin:/bin"),
+        ("APP_NAME", "shop"),
+        ("NOTIFY_SOCKET", "/run/x"),
+        ("WATCHDOG_USEC", "1"),
+        ("WATCHDOG_PID", "1"),
+        ("MANTYX_EXECUTION_ID", "x"),
+    ];
+    let exec = ExecContext {
+        environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        directory: folder.path().to_owned(),
+        identity: None,
+    };
+    let plan = ProbePlan { probe: Probe::Exec { command: command.into() }, web_port: None, exec, timeout };
+    (look(plan).await, folder)
+}
+
+async fn seen(command: &str) -> Observation {
+    run(command, LONG).await.0
+}
+
+/// Waits until the processes whose ids stand in a file are gone.
+async fn gone(folder: &TempDir, file: &str) {
+    let text = std::fs::read_to_string(folder.path().join(file)).unwrap();
+    assert!(!text.trim().is_empty());
+    let began = Instant::now();
+    // One that has ended and is not yet waited for has no program any more.
+    while text.split_whitespace().any(|pid| Path::new("/proc").join(pid).join("exe").read_link().is_ok()) {
+        assert!(began.elapsed() < LONG, "of {text:?} something is left");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_exit_is_the_answer() {
+    assert_eq!(seen("true").await, Well);
+    assert_eq!(seen("false").await, ill("`false` ended with code 1"));
+    let said = "echo checking; echo 'no database' >&2; echo; exit 2";
+    assert_eq!(seen(said).await, ill(format!("`{said}` ended with code 2: no database")));
+    assert_eq!(seen("exec >&- 2>&-; exit 4").await, ill("`exec >&- 2>&-; exit 4` ended with code 4"));
+    assert_eq!(seen("echo bye; kill -9 $$").await, ill("`echo bye; kill -9 $$` was ended by signal 9: bye"));
+}
+
+#[tokio::test]
+async fn it_runs_as_the_app_does_but_does_not_speak_for_it() {
+    let (seen, folder) = run("env > environment; pwd > folder", LONG).await;
+    assert_eq!(seen, Well);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(Path::new(read("folder").trim()), folder.path().canonicalize().unwrap());
+    let environment = read("environment");
+    assert!(environment.contains("APP_NAME=shop"), "{environment}");
+    for other in ["NOTIFY_SOCKET", "WATCHDOG", "MANTYX"] {
+        assert!(!environment.contains(other), "{environment}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_killed_with_its_children() {
+    let command =
+        "trap '' TERM; sh -c \"trap '' TERM; echo \\$\\$ >> pids; sleep 600\" & echo $$ $! >> pids; wait";
+    let (seen, folder) = run(command, Duration::from_secs(1)).await;
+    assert_eq!(seen, ill(format!("`{command}` did not end within 1 s")));
+    gone(&folder, "pids").await;
+}
+
+#[tokio::test]
+async fn what_it_leaves_behind_is_killed_too() {
+    let (seen, folder) = run("sleep 600 & echo $! > pids", LONG).await;
+    assert_eq!(seen, Well);
+    gone(&folder, "pids").await;
+    let (seen, folder) = run("sleep 600 > /dev/null 2>&1 & echo $! > pids", LONG).await;
+    assert_eq!(seen, Well);
+    gone(&folder, "pids").await;
+}
+
+#[tokio::test]
+async fn a_flood_of_output_is_read_and_forgotten() {
+    let flood = "head -c 20000000 /dev/zero | tr '\\0' x; echo; seq 200000; exit 1";
+    assert_eq!(seen(flood).await, ill(format!("`{flood}` ended with code 1: 200000")));
+    let long = "head -c 1000 /dev/zero | tr '\\0' x; exit 1";
+    let reason = format!("`{long}` ended with code 1: {}…", "x".repeat(199));
+    assert_eq!(seen(long).await, ill(reason));
+    let (endless, _folder) = run("yes", BRIEF).await;
+    assert_eq!(endless, ill("`yes` did not end within 0.3 s"));
+}
+
+#[tokio::test]
+async fn one_that_cannot_start_is_said() {
+    let Ill(reason) = seen("no-such-program").await else { panic!("there is no such program") };
+    assert!(reason.starts_with("`no-such-program` ended with code 127: "), "{reason}");
+    let probe = Probe::Exec { command: "true".into() };
+    let mut plan = plan(probe, None);
+    plan.exec.directory = "/no/such/folder".into();
+    assert_eq!(look(plan).await, ill("Could not start `/bin/sh`: entity not found"));
+}
