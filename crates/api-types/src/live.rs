@@ -97,6 +97,10 @@ pub enum LiveMessage {
         subscription: u32,
         /// The lines.
         lines: Vec<LogLine>,
+        /// How many lines before these were passed over, because they came faster than they were taken. They are in
+        /// the log.
+        #[serde(default)]
+        skipped: u64,
     },
     /// A subscription cannot be served, or has ended.
     LogEnd {

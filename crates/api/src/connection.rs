@@ -1,7 +1,8 @@
 //! One live connection, from its greeting to its end.
 //!
 //! There is one task and no queue: the next thing is read only when the last one was sent, so that a slow client
-//! costs no memory. It misses changes then, and is told everything anew.
+//! costs no memory. It misses changes then, and is told everything anew; of a log that grows faster than it takes
+//! lines, it is told how many were passed over.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use futures_util::stream::{self, LocalBoxStream, SelectAll};
 use futures_util::{Stream, StreamExt};
 use mantyx_api_types::{LiveMessage, LiveRequest};
 use mantyx_core::Result;
-use mantyx_operations::{Follow, LogQuery, LogStreamer, Mantyx};
+use mantyx_operations::{Follow, LogQuery, LogStreamer, Mantyx, Pace};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -154,8 +155,9 @@ impl Connection {
             }
             LiveRequest::FollowApp { subscription, app, execution, tail } => {
                 let tail = usize::try_from(tail).ok();
-                let query =
-                    LogQuery { execution, tail, since: None, until: None, stream: None, follow: Follow::Yes };
+                // A page shows what is new: it could not show all that an app can write.
+                let (follow, pace) = (Follow::Yes, Pace::Newest);
+                let query = LogQuery { execution, tail, follow, pace, ..LogQuery::default() };
                 (subscription, self.mantyx.app_log(&app, query).await)
             }
             LiveRequest::FollowOperation { subscription, operation } => {
@@ -193,7 +195,9 @@ fn lines(subscription: u32, log: LogStreamer) -> impl Stream<Item = LiveMessage>
     stream::unfold(Some(log), move |log| async move {
         let mut log = log?;
         Some(match log.next().await {
-            Ok(Some(lines)) => (LiveMessage::Log { subscription, lines }, Some(log)),
+            Ok(Some(lines)) => {
+                (LiveMessage::Log { subscription, lines, skipped: log.take_skipped() }, Some(log))
+            }
             Ok(None) => (LiveMessage::LogEnd { subscription, error: None }, None),
             Err(error) => (LiveMessage::LogEnd { subscription, error: Some(error.to_string()) }, None),
         })

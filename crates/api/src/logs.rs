@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{Stream, StreamExt, stream};
 use mantyx_api_types::{LogLine, LogStream, Page};
-use mantyx_core::{ExecutionId, Result};
-use mantyx_operations::{Follow, LogQuery, LogStreamer, Mantyx};
+use mantyx_core::{Error, ExecutionId, Result};
+use mantyx_operations::{Case, Follow, LogQuery, LogStreamer, Mantyx, Pace, Pattern, Syntax};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -42,12 +42,33 @@ struct AppLogQuery {
     until: Option<DateTime<Utc>>,
     /// Only lines of this stream.
     stream: Option<LogStream>,
+    /// Only lines whose text contains this. The time before it is not searched, and of a line that was cut because
+    /// it is long, each piece by itself. With `tail` it is the last so many that match.
+    grep: Option<String>,
+    /// `grep` is a regular expression, in the syntax of <https://docs.rs/regex/#syntax>.
+    #[serde(default)]
+    regex: bool,
+    /// `grep` finds small and capital letters alike.
+    #[serde(default)]
+    ignore_case: bool,
     /// Go on with new lines as they come, as a stream of events.
     #[serde(default)]
     follow: bool,
     /// Answer with a file of plain text.
     #[serde(default)]
     download: bool,
+}
+
+impl AppLogQuery {
+    fn search(&self) -> Result<Option<Pattern>> {
+        let Some(text) = &self.grep else { return Ok(None) };
+        let syntax = if self.regex { Syntax::Regex } else { Syntax::Literal };
+        let case = if self.ignore_case { Case::Ignored } else { Case::Sensitive };
+        let pattern = Pattern::new(text, syntax, case);
+        pattern
+            .map(Some)
+            .map_err(|bad| Error::field("grep", format!("Nothing can be searched for with it: {bad}")))
+    }
 }
 
 /// In which form the log of an operation is wanted.
@@ -91,7 +112,8 @@ impl Form {
 /// Read or follow the log of an app
 ///
 /// `follow=true` or `Accept: text/event-stream` follows it across its executions, one line of JSON an event;
-/// `download=true` or `Accept: text/plain` answers with plain text, the time before each line; else JSON.
+/// `download=true` or `Accept: text/plain` answers with plain text, the time before each line; else JSON. `grep`
+/// searches, in every form.
 #[utoipa::path(tag = "Logs", params(AppPath, AppLogQuery), responses((
     status = 200, description = "Lines, the oldest first",
     content((Page<LogLine> = "application/json"), (String = "text/plain"), (String = "text/event-stream"))
@@ -110,8 +132,10 @@ async fn read_app_log(
         Form::Json => Some(query.tail.unwrap_or(PAGE).min(LARGEST_PAGE)),
         _ => query.tail,
     };
+    let search = query.search()?;
     let AppLogQuery { execution, since, until, stream, .. } = query;
-    let query = LogQuery { execution, tail, since, until, stream, follow: form.follow() };
+    let (follow, pace) = (form.follow(), Pace::Every);
+    let query = LogQuery { execution, tail, since, until, stream, search, follow, pace };
     let log = mantyx.app_log(&path.app, query).await?;
     Ok(respond(form, log, path.app.as_str(), &request, &gate).await?)
 }

@@ -8,6 +8,8 @@ use std::io::{self, Write};
 
 /// Encoded records up to this many bytes are written at once: few system calls, and little memory.
 const ENOUGH: usize = 64 * 1024;
+/// What is kept of that memory at rest.
+const SMALL: usize = 4 * 1024;
 
 /// A file that can be shortened.
 pub(crate) trait Sink: Write {
@@ -41,11 +43,39 @@ pub(crate) struct Batch<S> {
     bytes: Vec<u8>,
     error: Option<io::Error>,
     dropped: u64,
+    /// How much the file has, as far as we know.
+    size: u64,
 }
 
 impl<S: Sink> Batch<S> {
-    pub(crate) fn new(sink: S, end: End) -> Self {
-        Self { sink, end, bytes: Vec::new(), error: None, dropped: 0 }
+    /// Writes behind what the file has already.
+    pub(crate) fn new(sink: S, end: End, size: u64) -> Self {
+        Self { sink, end, bytes: Vec::new(), error: None, dropped: 0, size }
+    }
+
+    /// How many bytes the file has.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the file ends with a whole record and nothing waits to be written.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.end == End::Whole && self.bytes.is_empty()
+    }
+
+    /// Goes on in another file, which is empty. The one before must be settled.
+    pub(crate) fn change(&mut self, sink: S) {
+        (self.sink, self.size) = (sink, 0);
+    }
+
+    /// Whether it holds memory that only a burst needs.
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes.capacity() > SMALL
+    }
+
+    /// Gives memory back that a burst needed.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to(SMALL);
     }
 
     /// Lets one whole record be appended. An error is kept until the next [`Batch::write`].
@@ -73,6 +103,7 @@ impl<S: Sink> Batch<S> {
         }
         let mut written = 0;
         let result = self.mend().and_then(|()| write_all(&mut self.sink, &self.bytes, &mut written));
+        self.size += u64::try_from(written).unwrap_or_default();
         if let Err(error) = result {
             self.give_up(written);
             self.error.get_or_insert(error);
@@ -95,7 +126,10 @@ impl<S: Sink> Batch<S> {
     fn mend(&mut self) -> io::Result<()> {
         match self.end {
             End::Whole => {}
-            End::Torn(bytes) => self.sink.cut(bytes)?,
+            End::Torn(bytes) => {
+                self.sink.cut(bytes)?;
+                self.size = self.size.saturating_sub(bytes);
+            }
             End::Open => self.sink.write_all(b"\n")?,
         }
         self.end = End::Whole;
@@ -154,7 +188,7 @@ mod tests {
     }
 
     fn batch(room: usize, cuts: bool) -> Batch<Disk> {
-        Batch::new(Disk { bytes: Vec::new(), room, cuts }, End::Whole)
+        Batch::new(Disk { bytes: Vec::new(), room, cuts }, End::Whole, 0)
     }
 
     fn push(batch: &mut Batch<Disk>, lines: &[&str]) -> io::Result<()> {

@@ -1,19 +1,30 @@
-//! Log files in the container runtimes' format: writing, reading, following.
+//! Log files in the container runtimes' format: writing, rotating, reading, searching, following.
 //!
 //! One line of a log is one [`Record`]: `<rfc3339nano> <stdout|stderr> <F|P> <text>`, the format of the
 //! Kubernetes container runtime interface, so that the tools people have can read Mantyx's logs too. A line that
 //! is longer than [`MAX_TEXT`] is split: all its pieces but the last carry `P`.
 //!
-//! [`LogWriter`] is made for the monitor: it has no runtime, needs little memory and batches its writes.
-//! [`tail`] reads without going through the whole file; [`span`] and [`tail_span`] find a part of it that
-//! [`records_in`] reads in portions, [`records`] reads all of it. `Follower` (feature `follow`) waits for what comes next.
+//! A log is one or more files, its [`Segment`]s: `segment` says how they are named and why no reader misses a line
+//! when the next one begins. A place in it is a [`Position`].
+//!
+//! [`LogWriter`] is made for the monitor: it has no runtime, needs little memory and batches its writes; within
+//! [`Rotation`] it begins segments, compresses old ones and removes the oldest. [`tail`] reads the end of a log
+//! without going through all of it; [`span`] and [`tail_span`] find a part of a segment that [`records_in`] reads,
+//! all of it or what a [`Pattern`] matches. `Follower` (feature `follow`) waits for what comes next.
 
+mod archive;
 mod batch;
+mod compressor;
 #[cfg(feature = "follow")]
 mod follow;
 mod lines;
 mod read;
 mod record;
+mod removal;
+mod roll;
+mod rotation;
+mod search;
+mod segment;
 mod stamp;
 #[cfg(feature = "follow")]
 mod watch;
@@ -23,4 +34,8 @@ mod writer;
 pub use follow::Follower;
 pub use read::{Records, Span, records, records_in, span, tail, tail_span};
 pub use record::{Completeness, MAX_TEXT, Record, Stream};
+pub use removal::remove_oldest;
+pub use rotation::Rotation;
+pub use search::{BadPattern, Case, Pattern, Syntax};
+pub use segment::{Position, Segment, segments, segments_in};
 pub use writer::LogWriter;

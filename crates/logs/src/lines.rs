@@ -50,6 +50,22 @@ pub(crate) fn whole_end(file: &File) -> io::Result<u64> {
     Ok(0)
 }
 
+/// How many lines end between two offsets.
+#[cfg(feature = "follow")]
+pub(crate) fn count_lines(file: &File, mut from: u64, to: u64) -> io::Result<u64> {
+    let (mut lines, mut block) = (0, vec![0; BLOCK]);
+    while from < to {
+        let size = in_memory(to - from).min(BLOCK);
+        let filled = read_at(file, &mut block[..size], from)?;
+        if filled == 0 {
+            break;
+        }
+        lines += length(memchr::memchr_iter(b'\n', &block[..filled]).count());
+        from += length(filled);
+    }
+    Ok(lines)
+}
+
 /// Walks from an offset that is behind a line break towards another, line by line. It holds one block, however long
 /// a line is.
 pub(crate) struct LinesBackwards<'a> {

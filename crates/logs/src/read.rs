@@ -1,21 +1,25 @@
-//! Reading what is written: the end of a log, all of it from a position, or a span of time.
+//! Reading one segment: the end of it, a span of time, what matches. And the end of a log, over its segments.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::lines::{LinesBackwards, length, line_from, whole_end};
-use crate::record::{MAX_TEXT, Record, Stream};
+use crate::lines::{LinesBackwards, length, line_from, read_at, whole_end};
+use crate::record::{Record, Stream};
+use crate::search::Pattern;
+use crate::segment::{Position, segments};
 
-/// The longest line that may be a record: what stands before the text is much shorter than the rest.
-const LONGEST_LINE: usize = 2 * MAX_TEXT;
+/// How much is read at once. The longest record fits many times, so a block without any line break holds nothing
+/// of ours.
+const BLOCK: usize = 256 * 1024;
 
 /// How far behind a moment lines are looked for that were begun before it and finished after it.
 const MARGIN: u64 = 64 * 1024;
 
-/// A part of a log in bytes, from the start of one line to the end of another.
+/// A part of a segment in bytes, from the start of one line to the end of another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Span {
     /// Where its first line begins.
@@ -24,35 +28,56 @@ pub struct Span {
     pub end: u64,
 }
 
-/// The last records of a log and the position behind them, where a follower goes on.
-///
-/// It reads backwards from the end, so it takes as long for a huge file as for a small one. A last line that is
-/// still being written is left out, and the position is before it. What is no record is passed over.
-pub fn tail(path: impl AsRef<Path>, count: usize) -> io::Result<(Vec<Record>, u64)> {
-    let file = File::open(path)?;
-    let end = whole_end(&file)?;
-    let (last, _) = last_of(&file, Span { start: 0, end }, count, |_, _| true)?;
-    Ok((Records::new(file, last)?.collect::<io::Result<_>>()?, end))
+impl Span {
+    /// All whole lines of a segment. A last line that is still being written is none.
+    pub fn whole(file: &File) -> io::Result<Self> {
+        Ok(Self { start: 0, end: whole_end(file)? })
+    }
+
+    /// The beginning of it, of this many bytes and the rest of a line.
+    pub fn first(self, file: &File, bytes: u64) -> io::Result<Self> {
+        Ok(Self { start: self.start, end: start_of_line(file, self.start + bytes, self.end)? })
+    }
 }
 
-/// The end of a span in which so many records are that `keep` lets through, and how many there were.
+/// The last records of a log and the position behind them, where a follower goes on.
+///
+/// It reads backwards from the end, so it takes as long for a huge log as for a small one. A last line that is
+/// still being written is left out, and the position is before it. What is no record is passed over.
+pub fn tail(log: impl AsRef<Path>, count: usize) -> io::Result<(Vec<Record>, Position)> {
+    let (mut parts, mut missing, mut end) = (Vec::new(), count, None);
+    for segment in segments(log)?.iter().rev() {
+        let file = match segment.open() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => Arc::new(opened?),
+        };
+        let whole = Span::whole(&file)?;
+        end.get_or_insert(Position { segment: segment.number(), offset: whole.end });
+        let (last, found) = tail_span(&file, whole, missing, None, |_, _| true)?;
+        parts.push(records_in(file, last, None).collect::<io::Result<Vec<_>>>()?);
+        missing -= found;
+        if missing == 0 {
+            break;
+        }
+    }
+    let end = end.ok_or(io::ErrorKind::NotFound)?;
+    Ok((parts.into_iter().rev().flatten().collect(), end))
+}
+
+/// The end of a span in which so many records are that `keep` lets through and a pattern matches, and how many there
+/// were.
 ///
 /// It walks backwards and keeps nothing in memory: what was found is read by [`records_in`], in portions.
 pub fn tail_span(
-    path: impl AsRef<Path>,
-    span: Span,
-    count: usize,
-    keep: impl FnMut(DateTime<Utc>, Stream) -> bool,
-) -> io::Result<(Span, usize)> {
-    last_of(&File::open(path)?, span, count, keep)
-}
-
-fn last_of(
     file: &File,
     span: Span,
     count: usize,
+    pattern: Option<&Pattern>,
     mut keep: impl FnMut(DateTime<Utc>, Stream) -> bool,
 ) -> io::Result<(Span, usize)> {
+    if let Some(pattern) = pattern {
+        return last_matches(file, span, count, pattern, keep);
+    }
     let mut lines = LinesBackwards::new(file, span.start, span.end);
     let (mut start, mut found) = (span.end, 0);
     while found < count
@@ -65,35 +90,68 @@ fn last_of(
     Ok((Span { start, end: span.end }, found))
 }
 
-/// All records from a position on, which is the start of a line, to the end as it is now.
-pub fn records(path: impl AsRef<Path>, position: u64) -> io::Result<Records> {
+/// Block by block from the end, and each from its beginning.
+fn last_matches(
+    file: &File,
+    span: Span,
+    count: usize,
+    pattern: &Pattern,
+    mut keep: impl FnMut(DateTime<Utc>, Stream) -> bool,
+) -> io::Result<(Span, usize)> {
+    let (mut start, mut missing, mut end) = (span.end, count, span.end);
+    let mut block = vec![0; BLOCK];
+    while missing > 0 && end > span.start {
+        let from = end.saturating_sub(length(BLOCK)).max(span.start);
+        // A line that begins before the block belongs to the one before; one that is longer is none of ours.
+        let first = if from == span.start { from } else { start_of_line(file, from, end)? };
+        let size = usize::try_from(end - first).unwrap_or(BLOCK);
+        let filled = read_at(file, &mut block[..size], first)?;
+        let mut hits = Vec::new();
+        let mut within = 0;
+        while let Some(line) = pattern.first_line(&block[within..filled]) {
+            let (begin, behind) = (within + line.start, within + line.end);
+            if Record::parse_head(&block[begin..behind]).is_some_and(|(at, stream)| keep(at, stream)) {
+                hits.push(begin);
+            }
+            within = behind;
+        }
+        let kept = &hits[hits.len().saturating_sub(missing)..];
+        start = kept.first().map_or(start, |hit| first + length(*hit));
+        missing -= kept.len();
+        end = if first < end { first } else { from };
+    }
+    Ok((Span { start, end: span.end }, count - missing))
+}
+
+/// All records of one file from an offset on, which is the start of a line, to the end as it is now.
+pub fn records(path: impl AsRef<Path>, offset: u64) -> io::Result<Records> {
     let file = File::open(path)?;
     let end = whole_end(&file)?;
-    Records::new(file, Span { start: position.min(end), end })
+    Ok(records_in(Arc::new(file), Span { start: offset.min(end), end }, None))
 }
 
-/// The records of a part of a log.
-pub fn records_in(path: impl AsRef<Path>, span: Span) -> io::Result<Records> {
-    Records::new(File::open(path)?, span)
+/// The records of a part of a segment, or those of them that match.
+pub fn records_in(file: Arc<File>, span: Span, pattern: Option<Pattern>) -> Records {
+    Records { file, block: Vec::new(), start: span.start, within: 0, end: span.end, pattern }
 }
 
-/// A part of the log in which all records from one moment (itself included) to another (not included) are, found by
-/// binary search. With no moments it is the whole log, but for a last line that is still being written.
+/// The moment of the first record of a segment.
+pub(crate) fn first_moment(file: &File) -> io::Result<Option<DateTime<Utc>>> {
+    Ok(record_from(file, 0, file.metadata()?.len())?.map(|(at, _)| at))
+}
+
+/// A part of a segment in which all records from one moment (itself included) to another (not included) are, found by
+/// binary search. With no moments it is all of it, but for a last line that is still being written.
 ///
 /// Records are in the order in which their lines were finished, but carry the moment when they began. So moments go
 /// back where a line of one stream was begun before lines of the other and finished after them, and there may be
 /// other records within the part too. Only a line that was begun before the end and finished long after it is not in
 /// it, and what was written around a time when the clock was set back.
-pub fn span(
-    path: impl AsRef<Path>,
-    since: Option<DateTime<Utc>>,
-    until: Option<DateTime<Utc>>,
-) -> io::Result<Span> {
-    let file = File::open(path)?;
-    let end = whole_end(&file)?;
-    let first = since.map_or(Ok(0), |since| position_of(&file, since, 0, end))?;
+pub fn span(file: &File, since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> io::Result<Span> {
+    let end = whole_end(file)?;
+    let first = since.map_or(Ok(0), |since| position_of(file, since, 0, end))?;
     let last = match until {
-        Some(until) => start_of_line(&file, position_of(&file, until, first, end)? + MARGIN, end)?,
+        Some(until) => start_of_line(file, position_of(file, until, first, end)? + MARGIN, end)?,
         None => end,
     };
     Ok(Span { start: first, end: last })
@@ -120,7 +178,7 @@ fn is_before(file: &File, from: u64, end: u64, moment: DateTime<Utc>) -> io::Res
     Ok(record_from(file, from, end)?.is_some_and(|(at, _)| at < moment))
 }
 
-fn start_of_line(file: &File, from: u64, end: u64) -> io::Result<u64> {
+pub(crate) fn start_of_line(file: &File, from: u64, end: u64) -> io::Result<u64> {
     Ok(line_from(file, from, end)?.map_or(end, |line| line.start))
 }
 
@@ -137,48 +195,68 @@ fn record_from(file: &File, mut from: u64, end: u64) -> io::Result<Option<(DateT
 
 /// Records one after the other, with little memory.
 pub struct Records {
-    reader: BufReader<File>,
-    position: u64,
+    file: Arc<File>,
+    /// Whole lines, and what of the next one was read with them.
+    block: Vec<u8>,
+    /// Where the block begins in the file.
+    start: u64,
+    /// Where the next line begins in the block.
+    within: usize,
     end: u64,
+    pattern: Option<Pattern>,
 }
 
 impl Records {
-    fn new(mut file: File, span: Span) -> io::Result<Self> {
-        file.seek(SeekFrom::Start(span.start))?;
-        let reader = BufReader::with_capacity(64 * 1024, file);
-        Ok(Self { reader, position: span.start, end: span.end })
-    }
-
-    /// Where the next record begins.
+    /// Where the next record begins, or a line before it.
     pub fn position(&self) -> u64 {
-        self.position
+        self.start + length(self.within)
     }
 
     fn read_record(&mut self) -> io::Result<Option<Record>> {
-        let mut line = Vec::new();
-        while self.position < self.end {
-            line.clear();
-            self.read_line(&mut line)?;
-            if line.is_empty() {
-                break;
+        loop {
+            while let Some(line) = self.next_line() {
+                let record = Record::parse(&self.block[line.clone()]);
+                self.within = line.end;
+                if record.is_some() {
+                    return Ok(record);
+                }
             }
-            if let Some(record) = Record::parse(&line) {
-                return Ok(Some(record));
+            if !self.read_block()? {
+                return Ok(None);
             }
         }
-        Ok(None)
     }
 
-    /// Reads to the next line break. Of a line that is too long for a record it keeps nothing that would be one.
-    fn read_line(&mut self, line: &mut Vec<u8>) -> io::Result<()> {
-        let longest = length(LONGEST_LINE);
-        let count = (&mut self.reader).take(longest).read_until(b'\n', line)?;
-        self.position += length(count);
-        if count == LONGEST_LINE && line.last() != Some(&b'\n') {
-            line.truncate(1);
-            self.position += length(self.reader.skip_until(b'\n')?);
+    /// The next line of the block that counts.
+    fn next_line(&self) -> Option<std::ops::Range<usize>> {
+        let rest = &self.block[self.within..];
+        let line = match &self.pattern {
+            Some(pattern) => pattern.first_line(rest)?,
+            None => 0..memchr::memchr(b'\n', rest)? + 1,
+        };
+        Some(self.within + line.start..self.within + line.end)
+    }
+
+    /// Goes on behind the block with the next whole lines; false at the end.
+    fn read_block(&mut self) -> io::Result<bool> {
+        self.start += length(self.block.len());
+        self.within = 0;
+        let size = usize::try_from(self.end.saturating_sub(self.start)).unwrap_or(BLOCK).min(BLOCK);
+        self.block.resize(size, 0);
+        let filled = read_at(&self.file, &mut self.block, self.start)?;
+        match memchr::memrchr(b'\n', &self.block[..filled]) {
+            Some(newline) => self.block.truncate(newline + 1),
+            // Of a line that is too long for a record nothing is kept.
+            None if filled == BLOCK => {
+                self.block.clear();
+                self.start = start_of_line(&self.file, self.start + 1, self.end)?;
+            }
+            None => {
+                self.block.clear();
+                self.start = self.end;
+            }
         }
-        Ok(())
+        Ok(self.start < self.end)
     }
 }
 

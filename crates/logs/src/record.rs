@@ -91,6 +91,18 @@ impl Record {
     }
 }
 
+/// The text of a line that looks like a record, with or without its line break.
+pub(crate) fn text_of(line: &[u8]) -> Option<&[u8]> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    // Ours have their text at one place.
+    if line.get(Stamp::LENGTH - 1..=Stamp::LENGTH) == Some(b"Z ")
+        && line.get(Header::LENGTH - 1) == Some(&b' ')
+    {
+        return line.get(Header::LENGTH..);
+    }
+    Some(split(split(split(line)?.1)?.1)?.1)
+}
+
 fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let space = memchr::memchr(b' ', line)?;
     Some((&line[..space], &line[space + 1..]))

@@ -21,27 +21,35 @@ pub(crate) struct Watch {
     hub: Arc<Hub>,
     wake: Arc<Notify>,
     descriptors: Vec<i32>,
+    /// The one of these that is a file.
+    file: Option<i32>,
 }
 
 impl Watch {
     /// Makes one that watches nothing yet.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { hub: Hub::shared()?, wake: Arc::default(), descriptors: Vec::new() })
+        Ok(Self { hub: Hub::shared()?, wake: Arc::default(), descriptors: Vec::new(), file: None })
     }
 
-    /// Wakes from now on when the file is written to.
+    /// Wakes from now on when the file is written to, and no more for the file before it.
     pub(crate) fn file(&mut self, path: &Path) -> io::Result<()> {
-        self.add(path, WatchFlags::MODIFY)
+        if let Some(before) = self.file.take() {
+            self.descriptors.retain(|descriptor| *descriptor != before);
+            self.hub.remove(&[before], &self.wake);
+        }
+        self.file = Some(self.add(path, WatchFlags::MODIFY)?);
+        Ok(())
     }
 
     /// Wakes from now on when something new appears in the folder, whatever is written to files in it.
     pub(crate) fn folder(&mut self, path: &Path) -> io::Result<()> {
-        self.add(path, WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR)
+        self.add(path, WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::ONLYDIR).map(drop)
     }
 
-    fn add(&mut self, path: &Path, what: WatchFlags) -> io::Result<()> {
-        self.descriptors.push(self.hub.add(path, what, &self.wake)?);
-        Ok(())
+    fn add(&mut self, path: &Path, what: WatchFlags) -> io::Result<i32> {
+        let descriptor = self.hub.add(path, what, &self.wake)?;
+        self.descriptors.push(descriptor);
+        Ok(descriptor)
     }
 
     /// Sleeps until something happens, or has happened since the last time: the file itself says what is new.

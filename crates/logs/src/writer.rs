@@ -4,35 +4,53 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::batch::{Batch, End, Sink};
 use crate::record::{Completeness, Header, MAX_TEXT, Stream};
+use crate::roll::Roll;
+use crate::rotation::Rotation;
+use crate::segment::{Segment, segments};
 use crate::stamp::Stamp;
 
-/// Appends what a process writes to a log file, line by line.
+/// Appends what a process writes to a log, line by line.
 ///
 /// Each stream has its own unfinished line, so that the two never mix within one. Each line carries the moment
-/// when its first byte was read. There must be one writer to a file.
+/// when its first byte was read. There must be one writer to a log.
 ///
 /// An error, such as a full disk, never leaves half a record: what could not be written is dropped and counted
 /// ([`LogWriter::take_dropped`]), and later lines are written again when there is room.
 pub struct LogWriter {
     framing: Framing<File>,
+    roll: Option<Roll>,
 }
 
 impl LogWriter {
-    /// Opens a log to append to; it is made, readable for its owner and group, when it is not there.
+    /// Opens a log of one segment to append to; it is made, readable for its owner and group, when it is not there.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
-        let end = end_of(&file)?;
-        Ok(Self { framing: Framing::new(file, end) })
+        let (file, end, size) = open(path.as_ref())?;
+        Ok(Self { framing: Framing::new(Batch::new(file, end, size)), roll: None })
+    }
+
+    /// Opens a log that goes on in another segment when one is full or old, as the limits say.
+    pub fn rotating(log: impl AsRef<Path>, rotation: Rotation) -> io::Result<Self> {
+        let log = log.as_ref();
+        let there = segments(log)?;
+        let last = there.last().cloned().unwrap_or_else(|| Segment::new(log, 0));
+        // One that is compressed already is not written to: something else did that, and the next one is free.
+        let active = if last.compressed().exists() { Segment::new(log, last.number() + 1) } else { last };
+        let (file, end, size) = open(&active.plain())?;
+        let roll = Roll::new(log, rotation, &file, active.number());
+        Ok(Self { framing: Framing::new(Batch::new(file, end, size)), roll: Some(roll) })
     }
 
     /// Takes bytes that were read at one moment, and writes the lines that they finish.
     ///
     /// All bytes are taken even when it fails: the next call goes on behind them.
     pub fn write(&mut self, stream: Stream, at: SystemTime, bytes: &[u8]) -> io::Result<()> {
+        if let Some(roll) = &mut self.roll {
+            roll.turn(&mut self.framing.batch, at);
+        }
         self.framing.take(stream, at, bytes);
         self.framing.batch.write()
     }
@@ -52,6 +70,29 @@ impl LogWriter {
     pub fn take_dropped(&mut self) -> u64 {
         self.framing.batch.take_dropped()
     }
+
+    /// How long until [`LogWriter::rest`] should be called, unless more is written; `None` when it has nothing to do.
+    #[must_use]
+    pub fn rest_in(&self) -> Option<Duration> {
+        let compression = self.roll.as_ref().and_then(Roll::compression_in);
+        let memory = self.framing.is_large().then_some(Duration::from_secs(1));
+        compression.into_iter().chain(memory).min()
+    }
+
+    /// Gives memory back, and begins to compress old segments when a burst is over, in a thread of lowest priority.
+    pub fn rest(&mut self) {
+        self.framing.shrink();
+        if let Some(roll) = &mut self.roll {
+            roll.compress();
+        }
+    }
+}
+
+/// The file, how it ends, and its size.
+fn open(path: &Path) -> io::Result<(File, End, u64)> {
+    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
+    let (end, size) = (end_of(&file)?, file.metadata()?.len());
+    Ok((file, end, size))
 }
 
 /// A file that another writer left in the middle of a line gets a line break first.
@@ -80,10 +121,21 @@ struct Framing<S> {
 }
 
 impl<S: Sink> Framing<S> {
-    fn new(sink: S, end: End) -> Self {
+    fn new(batch: Batch<S>) -> Self {
         let now = Stamp::new(UNIX_EPOCH);
         let unfinished = || Unfinished { since: now, text: Vec::new() };
-        Self { batch: Batch::new(sink, end), now, stdout: unfinished(), stderr: unfinished() }
+        Self { batch, now, stdout: unfinished(), stderr: unfinished() }
+    }
+
+    /// Whether it holds memory that it needs in a burst only.
+    fn is_large(&self) -> bool {
+        self.batch.is_large()
+    }
+
+    fn shrink(&mut self) {
+        self.batch.shrink();
+        self.stdout.text.shrink_to_fit();
+        self.stderr.text.shrink_to_fit();
     }
 
     fn take(&mut self, stream: Stream, at: SystemTime, bytes: &[u8]) {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use mantyx_logs::{Follower, LogWriter, Record, Stream, tail};
+use mantyx_logs::{Follower, LogWriter, Position, Record, Stream, tail};
 use tempfile::TempDir;
 
 async fn next(follower: &mut Follower) -> Vec<String> {
@@ -42,7 +42,7 @@ async fn goes_on_where_the_tail_ended() {
 async fn wakes_when_something_is_written_while_it_waits() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("0.log");
-    let mut follower = Follower::new(&path, 0).unwrap();
+    let mut follower = Follower::new(&path, Position::default()).unwrap();
     let waiting = tokio::spawn(async move {
         let first = next(&mut follower).await;
         (first, follower)
@@ -65,7 +65,7 @@ async fn a_dropped_call_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("0.log");
     let mut writer = LogWriter::open(&path).unwrap();
-    let mut follower = Follower::new(&path, 0).unwrap();
+    let mut follower = Follower::new(&path, Position::default()).unwrap();
     for n in 0..20 {
         // Polled once, then dropped, while nothing is there.
         let none = tokio::time::timeout(Duration::ZERO, follower.next()).await;
@@ -82,7 +82,7 @@ async fn a_large_log_comes_in_bounded_batches() {
     let mut writer = LogWriter::open(&path).unwrap();
     let lines: Vec<String> = (0..20_000).map(|n| format!("line {n}")).collect();
     say(&mut writer, &(lines.join("\n") + "\n"));
-    let mut follower = Follower::new(&path, 0).unwrap();
+    let mut follower = Follower::new(&path, Position::default()).unwrap();
     let mut seen = Vec::new();
     while seen.len() < lines.len() {
         let batch = next(&mut follower).await;
@@ -90,7 +90,7 @@ async fn a_large_log_comes_in_bounded_batches() {
         seen.extend(batch);
     }
     assert_eq!(seen, lines);
-    assert_eq!(follower.position(), std::fs::metadata(&path).unwrap().len());
+    assert_eq!(follower.position().offset, std::fs::metadata(&path).unwrap().len());
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ async fn passes_over_what_is_no_record_and_begins_again_when_emptied() {
     append(&path, &vec![b'x'; 600 * 1024]);
     append(&path, b"\nnonsense\n");
     let mut writer = LogWriter::open(&path).unwrap();
-    let mut follower = Follower::new(&path, 0).unwrap();
+    let mut follower = Follower::new(&path, Position::default()).unwrap();
     say(&mut writer, "sense\n");
     assert_eq!(next(&mut follower).await, ["sense"]);
     std::fs::File::create(&path).unwrap();
@@ -114,7 +114,8 @@ async fn all_followers_share_one_instance_and_each_is_woken() {
     let path = |n: usize| folder.path().join(format!("{}.log", n % 100));
     let mut writers: Vec<_> = (0..100).map(|n| LogWriter::open(path(n)).unwrap()).collect();
     // Two for each file, more than the kernel gives instances to a user.
-    let mut followers: Vec<_> = (0..200).map(|n| Follower::new(path(n), 0).unwrap()).collect();
+    let mut followers: Vec<_> =
+        (0..200).map(|n| Follower::new(path(n), Position::default()).unwrap()).collect();
     for follower in &mut followers {
         assert!(follower.read().await.unwrap().is_empty());
     }
@@ -139,8 +140,8 @@ async fn all_followers_share_one_instance_and_each_is_woken() {
 async fn a_file_that_is_removed_disturbs_no_other() {
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let mut gone = Follower::new(path("gone.log"), 0).unwrap();
-    let mut kept = Follower::new(path("kept.log"), 0).unwrap();
+    let mut gone = Follower::new(path("gone.log"), Position::default()).unwrap();
+    let mut kept = Follower::new(path("kept.log"), Position::default()).unwrap();
     say(&mut LogWriter::open(path("gone.log")).unwrap(), "one\n");
     assert_eq!(next(&mut gone).await, ["one"]);
     std::fs::remove_file(path("gone.log")).unwrap();
@@ -156,7 +157,7 @@ async fn an_unfinished_line_is_waited_for_in_sleep() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("0.log");
     append(&path, b"2026-01-01T00:00:00Z stdout F ha");
-    let mut follower = Follower::new(&path, 0).unwrap();
+    let mut follower = Follower::new(&path, Position::default()).unwrap();
     follower.ready().await.unwrap();
     assert!(follower.read().await.unwrap().is_empty());
     // Half a line was looked at: only more of it is news.

@@ -1,12 +1,15 @@
 //! What is written comes back, however it is cut and from wherever it is read.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use mantyx_logs::{
-    Completeness, LogWriter, MAX_TEXT, Record, Span, Stream, records, records_in, span, tail, tail_span,
+    Completeness, LogWriter, MAX_TEXT, Position, Record, Span, Stream, records, records_in, span, tail,
+    tail_span,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -33,12 +36,16 @@ impl Log {
     }
 
     fn all(&self) -> Vec<Record> {
-        read_all(&self.path)
+        records(&self.path, 0).unwrap().collect::<Result<_, _>>().unwrap()
     }
-}
 
-fn read_all(path: &Path) -> Vec<Record> {
-    records(path, 0).unwrap().collect::<Result<_, _>>().unwrap()
+    fn file(&self) -> Arc<File> {
+        Arc::new(File::open(&self.path).unwrap())
+    }
+
+    fn size(&self) -> u64 {
+        std::fs::metadata(&self.path).unwrap().len()
+    }
 }
 
 fn moment(n: usize) -> SystemTime {
@@ -105,7 +112,7 @@ proptest! {
         let all = log.all();
         let (last, position) = tail(&log.path, count).unwrap();
         prop_assert_eq!(&last[..], &all[all.len().saturating_sub(count)..]);
-        prop_assert_eq!(position, std::fs::metadata(&log.path).unwrap().len());
+        prop_assert_eq!(position, Position { segment: 0, offset: log.size() });
     }
 
     #[test]
@@ -121,15 +128,15 @@ proptest! {
             starts.push(walk.position());
         }
         let first = from.index(starts.len());
-        let whole = span(&log.path, None, None).unwrap();
+        let whole = span(&log.file(), None, None).unwrap();
         let part = Span { start: starts[first], ..whole };
         let errors = |_, stream| stream == Stream::Stderr;
-        let (found, number) = tail_span(&log.path, part, count, errors).unwrap();
+        let (found, number) = tail_span(&log.file(), part, count, None, errors).unwrap();
         let is_error = |record: &Record| record.stream == Stream::Stderr;
         let mut wanted = log.all().split_off(first);
         wanted.retain(is_error);
         wanted.drain(..wanted.len().saturating_sub(count));
-        let read: Vec<Record> = records_in(&log.path, found).unwrap().collect::<Result<_, _>>().unwrap();
+        let read: Vec<Record> = records_in(log.file(), found, None).collect::<Result<_, _>>().unwrap();
         prop_assert!(read.first().is_none_or(is_error), "it begins with the first that was found");
         let read: Vec<Record> = read.into_iter().filter(is_error).collect();
         prop_assert_eq!(number, read.len());
@@ -188,8 +195,8 @@ fn second(seconds: u64) -> SystemTime {
 fn between(log: &Log, since: u64, until: u64) -> (Found, Vec<Record>) {
     let (since, until) = (DateTime::<Utc>::from(second(since)), DateTime::<Utc>::from(second(until)));
     let lies_between = |record: &Record| since <= record.at && record.at < until;
-    let part = span(&log.path, Some(since), Some(until)).unwrap();
-    let mut kept: Vec<Record> = records_in(&log.path, part).unwrap().collect::<Result<_, _>>().unwrap();
+    let part = span(&log.file(), Some(since), Some(until)).unwrap();
+    let mut kept: Vec<Record> = records_in(log.file(), part, None).collect::<Result<_, _>>().unwrap();
     kept.retain(lies_between);
     let mut wanted = log.all();
     wanted.retain(lies_between);
@@ -212,7 +219,7 @@ fn each_line_has_the_moment_of_its_first_byte() {
 fn an_unfinished_last_line_is_not_read_yet() {
     let log = Log::new();
     log.write(&[(Stream::Stdout, b"whole\n".to_vec())]);
-    let whole = std::fs::metadata(&log.path).unwrap().len();
+    let whole = Position { segment: 0, offset: log.size() };
     let half = b"2026-01-01T00:00:00Z stdout F hal";
     std::fs::write(&log.path, [std::fs::read(&log.path).unwrap(), half.to_vec()].concat()).unwrap();
     let (last, position) = tail(&log.path, 9).unwrap();
@@ -244,10 +251,11 @@ fn what_is_no_record_is_passed_over_from_both_sides() {
 fn a_span_of_nothing_is_empty() {
     let log = Log::new();
     log.write(&[(Stream::Stdout, b"out\n".to_vec())]);
-    let whole = span(&log.path, None, None).unwrap();
-    let (found, number) = tail_span(&log.path, whole, 5, |_, stream| stream == Stream::Stderr).unwrap();
+    let whole = span(&log.file(), None, None).unwrap();
+    let errors = |_, stream| stream == Stream::Stderr;
+    let (found, number) = tail_span(&log.file(), whole, 5, None, errors).unwrap();
     assert_eq!((found, number), (Span { start: whole.end, end: whole.end }, 0));
-    assert_eq!(records_in(&log.path, found).unwrap().count(), 0);
+    assert_eq!(records_in(log.file(), found, None).count(), 0);
 }
 
 #[test]

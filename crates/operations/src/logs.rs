@@ -1,18 +1,20 @@
 //! Reading logs: of an app across its executions, of one execution, of an operation.
 //!
-//! Every execution has a file of its own, named after its id; ids sort by time, so the files of an app in the order
-//! of their names are its log.
+//! Every execution has a log of its own, of one or more segments, named after its id; ids sort by time, so the logs
+//! of an app in the order of their names are the log of the app.
 
 mod following;
+mod retention;
 mod source;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
 use chrono::Utc;
 use following::{Following, Scope};
 use mantyx_api_types::{LiveMessage, LogLine, LogSource, LogStream};
 use mantyx_core::{AppId, AppName, Error, ExecutionId, OperationId, OperationStatus, Result, Timestamp};
+pub use mantyx_logs::{BadPattern, Case, Pattern, Syntax};
 use mantyx_registry::tables::executions;
 use mantyx_settings::Layout;
 use source::{After, Filter, Source, blocking};
@@ -31,6 +33,17 @@ pub enum Follow {
     Yes,
 }
 
+/// Which lines a follower gets who is slower than the app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// Every one, however late.
+    #[default]
+    Every,
+    /// The newest: when it is some megabytes behind, lines are passed over and counted
+    /// ([`LogStreamer::take_skipped`]).
+    Newest,
+}
+
 /// Which lines are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct LogQuery {
@@ -44,14 +57,20 @@ pub struct LogQuery {
     pub until: Option<Timestamp>,
     /// Only of this stream.
     pub stream: Option<LogStream>,
+    /// Only lines that match.
+    pub search: Option<Pattern>,
     /// Whether to wait for more.
     pub follow: Follow,
+    /// Which of these come when they come faster than they are taken.
+    pub pace: Pace,
 }
 
 /// Hands out lines, the oldest first.
 pub struct LogStreamer {
     files: VecDeque<Source>,
     filter: Filter,
+    /// How many of the last lines are still to be looked for.
+    tail: Option<usize>,
     follow: Option<Following>,
 }
 
@@ -65,13 +84,11 @@ impl Mantyx {
         // News are collected first, so that none is missed between what is found now and what comes.
         let news = query.waits().then(|| self.subscribe());
         let (scope, files) = match query.execution {
-            Some(id) => {
-                (Scope::One(LogSource::Execution(id)), vec![self.one_execution(name, app, id).await?])
-            }
+            Some(id) => (Scope::One(LogSource::Execution(id)), self.one_execution(name, app, id).await?),
             None => (Scope::App, self.all_executions(app).await?),
         };
-        let follow = news.map(|news| self.following(scope, app, &files, news));
-        LogStreamer::open(files, &query, follow).await
+        let follow = news.map(|news| self.following(scope, app, &files, news).at(query.pace));
+        LogStreamer::open(files, query, follow).await
     }
 
     /// The log of an operation.
@@ -84,35 +101,37 @@ impl Mantyx {
             OperationStatus::Running => After::Following,
             _ => After::Nothing,
         };
-        let files = vec![Source::new(source, operation_log_path(self.layout(), app, id), after)];
+        let files = all_segments(source, operation_log_path(self.layout(), app, id), after).await?;
         let follow = news.map(|news| self.following(Scope::One(source), app, &files, news));
-        LogStreamer::open(files, &query, follow).await
+        LogStreamer::open(files, query, follow).await
     }
 
     /// An app keeps its executions when it gets another name, so it is the id that counts.
-    async fn one_execution(&self, name: &AppName, app: AppId, id: ExecutionId) -> Result<Source> {
+    async fn one_execution(&self, name: &AppName, app: AppId, id: ExecutionId) -> Result<Vec<Source>> {
         let row = self.registry().read(move |db| executions::find(db, id)).await?;
         let row = row.filter(|row| row.app_id.0 == app).ok_or_else(|| {
             Error::not_found("execution", id).hint(format!("`{name}` has no such execution"))
         })?;
         let after = if row.status.0.is_final() { After::Nothing } else { After::Following };
-        Ok(Source::new(LogSource::Execution(id), launch::log_path(self.layout(), app, id), after))
+        all_segments(LogSource::Execution(id), launch::log_path(self.layout(), app, id), after).await
     }
 
     /// Those that have a log and those that live, the oldest first. The files are listed first: who has one and is
     /// not alive after that has written all of it.
     async fn all_executions(&self, app: AppId) -> Result<Vec<Source>> {
         let folder = self.layout().logs(app);
-        let mut ids = blocking(move || executions_on_disk(&folder)).await?;
+        let mut logs = blocking(move || executions_on_disk(&folder)).await?;
         let live = self.registry().read(executions::live).await?;
         let live: BTreeSet<_> =
             live.into_iter().filter(|row| row.app_id.0 == app).map(|row| row.id.0).collect();
-        ids.extend(&live);
-        let source = |id: ExecutionId| {
+        for id in &live {
+            logs.entry(*id).or_default();
+        }
+        let sources = |(id, numbers)| {
             let after = if live.contains(&id) { After::Following } else { After::Nothing };
-            Source::new(LogSource::Execution(id), launch::log_path(self.layout(), app, id), after)
+            Source::all(LogSource::Execution(id), &launch::log_path(self.layout(), app, id), numbers, after)
         };
-        Ok(ids.into_iter().map(source).collect())
+        Ok(logs.into_iter().flat_map(sources).collect())
     }
 
     fn following(
@@ -142,31 +161,55 @@ pub(crate) fn operation_log_path(layout: &Layout, app: AppId, id: OperationId) -
     layout.logs(app).join(format!("operation-{id}.log"))
 }
 
-/// The executions that have a log in a folder.
-fn executions_on_disk(folder: &Path) -> Result<BTreeSet<ExecutionId>> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(Error::io(format!("list the logs in `{}`", folder.display()), error)),
-    };
-    let id = |path: &Path| path.file_stem()?.to_str()?.parse::<ExecutionId>().ok();
-    Ok(entries.filter_map(|entry| id(&entry.ok()?.path())).collect())
+/// The executions that have a log in a folder, and the numbers of its segments.
+fn executions_on_disk(folder: &Path) -> Result<BTreeMap<ExecutionId, Vec<u32>>> {
+    let logs = mantyx_logs::segments_in(folder)
+        .map_err(|e| Error::io(format!("list the logs in `{}`", folder.display()), e))?;
+    let execution =
+        |(name, numbers): (String, BTreeSet<u32>)| Some((name.parse().ok()?, numbers.into_iter().collect()));
+    Ok(logs.into_iter().filter_map(execution).collect())
+}
+
+async fn all_segments(whose: LogSource, log: PathBuf, after: After) -> Result<Vec<Source>> {
+    blocking(move || {
+        let segments = mantyx_logs::segments(&log).map_err(|e| source::read_error(&log, e))?;
+        let numbers = segments.iter().map(mantyx_logs::Segment::number).collect();
+        Ok(Source::all(whose, &log, numbers, after))
+    })
+    .await
 }
 
 impl LogStreamer {
-    async fn open(files: Vec<Source>, query: &LogQuery, follow: Option<Following>) -> Result<Self> {
-        let filter = Filter { since: query.since, until: query.until, stream: query.stream };
-        let files = match query.tail {
-            Some(count) => last_of(files, count.min(LONGEST_TAIL), filter).await?,
-            None => files.into(),
-        };
-        Ok(Self { files, filter, follow })
+    /// A search from the end may go through all there is: it is done when the first lines are asked for, by
+    /// somebody who may give up. Any other end is found at once, so that nothing that comes after is missed.
+    async fn open(files: Vec<Source>, query: LogQuery, follow: Option<Following>) -> Result<Self> {
+        let LogQuery { tail, since, until, stream, search, .. } = query;
+        let filter = Filter { since, until, stream, search };
+        let mut log = Self { files: files.into(), filter, tail, follow };
+        if log.filter.search.is_none() {
+            log.keep_tail().await?;
+        }
+        Ok(log)
+    }
+
+    async fn keep_tail(&mut self) -> Result<()> {
+        if let Some(count) = self.tail {
+            self.files = last_of(self.files.clone(), count.min(LONGEST_TAIL), &self.filter).await?;
+            self.tail = None;
+        }
+        Ok(())
+    }
+
+    /// How many lines were passed over since the last call, because they came faster than they were taken.
+    pub fn take_skipped(&mut self) -> u64 {
+        self.follow.as_mut().map_or(0, Following::take_skipped)
     }
 
     /// The next lines, at least one; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<LogLine>>> {
+        self.keep_tail().await?;
         while let Some(file) = self.files.front_mut() {
-            let lines = if file.is_done() { Vec::new() } else { file.read(self.filter).await? };
+            let lines = if file.is_done() { Vec::new() } else { file.read(&self.filter).await? };
             if file.is_done() {
                 self.hand_over()?;
             }
@@ -175,13 +218,7 @@ impl LogStreamer {
             }
         }
         let Some(following) = &mut self.follow else { return Ok(None) };
-        while let Some(mut lines) = following.next().await? {
-            lines.retain(|line| self.filter.passes(line.at, line.stream));
-            if !lines.is_empty() {
-                return Ok(Some(lines));
-            }
-        }
-        Ok(None)
+        following.next(&self.filter).await
     }
 
     /// A file whose process lives is followed from where reading it has ended.
@@ -194,7 +231,7 @@ impl LogStreamer {
 }
 
 /// The last lines over several files, and the files that are followed whether they have any of these or not.
-async fn last_of(files: Vec<Source>, count: usize, filter: Filter) -> Result<VecDeque<Source>> {
+async fn last_of(files: VecDeque<Source>, count: usize, filter: &Filter) -> Result<VecDeque<Source>> {
     let (mut kept, mut wanted) = (VecDeque::new(), count);
     for mut file in files.into_iter().rev() {
         if wanted > 0 || file.after == After::Following {

@@ -69,6 +69,9 @@ fn query(what: &LogsArgs) -> Vec<(&'static str, String)> {
         ("stream", what.stream.map(|stream| <&str>::from(stream).to_owned())),
         ("since", what.since.as_ref().map(instant)),
         ("until", what.until.as_ref().map(instant)),
+        ("grep", what.grep.clone()),
+        ("regex", what.regex.then(|| "true".to_owned())),
+        ("ignore_case", what.ignore_case.then(|| "true".to_owned())),
         ("follow", what.follow.then(|| "true".to_owned())),
     ];
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

@@ -9,14 +9,15 @@ use std::path::PathBuf;
 use futures_util::future::select_all;
 use mantyx_api_types::{LiveMessage, LogLine, LogSource};
 use mantyx_core::{AppId, Error, ExecutionId, ExecutionStatus, OperationId, OperationStatus, Result};
-use mantyx_logs::Follower;
+use mantyx_logs::{Follower, Position};
 use mantyx_registry::Registry;
 use mantyx_registry::tables::{executions, operations};
 use mantyx_settings::Layout;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::source::{Source, line, read_error};
+use super::Pace;
+use super::source::{Filter, Source, line, read_error};
 use crate::launch;
 
 /// What is waited for once the past has been read.
@@ -28,6 +29,9 @@ pub(super) struct Following {
     registry: Registry,
     layout: Layout,
     followed: Vec<Followed>,
+    pace: Pace,
+    /// Lines that were passed over and not told yet.
+    skipped: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,17 @@ pub(super) enum Scope {
     App,
     /// One execution or operation, until it is over.
     One(LogSource),
+}
+
+/// How many bytes one who wants the newest lines may be behind, and how many of them are left when it is more.
+const TOO_FAR_BEHIND: u64 = 4 * 1024 * 1024;
+const KEPT: u64 = 256 * 1024;
+
+/// What was read at once.
+struct Portion {
+    passing: Vec<LogLine>,
+    /// How many records it was before the filter.
+    read: usize,
 }
 
 /// A file that is followed.
@@ -64,19 +79,29 @@ impl Following {
         layout: Layout,
     ) -> Self {
         let seen = seen.into_iter().collect();
-        Self { scope, app, seen, news, registry, layout, followed: Vec::new() }
+        let (followed, pace, skipped) = (Vec::new(), Pace::Every, 0);
+        Self { scope, app, seen, news, registry, layout, followed, pace, skipped }
+    }
+
+    /// The same at another pace.
+    pub(super) fn at(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
+    pub(super) fn take_skipped(&mut self) -> u64 {
+        std::mem::take(&mut self.skipped)
     }
 
     /// Goes on with a file where reading it has ended.
     pub(super) fn take_over(&mut self, file: Source) -> Result<()> {
         let position = file.end();
-        self.follow(file.whose, file.path, position)
+        self.follow(file.whose, file.segment.log().to_owned(), position)
     }
 
-    /// Lines of any file that is followed; `None` once the one thing that is followed is over.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<LogLine>>> {
+    /// Lines of any file that is followed and that pass; `None` once the one thing that is followed is over.
+    pub(super) async fn next(&mut self, filter: &Filter) -> Result<Option<Vec<LogLine>>> {
         loop {
-            if let Some(lines) = self.rest().await? {
+            if let Some(lines) = self.rest(filter).await? {
                 return Ok(Some(lines));
             }
             if self.followed.is_empty() && self.scope != Scope::App {
@@ -84,7 +109,7 @@ impl Following {
             }
             tokio::select! {
                 ready = any_ready(&mut self.followed) => {
-                    let lines = self.read(ready?).await?;
+                    let lines = self.read(ready?, filter).await?.passing;
                     if !lines.is_empty() {
                         return Ok(Some(lines));
                     }
@@ -98,7 +123,7 @@ impl Following {
         }
     }
 
-    fn follow(&mut self, source: LogSource, path: PathBuf, position: u64) -> Result<()> {
+    fn follow(&mut self, source: LogSource, path: PathBuf, position: Position) -> Result<()> {
         if let Some(folder) = path.parent() {
             mantyx_platform::folders::create(folder, 0o700)?;
         }
@@ -107,20 +132,28 @@ impl Following {
         Ok(())
     }
 
-    async fn read(&mut self, index: usize) -> Result<Vec<LogLine>> {
+    async fn read(&mut self, index: usize, filter: &Filter) -> Result<Portion> {
+        let failed = |error| Error::io("follow a log", error);
         let Followed { source, follower, .. } = &mut self.followed[index];
-        let records = follower.read().await.map_err(|e| Error::io("follow a log", e))?;
-        Ok(records.into_iter().map(|record| line(*source, record)).collect())
+        if self.pace == Pace::Newest && follower.behind() > TOO_FAR_BEHIND {
+            self.skipped += follower.skip(KEPT).await.map_err(failed)?;
+        }
+        let records = follower.read().await.map_err(failed)?;
+        let read = records.len();
+        let passing = records.into_iter().filter(|record| filter.passes_record(record));
+        Ok(Portion { passing: passing.map(|record| line(*source, record)).collect(), read })
     }
 
     /// What is left of files that are over.
-    async fn rest(&mut self) -> Result<Option<Vec<LogLine>>> {
+    async fn rest(&mut self, filter: &Filter) -> Result<Option<Vec<LogLine>>> {
         while let Some(index) = self.followed.iter().position(|file| file.stage == Stage::Over) {
-            let lines = self.read(index).await?;
-            if !lines.is_empty() {
-                return Ok(Some(lines));
+            let portion = self.read(index, filter).await?;
+            if !portion.passing.is_empty() {
+                return Ok(Some(portion.passing));
             }
-            self.followed.remove(index);
+            if portion.read == 0 {
+                self.followed.remove(index);
+            }
         }
         Ok(None)
     }
@@ -199,7 +232,7 @@ impl Following {
     /// A new execution of the app is followed from its first line.
     fn begin(&mut self, id: ExecutionId) -> Result<()> {
         let path = launch::log_path(&self.layout, self.app, id);
-        self.follow(LogSource::Execution(id), path, 0)
+        self.follow(LogSource::Execution(id), path, Position::default())
     }
 
     fn settle(&mut self, id: ExecutionId, status: ExecutionStatus) {

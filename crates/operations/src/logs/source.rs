@@ -1,13 +1,15 @@
-//! Reading one log file through, in portions and off the async threads.
+//! Reading one segment of a log through, in portions and off the async threads.
 //!
-//! However large a file is and however little of it passes, no more than one portion is in memory, and no more than
-//! so many bytes are read before somebody can see that nobody waits for them any more.
+//! However large a segment is and however little of it passes, no more than one portion is in memory, and no more
+//! than so many bytes are read before somebody can see that nobody waits for them any more.
 
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 
 use mantyx_api_types::{LogLine, LogSource, LogStream};
 use mantyx_core::{Error, Result, Timestamp};
-use mantyx_logs::{Completeness, Record, Span, Stream};
+use mantyx_logs::{Completeness, Pattern, Position, Record, Segment, Span, Stream};
 
 /// How many lines are handed out at once.
 const LINES: usize = 2000;
@@ -17,11 +19,12 @@ const TEXT: usize = 1024 * 1024;
 const LOOKED_THROUGH: u64 = 16 * 1024 * 1024;
 
 /// Which lines pass.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Filter {
     pub(super) since: Option<Timestamp>,
     pub(super) until: Option<Timestamp>,
     pub(super) stream: Option<LogStream>,
+    pub(super) search: Option<Pattern>,
 }
 
 impl Filter {
@@ -30,35 +33,62 @@ impl Filter {
             && self.until.is_none_or(|until| at < until)
             && self.stream.is_none_or(|wanted| stream == wanted)
     }
+
+    /// The same of a whole record.
+    pub(super) fn passes_record(&self, record: &Record) -> bool {
+        self.passes(record.at, stream(record.stream))
+            && self.search.as_ref().is_none_or(|pattern| pattern.matches(&record.text))
+    }
+
+    /// Whether nothing of a segment can pass, by what is known without opening it.
+    fn rules_out(&self, segment: &Segment) -> bool {
+        (self.since.is_some() || self.until.is_some())
+            && segment.moments().is_some_and(|(first, last)| {
+                self.since.is_some_and(|since| last < since) || self.until.is_some_and(|until| first >= until)
+            })
+    }
 }
 
-/// What comes after the end of a file.
+/// What comes after the end of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum After {
-    /// Nothing: who wrote it has ended.
+    /// Nothing that is read as itself: it is finished, or who wrote it has ended.
     Nothing,
-    /// Its process lives: it is followed.
+    /// Its process lives and this is its last segment: it is followed.
     Following,
 }
 
-/// A log file that is read through.
+/// A segment that is read through.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     pub(super) whose: LogSource,
-    pub(super) path: PathBuf,
+    pub(super) segment: Segment,
     pub(super) after: After,
-    /// What is left to be read; not known before the file was first looked at.
+    /// What is left to be read; not known before the segment was first looked at.
     span: Option<Span>,
+    /// Open between two portions, so that a compressed one is unpacked once.
+    file: Option<Arc<File>>,
 }
 
 impl Source {
-    pub(super) fn new(whose: LogSource, path: PathBuf, after: After) -> Self {
-        Self { whose, path, after, span: None }
+    pub(super) fn new(whose: LogSource, segment: Segment, after: After) -> Self {
+        Self { whose, segment, after, span: None, file: None }
+    }
+
+    /// All segments of one log.
+    pub(super) fn all(whose: LogSource, log: &Path, numbers: Vec<u32>, after: After) -> Vec<Self> {
+        let last = numbers.last().copied().unwrap_or_default();
+        let numbers = if numbers.is_empty() { vec![0] } else { numbers };
+        let source = |number| {
+            let after = if number == last { after } else { After::Nothing };
+            Self::new(whose, Segment::new(log, number), after)
+        };
+        numbers.into_iter().map(source).collect()
     }
 
     /// Where following goes on.
-    pub(super) fn end(&self) -> u64 {
-        self.span.unwrap_or_default().end
+    pub(super) fn end(&self) -> Position {
+        Position { segment: self.segment.number(), offset: self.span.unwrap_or_default().end }
     }
 
     /// Whether all of it was read.
@@ -67,64 +97,75 @@ impl Source {
     }
 
     /// The next lines that pass; there may be none in this portion.
-    pub(super) async fn read(&mut self, filter: Filter) -> Result<Vec<LogLine>> {
-        let source = self.clone();
-        let (lines, span) = blocking(move || source.portion(filter)).await?;
-        self.span = Some(span);
+    pub(super) async fn read(&mut self, filter: &Filter) -> Result<Vec<LogLine>> {
+        let (mut source, filter) = (self.clone(), filter.clone());
+        let (lines, source) = blocking(move || Ok((source.portion(&filter)?, source))).await?;
+        *self = source;
         Ok(lines)
     }
 
     /// Leaves only the last lines that pass, and tells how many these are.
-    pub(super) async fn keep_last(&mut self, count: usize, filter: Filter) -> Result<usize> {
-        let source = self.clone();
-        let (span, found) = blocking(move || source.last(count, filter)).await?;
-        self.span = Some(span);
+    pub(super) async fn keep_last(&mut self, count: usize, filter: &Filter) -> Result<usize> {
+        let (mut source, filter) = (self.clone(), filter.clone());
+        let (found, source) = blocking(move || Ok((source.last(count, &filter)?, source))).await?;
+        *self = source;
+        // There may be very many of them, and it is their turn later.
+        self.file = None;
         Ok(found)
     }
 
-    fn portion(&self, filter: Filter) -> Result<(Vec<LogLine>, Span)> {
-        let Some(mut span) = self.span(filter)? else { return Ok((Vec::new(), Span::default())) };
-        let first = span.start;
-        let records = self.existing(mantyx_logs::records_in(&self.path, span))?;
-        span.start = span.end;
-        let Some(mut records) = records else { return Ok((Vec::new(), span)) };
+    fn portion(&mut self, filter: &Filter) -> Result<Vec<LogLine>> {
         let (mut lines, mut text) = (Vec::new(), 0);
+        let Some((file, mut span)) = self.open(filter)? else { return Ok(lines) };
+        let part = span.first(&file, LOOKED_THROUGH).map_err(|e| self.error(e))?;
+        let mut records = mantyx_logs::records_in(file, part, filter.search.clone());
+        span.start = part.end;
         while let Some(record) = records.next() {
-            let record = record.map_err(|e| read_error(&self.path, e))?;
+            let record = record.map_err(|e| self.error(e))?;
             if filter.passes(record.at, stream(record.stream)) {
                 text += record.text.len();
                 lines.push(line(self.whose, record));
             }
-            if lines.len() >= LINES || text >= TEXT || records.position() - first >= LOOKED_THROUGH {
+            if lines.len() >= LINES || text >= TEXT {
                 span.start = records.position();
                 break;
             }
         }
-        Ok((lines, span))
+        self.span = Some(span);
+        Ok(lines)
     }
 
-    fn last(&self, count: usize, filter: Filter) -> Result<(Span, usize)> {
-        let Some(span) = self.span(filter)? else { return Ok((Span::default(), 0)) };
+    fn last(&mut self, count: usize, filter: &Filter) -> Result<usize> {
+        let Some((file, span)) = self.open(filter)? else { return Ok(0) };
         let passes = |at, from| filter.passes(at, stream(from));
-        let found = self.existing(mantyx_logs::tail_span(&self.path, span, count, passes))?;
-        Ok(found.unwrap_or_default())
+        let found = mantyx_logs::tail_span(&file, span, count, filter.search.as_ref(), passes);
+        let (span, found) = found.map_err(|e| self.error(e))?;
+        self.span = Some(span);
+        Ok(found)
     }
 
-    /// What is left to be read; `None` when the file is not there.
-    fn span(&self, filter: Filter) -> Result<Option<Span>> {
-        match self.span {
-            Some(span) => Ok(Some(span)),
-            None => self.existing(mantyx_logs::span(&self.path, filter.since, filter.until)),
+    /// The segment and what is left to be read. One that is not there yet, or not any more, is an empty one.
+    fn open(&mut self, filter: &Filter) -> Result<Option<(Arc<File>, Span)>> {
+        if self.file.is_none() && !(self.span.is_none() && filter.rules_out(&self.segment)) {
+            self.file = match self.segment.open() {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                opened => Some(Arc::new(opened.map_err(|e| self.error(e))?)),
+            };
         }
+        let Some(file) = self.file.clone() else {
+            let end = self.span.unwrap_or_default().end;
+            self.span = Some(Span { start: end, end });
+            return Ok(None);
+        };
+        let span = match self.span {
+            Some(span) => span,
+            None => mantyx_logs::span(&file, filter.since, filter.until).map_err(|e| self.error(e))?,
+        };
+        Ok(Some((file, span)))
     }
 
-    /// A log that is not there yet, or not there any more, is an empty one.
-    fn existing<T>(&self, outcome: std::io::Result<T>) -> Result<Option<T>> {
-        match outcome {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(read_error(&self.path, error)),
-        }
+    fn error(&self, error: std::io::Error) -> Error {
+        read_error(&self.segment.plain(), error)
     }
 }
 
@@ -166,7 +207,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
     use tempfile::TempDir;
 
-    const ERRORS: Filter = Filter { since: None, until: None, stream: Some(LogStream::Stderr) };
+    const ERRORS: Filter = Filter { since: None, until: None, stream: Some(LogStream::Stderr), search: None };
 
     /// A log with a line each second, of which few are errors.
     fn log(lines: u64, size: usize) -> (TempDir, Source) {
@@ -180,13 +221,13 @@ mod tests {
         }
         writer.close().unwrap();
         let whose = LogSource::Execution(ExecutionId::generate());
-        (folder, Source::new(whose, path, After::Nothing))
+        (folder, Source::new(whose, Segment::new(path, 0), After::Nothing))
     }
 
     async fn portions(mut source: Source, filter: Filter) -> Vec<Vec<u64>> {
         let mut portions = Vec::new();
         while !source.is_done() {
-            let lines = source.read(filter).await.unwrap();
+            let lines = source.read(&filter).await.unwrap();
             portions.push(lines.iter().map(|line| line.text.parse().unwrap()).collect());
         }
         portions
@@ -223,18 +264,18 @@ mod tests {
     #[tokio::test]
     async fn the_last_lines_are_counted_as_they_pass() {
         let (_folder, mut source) = log(5000, 1);
-        assert_eq!(source.keep_last(2, ERRORS).await.unwrap(), 2);
+        assert_eq!(source.keep_last(2, &ERRORS).await.unwrap(), 2);
         assert_eq!(portions(source, ERRORS).await.concat(), [3007, 4007]);
         let (_folder, mut source) = log(5000, 1);
         let filter = Filter { since: at(1000), until: at(3000), ..ERRORS };
-        assert_eq!(source.keep_last(9, filter).await.unwrap(), 2);
+        assert_eq!(source.keep_last(9, &filter).await.unwrap(), 2);
         assert_eq!(portions(source, filter).await.concat(), [1007, 2007]);
     }
 
     #[tokio::test]
     async fn a_span_of_time_is_all_that_is_read() {
         let (_folder, source) = log(5000, 1);
-        let filter = Filter { since: at(10), until: at(13), stream: None };
+        let filter = Filter { since: at(10), until: at(13), ..Filter::default() };
         assert_eq!(portions(source, filter).await, [[10, 11, 12]]);
     }
 
@@ -243,6 +284,6 @@ mod tests {
         let (folder, source) = log(1, 1);
         drop(folder);
         assert!(portions(source.clone(), ERRORS).await.concat().is_empty());
-        assert_eq!(source.clone().keep_last(5, ERRORS).await.unwrap(), 0);
+        assert_eq!(source.clone().keep_last(5, &ERRORS).await.unwrap(), 0);
     }
 }

@@ -3,11 +3,13 @@
 use super::*;
 use chrono::Utc;
 use mantyx_core::{Actor, AppName, InstanceId, Trigger};
-use mantyx_logs::{LogWriter, Stream};
+use mantyx_logs::{Case, LogWriter, Pattern, Stream, Syntax};
 use mantyx_registry::tables::executions::{Claim, Execution, Finish};
-use mantyx_registry::{Change, Store, Word};
+use mantyx_registry::{Change, Json, Store, Word};
 use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
+
+const EVERYTHING: Filter = Filter { since: None, until: None, stream: None, search: None };
 
 /// A database and a folder for logs, with executions as the daemon would have them.
 struct World {
@@ -49,8 +51,17 @@ impl World {
     async fn end(&self, id: ExecutionId) {
         let status = Word(ExecutionStatus::Success);
         let finished_at = Some(Utc::now());
-        let finish =
-            Finish { status, exit: None, cause: None, finished_at, cpu_seconds: None, peak_memory: None };
+        let finish = Finish {
+            status,
+            exit: None,
+            ending: None,
+            cause: None,
+            last_lines: Json(Vec::new()),
+            finished_at,
+            cpu_seconds: None,
+            peak_memory: None,
+            dropped_lines: 0,
+        };
         self.change(move |change| {
             executions::finish(change, id, &finish)?;
             change.touch_execution(id);
@@ -91,11 +102,14 @@ fn row(app: AppId, name: &str) -> Execution {
         finished_at: None,
         cpu_seconds: None,
         peak_memory: None,
+        ending: None,
+        last_lines: Json(Vec::new()),
+        dropped_lines: 0,
     }
 }
 
 async fn texts(following: &mut Following) -> Vec<String> {
-    let next = tokio::time::timeout(Duration::from_secs(20), following.next());
+    let next = tokio::time::timeout(Duration::from_secs(20), following.next(&EVERYTHING));
     let lines = next.await.unwrap().unwrap().unwrap_or_default();
     lines.into_iter().map(|line| line.text).collect()
 }
@@ -159,7 +173,7 @@ async fn the_one_execution_ends_it_also_when_its_end_was_missed() {
     world.end(id).await;
     world.chatter();
     assert_eq!(texts(&mut following).await, ["last words"]);
-    let end = tokio::time::timeout(Duration::from_secs(20), following.next()).await;
+    let end = tokio::time::timeout(Duration::from_secs(20), following.next(&EVERYTHING)).await;
     assert!(end.unwrap().unwrap().is_none());
 }
 
@@ -177,6 +191,44 @@ async fn a_busy_file_does_not_silence_another() {
         world.say(busy, &"x".repeat(400_000));
     }
     assert!(before < 10, "{before} batches of the busy one came first");
+}
+
+#[tokio::test]
+async fn who_wants_the_newest_is_told_what_was_passed_over_and_nobody_else_misses_a_line() {
+    let world = World::new();
+    let (mut newest, mut every) = (world.follow(Scope::App).at(Pace::Newest), world.follow(Scope::App));
+    let id = world.begin(world.app, "wiki").await;
+    let lines: Vec<String> = (0..60_000).map(|n| format!("{n:0100}")).collect();
+    world.say(id, &lines.join("\n"));
+    let mut seen = texts(&mut newest).await;
+    let skipped = usize::try_from(newest.take_skipped()).unwrap();
+    while skipped + seen.len() < lines.len() {
+        seen.extend(texts(&mut newest).await);
+    }
+    assert!(skipped > 50_000, "{skipped}");
+    assert_eq!(seen, lines[skipped..]);
+    assert_eq!(newest.take_skipped(), 0);
+    let mut seen = Vec::new();
+    while seen.len() < lines.len() {
+        seen.extend(texts(&mut every).await);
+    }
+    assert_eq!((seen, every.take_skipped()), (lines, 0));
+}
+
+#[tokio::test]
+async fn only_what_matches_comes_and_the_end_is_not_missed() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App);
+    let search = Some(Pattern::new("wanted", Syntax::Literal, Case::Sensitive).unwrap());
+    let filter = Filter { search, ..EVERYTHING };
+    let id = world.begin(world.app, "wiki").await;
+    // More than one batch without a match before the last line.
+    world.say(id, &"no\n".repeat(20_000));
+    world.say(id, "wanted");
+    world.end(id).await;
+    let lines = tokio::time::timeout(Duration::from_secs(20), following.next(&filter)).await;
+    let texts: Vec<_> = lines.unwrap().unwrap().unwrap().into_iter().map(|line| line.text).collect();
+    assert_eq!(texts, ["wanted"]);
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! Compressing old segments beside the writing, in a thread that anybody else goes before.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
+
+use crate::segment::Segment;
+
+/// The niceness of one who can wait (sched(7)). On Linux it is that of the thread alone.
+const LAST: i32 = 19;
+/// As much as compressing needs, and plenty to spare: what is not touched costs nothing.
+const STACK: usize = 1024 * 1024;
+
+/// At most one thread.
+#[derive(Default)]
+pub(crate) struct Compressor {
+    running: Option<(Arc<AtomicBool>, JoinHandle<()>)>,
+}
+
+impl Compressor {
+    pub(crate) fn is_busy(&self) -> bool {
+        self.running.as_ref().is_some_and(|(_, thread)| !thread.is_finished())
+    }
+
+    /// Compresses these one after the other. One that cannot be, on a full disk for example, stays as it is.
+    pub(crate) fn start(&mut self, segments: Vec<Segment>) {
+        let wanted = Arc::new(AtomicBool::new(true));
+        let go_on = Arc::clone(&wanted);
+        let work = move || {
+            // A thread that could not step back still does its work.
+            let _ = rustix::process::setpriority_process(None, LAST);
+            for segment in segments.into_iter().take_while(|_| go_on.load(Relaxed)) {
+                let _ = segment.compress(|| go_on.load(Relaxed));
+            }
+        };
+        let thread = thread::Builder::new().name("compress".into()).stack_size(STACK).spawn(work);
+        self.running = thread.ok().map(|thread| (wanted, thread));
+    }
+
+    /// Lets it end soon. What is half done is taken back.
+    pub(crate) fn stop(&mut self) {
+        if let Some((wanted, _)) = &self.running {
+            wanted.store(false, Relaxed);
+        }
+    }
+}
+
+impl Drop for Compressor {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

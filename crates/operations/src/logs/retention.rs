@@ -1,0 +1,153 @@
+//! What becomes of old logs: compressed, and removed when they are too old or all of them are too much.
+//!
+//! [`plan`] decides, purely; the sweep looks, and does what it says, when the daemon starts and every hour. A log
+//! that is written to never loses its active segment, whatever the limits are.
+
+mod sweep;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use mantyx_logs::Segment;
+
+/// A log whose last segment was written to so short a time ago counts as live: its execution may have begun after
+/// it was asked which ones live.
+const FRESH: Duration = Duration::from_secs(60);
+/// Segments of logs that are over are compressed when they are so old and so large.
+const COMPRESSED_AFTER: Duration = Duration::from_secs(3600);
+const COMPRESSED_FROM: u64 = 64 * 1024;
+
+/// How long logs are kept, and how much of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Segments that were last written to longer ago go.
+    pub(super) retention: Duration,
+    /// The most bytes of all logs together.
+    pub(super) total_size: u64,
+}
+
+/// Whether a log is still written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// Its execution or operation is alive.
+    Alive,
+    /// Nobody writes to it any more.
+    Gone,
+}
+
+/// A log as it lies on the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LogOnDisk {
+    /// The path of its first segment.
+    pub(super) path: PathBuf,
+    pub(super) writer: Writer,
+    /// In order, at least one.
+    pub(super) segments: Vec<SegmentOnDisk>,
+}
+
+/// A segment as it lies on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentOnDisk {
+    pub(super) number: u32,
+    pub(super) size: u64,
+    /// When it was last written to.
+    pub(super) modified: SystemTime,
+    pub(super) form: Form,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Plain,
+    Compressed,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The whole log goes.
+    Remove(PathBuf, Vec<u32>),
+    /// Its oldest segments go, from one through another.
+    RemoveOldest(PathBuf, u32, u32),
+    /// A segment stays, smaller.
+    Compress(Segment),
+}
+
+/// What is to be done with these logs now.
+pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Vec<Step> {
+    let mut cuts: Vec<Cut> = logs.iter().map(|log| Cut::by_age(log, now, limits.retention)).collect();
+    let mut size: u64 = logs.iter().zip(&cuts).map(|(log, cut)| cut.kept(log)).sum();
+    for (_, log, index) in oldest_first(logs) {
+        if size <= limits.total_size {
+            break;
+        }
+        let next = Cut(index + 1);
+        if next.0 > cuts[log].0 && next.0 <= removable(&logs[log], now) {
+            size -= cuts[log].kept(&logs[log]) - next.kept(&logs[log]);
+            cuts[log] = next;
+        }
+    }
+    logs.iter().zip(cuts).flat_map(|(log, cut)| steps(log, cut, now)).collect()
+}
+
+/// All segments of all logs by age, each as its age, the index of its log and its own.
+fn oldest_first(logs: &[LogOnDisk]) -> Vec<(SystemTime, usize, usize)> {
+    let all = logs.iter().enumerate().flat_map(|(log, on_disk)| {
+        on_disk.segments.iter().enumerate().map(move |(index, segment)| (segment.modified, log, index))
+    });
+    let mut all: Vec<_> = all.collect();
+    all.sort_unstable();
+    all
+}
+
+/// How many of a log's segments go, counted from the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut(usize);
+
+impl Cut {
+    /// All up to the last one that is too old: what is before it in the log is older, whatever its file says.
+    fn by_age(log: &LogOnDisk, now: SystemTime, retention: Duration) -> Self {
+        let old = log.segments.iter().rposition(|segment| age(segment, now) > retention);
+        Self(old.map_or(0, |index| index + 1).min(removable(log, now)))
+    }
+
+    fn kept(self, log: &LogOnDisk) -> u64 {
+        log.segments[self.0..].iter().map(|segment| segment.size).sum()
+    }
+}
+
+/// How many of a log's segments may go.
+fn removable(log: &LogOnDisk, now: SystemTime) -> usize {
+    let fresh = log.segments.last().is_some_and(|segment| age(segment, now) < FRESH);
+    let active = usize::from(fresh || log.writer == Writer::Alive);
+    log.segments.len() - active.min(log.segments.len())
+}
+
+/// A file from the future is new.
+fn age(segment: &SegmentOnDisk, now: SystemTime) -> Duration {
+    now.duration_since(segment.modified).unwrap_or_default()
+}
+
+fn steps(log: &LogOnDisk, cut: Cut, now: SystemTime) -> Vec<Step> {
+    let (gone, kept) = log.segments.split_at(cut.0);
+    if kept.is_empty() {
+        return vec![Step::Remove(log.path.clone(), gone.iter().map(|segment| segment.number).collect())];
+    }
+    let removal = match gone {
+        [first, .., last] => Some((first.number, last.number)),
+        // A first segment alone may be the remark of an earlier removal, which is no reason for another one.
+        [only] if only.number > 0 || kept[0].number == 1 => Some((only.number, only.number)),
+        _ => None,
+    };
+    let removal = removal.map(|(from, through)| Step::RemoveOldest(log.path.clone(), from, through));
+    let compressed =
+        kept.iter().filter(|segment| log.writer == Writer::Gone && is_compressible(segment, now));
+    let compressed = compressed.map(|segment| Step::Compress(Segment::new(log.path.clone(), segment.number)));
+    removal.into_iter().chain(compressed).collect()
+}
+
+fn is_compressible(segment: &SegmentOnDisk, now: SystemTime) -> bool {
+    segment.form == Form::Plain && segment.size >= COMPRESSED_FROM && age(segment, now) >= COMPRESSED_AFTER
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! The plan over any logs, and one sweep over real ones.
+
+use super::*;
+use mantyx_registry::{Registry, Store};
+use mantyx_settings::Layout;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn any_log() -> impl Strategy<Value = LogOnDisk> {
+    let segment = (0u64..3_000_000, 0u64..200_000, any::<bool>());
+    (any::<bool>(), 0u32..5, prop::collection::vec(segment, 1..6)).prop_map(|(alive, gap, mut sizes)| {
+        sizes.sort_by_key(|(age, ..)| std::cmp::Reverse(*age));
+        let segment = |(n, (age, size, plain)): (usize, (u64, u64, bool))| SegmentOnDisk {
+            // Behind the first one there may be a gap.
+            number: u32::try_from(n).unwrap() + if n > 0 { gap } else { 0 },
+            size,
+            modified: now() - Duration::from_secs(age),
+            form: if plain { Form::Plain } else { Form::Compressed },
+        };
+        let segments = sizes.into_iter().enumerate().map(segment).collect();
+        let writer = if alive { Writer::Alive } else { Writer::Gone };
+        LogOnDisk { path: PathBuf::new(), writer, segments }
+    })
+}
+
+fn any_logs() -> impl Strategy<Value = Vec<LogOnDisk>> {
+    prop::collection::vec(any_log(), 0..8).prop_map(|mut logs| {
+        for (n, log) in logs.iter_mut().enumerate() {
+            log.path = format!("{n}.log").into();
+        }
+        logs
+    })
+}
+
+/// The numbers that each log has left.
+fn left(logs: &[LogOnDisk], steps: &[Step]) -> BTreeMap<PathBuf, Vec<SegmentOnDisk>> {
+    let mut left: BTreeMap<_, _> = logs.iter().map(|log| (log.path.clone(), log.segments.clone())).collect();
+    for step in steps {
+        match step {
+            Step::Remove(path, numbers) => {
+                left.get_mut(path).unwrap().retain(|segment| !numbers.contains(&segment.number));
+            }
+            Step::RemoveOldest(path, from, through) => {
+                left.get_mut(path).unwrap().retain(|segment| !(*from..=*through).contains(&segment.number));
+            }
+            Step::Compress(_) => {}
+        }
+    }
+    left
+}
+
+proptest! {
+    #[test]
+    fn the_limits_hold_and_no_active_segment_goes(
+        logs in any_logs(), days in 1u32..40, total_size in 0u64..1_000_000,
+    ) {
+        let limits = Limits { retention: DAY * days, total_size };
+        let steps = plan(&logs, now(), limits);
+        let left = left(&logs, &steps);
+        let mut size = 0;
+        let mut could_go = 0;
+        for log in &logs {
+            let kept = &left[&log.path];
+            let active = log.segments.last().unwrap();
+            if log.writer == Writer::Alive || age(active, now()) < FRESH {
+                prop_assert_eq!(kept.last(), Some(active));
+            }
+            let may_go = removable(log, now());
+            for segment in kept {
+                let removable = log.segments[..may_go].contains(segment);
+                // What a remark takes the place of is no more than a remark itself.
+                let remark = segment.number == 0 && kept.get(1).is_some_and(|next| next.number > 1);
+                prop_assert!(!removable || remark || age(segment, now()) <= limits.retention);
+                size += if remark { 0 } else { segment.size };
+                could_go += u64::from(removable && !remark);
+            }
+        }
+        prop_assert!(size <= total_size || could_go == 0, "{} bytes of {} are left", size, total_size);
+    }
+
+    #[test]
+    fn nothing_goes_without_need(logs in any_logs()) {
+        let limits = Limits { retention: DAY * 365, total_size: u64::MAX };
+        let steps = plan(&logs, now(), limits);
+        prop_assert_eq!(left(&logs, &steps), left(&logs, &[]));
+    }
+
+    #[test]
+    fn what_goes_for_room_is_the_oldest(logs in any_logs(), total_size in 0u64..1_000_000) {
+        let limits = Limits { retention: DAY * 365, total_size };
+        let left = left(&logs, &plan(&logs, now(), limits));
+        let gone = logs.iter().flat_map(|log| log.segments.iter().filter(|segment| !left[&log.path].contains(segment)));
+        let newest_gone = gone.map(|segment| segment.modified).max();
+        let kept = logs.iter().flat_map(|log| {
+            let may_go = log.segments[..removable(log, now())].to_vec();
+            left[&log.path].iter().filter(move |segment| segment.number > 0 && may_go.contains(segment)).copied()
+        });
+        let oldest_kept = kept.map(|segment| segment.modified).min();
+        if let (Some(gone), Some(kept)) = (newest_gone, oldest_kept) {
+            prop_assert!(gone <= kept);
+        }
+    }
+}
+
+#[test]
+fn old_large_segments_of_logs_that_are_over_are_compressed() {
+    let segment = |number, hours: u64, size| SegmentOnDisk {
+        number,
+        size,
+        modified: now() - Duration::from_secs(hours * 3600),
+        form: Form::Plain,
+    };
+    let segments = vec![segment(0, 9, 1 << 20), segment(1, 8, 100), segment(2, 0, 1 << 20)];
+    let log = LogOnDisk { path: "a.log".into(), writer: Writer::Gone, segments };
+    let limits = Limits { retention: DAY, total_size: u64::MAX };
+    let expected = vec![Step::Compress(Segment::new("a.log", 0))];
+    assert_eq!(plan(std::slice::from_ref(&log), now(), limits), expected);
+    let alive = LogOnDisk { writer: Writer::Alive, ..log };
+    assert_eq!(plan(&[alive], now(), limits), []);
+}
+
+#[tokio::test]
+async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = Layout::new(root.path());
+    let registry = Registry::new(Store::open(&root.path().join("mantyx.db")).unwrap());
+    let folder = layout.all_logs().join("app");
+    std::fs::create_dir_all(&folder).unwrap();
+    let long_ago = SystemTime::now() - DAY * 3;
+    for (name, modified) in [
+        ("old.log", long_ago),
+        ("old.1.log.gz", long_ago),
+        ("new.log", long_ago),
+        ("new.1.log", SystemTime::now()),
+        ("large.log", SystemTime::now() - DAY),
+    ] {
+        let file = std::fs::File::create(folder.join(name)).unwrap();
+        file.set_len(if name == "large.log" { 100 * 1024 } else { 10 }).unwrap();
+        file.set_modified(modified).unwrap();
+    }
+    let limits = Limits { retention: DAY * 2, total_size: u64::MAX };
+    sweep::sweep(&registry, &layout, limits).await.unwrap();
+    let mut left: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["large.log.gz", "new.1.log", "new.log"]);
+    let remark = std::fs::read_to_string(folder.join("new.log")).unwrap();
+    assert!(remark.contains("[mantyx] 10 bytes of older lines were removed"), "{remark}");
+    // Once more, and nothing is left to do.
+    sweep::sweep(&registry, &layout, limits).await.unwrap();
+    assert_eq!(std::fs::read_to_string(folder.join("new.log")).unwrap(), remark);
+    let none = Limits { total_size: 0, ..limits };
+    sweep::sweep(&registry, &layout, none).await.unwrap();
+    assert!(!folder.join("large.log.gz").exists() && folder.join("new.1.log").exists());
+}
