@@ -32,6 +32,10 @@ pub(crate) enum ClientCommand {
     Ls(ListArgs),
     /// Show an app
     Status(AppArgs),
+    /// Show what is set about an app
+    Config(AppArgs),
+    /// Change what is set about an app
+    Set(SetArgs),
     /// Print or follow the log of an app
     Logs(LogsArgs),
     /// Build the environment of an app
@@ -70,6 +74,16 @@ pub(crate) enum ClientCommand {
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: Shell,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SetArgs {
+    /// The app's name
+    pub(crate) app: AppName,
+    /// A field and its value, such as `limits.memory=256MiB` or `env.CITY=Berlin`; without a value the field has its
+    /// default again
+    #[arg(required = true, value_name = "FIELD=VALUE")]
+    pub(crate) assignments: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -164,6 +178,15 @@ pub(crate) struct LogsArgs {
     /// Only lines before this instant (RFC 3339)
     #[arg(long, value_name = "INSTANT")]
     pub(crate) until: Option<DateTime<Utc>>,
+    /// Only lines that contain this text
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
+    /// Take the text of --grep as a regular expression
+    #[arg(long, requires = "grep")]
+    pub(crate) regex: bool,
+    /// Let --grep find small and capital letters alike
+    #[arg(short, long, requires = "grep")]
+    pub(crate) ignore_case: bool,
     /// Print the time before each line
     #[arg(short, long)]
     pub(crate) timestamps: bool,

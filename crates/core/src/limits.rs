@@ -12,7 +12,8 @@ const LEAST_MEMORY: u64 = 16 << 20;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Bytes of memory, of everything that the app started together.
+    /// Bytes of memory, of everything that the app started together. A text such as `256 MiB` is read as well.
+    #[serde(deserialize_with = "bytes_or_text")]
     pub memory: Option<u64>,
     /// Processors, such as 0.5 or 2.
     pub cpu: Option<Cores>,
@@ -114,6 +115,39 @@ impl Limits {
     }
 }
 
+/// A number of bytes, or a text with a unit.
+fn bytes_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "give a number of bytes, or a text such as `256 MiB`")]
+    enum Size {
+        Bytes(u64),
+        Text(String),
+    }
+    Ok(match Option::<Size>::deserialize(deserializer)? {
+        None => None,
+        Some(Size::Bytes(bytes)) => Some(bytes),
+        Some(Size::Text(text)) => Some(bytes(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!("`{text}` is no size: write a number and KiB, MiB, GiB or TiB"))
+        })?),
+    })
+}
+
+/// `256 MiB`, `256MiB`, `256M`: powers of 1024, as memory is counted.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kib" => 10,
+        "m" | "mib" => 20,
+        "g" | "gib" => 30,
+        "t" | "tib" => 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
 /// By what means the kernel holds an app to its limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -189,6 +223,18 @@ mod tests {
             let text = serde_json::to_string(&cores).unwrap();
             prop_assert_eq!(serde_json::from_str::<Cores>(&text).unwrap(), cores);
         }
+    }
+
+    #[test]
+    fn memory_is_said_in_bytes_or_with_a_unit() {
+        let memory = |text: &str| serde_json::from_str::<Limits>(&format!("{{\"memory\":{text}}}"));
+        assert_eq!(memory("268435456").unwrap(), memory("\"256 MiB\"").unwrap());
+        assert_eq!(memory("\"1g\"").unwrap().memory, Some(1 << 30));
+        assert_eq!(memory("null").unwrap().memory, None);
+        for wrong in ["\"much\"", "\"1.5 GiB\"", "-1", "\"99999999999 TiB\""] {
+            assert!(memory(wrong).is_err(), "{wrong}");
+        }
+        assert!(memory("\"2 XiB\"").unwrap_err().to_string().contains("2 XiB"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod apps;
+mod configure;
 mod deploy;
 mod logs;
 mod operation;
@@ -39,6 +40,8 @@ pub(crate) async fn run(invocation: Invocation, program: Command) -> Result<()> 
         ClientCommand::Deploy(what) => deploy::deploy(*what, session).await,
         ClientCommand::Ls(what) => apps::list(what, session).await,
         ClientCommand::Status(what) => apps::status(what, session).await,
+        ClientCommand::Config(what) => configure::show(what, session).await,
+        ClientCommand::Set(what) => configure::set(what, session).await,
         ClientCommand::Logs(what) => logs::logs(what, session).await,
         ClientCommand::Install(what) => apps::install(what, session).await,
         ClientCommand::Enable(what) => apps::event("enable", what, session).await,

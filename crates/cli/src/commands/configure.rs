@@ -1,0 +1,124 @@
+//! What is set about an app: shown, and changed by assignments such as `limits.memory=256MiB`.
+
+use mantyx_api_types::{AppPatch, ConfigurationView};
+use mantyx_core::{Code, Error};
+use serde_json::{Map, Value};
+
+use super::Session;
+use crate::arguments::{AppArgs, SetArgs};
+use crate::failure::{Failure, Result};
+use crate::output;
+
+pub(super) async fn show(what: AppArgs, session: Session) -> Result<()> {
+    let view: ConfigurationView =
+        session.client.get(&format!("/api/apps/{}/configuration", what.app), &[]).await?;
+    session.output.show(&view, said)
+}
+
+pub(super) async fn set(what: SetArgs, session: Session) -> Result<()> {
+    let mut configuration = Map::new();
+    for assignment in &what.assignments {
+        assign(&mut configuration, assignment).map_err(Failure::Usage)?;
+    }
+    let patch = AppPatch { configuration, ..AppPatch::default() };
+    let view: ConfigurationView = session.client.patch(&format!("/api/apps/{}", what.app), &patch).await?;
+    session.output.show(&view, |view| {
+        let rest = if view.restart_needed { "; restart the app to let all of it take effect" } else { "" };
+        format!("`{}` is at revision {}{rest}", what.app, view.revision)
+    })
+}
+
+/// Puts one assignment into a merge patch. A value is JSON where it reads as such, else a text; nothing behind the
+/// sign removes the field, which then has its default again.
+fn assign(patch: &mut Map<String, Value>, assignment: &str) -> Result<(), Error> {
+    let (field, text) = assignment.split_once('=').ok_or_else(|| {
+        Error::new(Code::Invalid, format!("`{assignment}` is no assignment"))
+            .hint("Write the field, `=` and the value, such as `limits.memory=256MiB`")
+    })?;
+    let value = match text {
+        "" => Value::Null,
+        text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+    };
+    let mut place = patch;
+    let mut names = field.split('.').peekable();
+    while let Some(name) = names.next() {
+        if names.peek().is_none() {
+            place.insert(name.to_owned(), value);
+            break;
+        }
+        let inner = place.entry(name).or_insert_with(|| Value::Object(Map::new()));
+        place = inner.as_object_mut().ok_or_else(|| {
+            Error::new(Code::Invalid, format!("`{field}` is set twice, once as a whole and once in part"))
+        })?;
+    }
+    Ok(())
+}
+
+fn said(view: &ConfigurationView) -> String {
+    let configuration = serde_json::to_value(&view.configuration).unwrap_or_default();
+    let mut lines = Vec::new();
+    flatten("", &configuration, &mut lines);
+    let facts = lines.iter().map(|(name, value)| (name.as_str(), Some(value.clone()))).collect();
+    output::facts(facts)
+}
+
+/// Every field under its dotted name, as it can be set again.
+fn flatten(name: &str, value: &Value, lines: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                flatten(&name, value, lines);
+            }
+        }
+        Value::Null => {}
+        Value::String(text) => lines.push((name.to_owned(), text.clone())),
+        other => lines.push((name.to_owned(), other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn patch(assignments: &[&str]) -> Result<Value, Error> {
+        let mut patch = Map::new();
+        assignments.iter().try_for_each(|assignment| assign(&mut patch, assignment))?;
+        Ok(Value::Object(patch))
+    }
+
+    #[test]
+    fn assignments_are_a_merge_patch() {
+        let assignments = [
+            "limits.memory=256MiB",
+            "limits.cpu=1.5",
+            "env.CITY=Berlin = hot",
+            "retry=false",
+            "health.probe={\"kind\":\"tcp\"}",
+            "watchdog=",
+        ];
+        let expected = json!({
+            "limits": {"memory": "256MiB", "cpu": 1.5},
+            "env": {"CITY": "Berlin = hot"},
+            "retry": false,
+            "health": {"probe": {"kind": "tcp"}},
+            "watchdog": null,
+        });
+        assert_eq!(patch(&assignments).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_assigned_is_said() {
+        assert!(patch(&["limits.memory"]).unwrap_err().detail().contains("`limits.memory`"));
+        assert!(patch(&["limits=1", "limits.memory=2"]).unwrap_err().detail().contains("twice"));
+    }
+
+    #[test]
+    fn fields_are_shown_by_the_names_that_set_them() {
+        let mut lines = Vec::new();
+        flatten("", &json!({"retry": true, "limits": {"cpu": null, "nice": 5}, "user": "me"}), &mut lines);
+        let lines: Vec<String> = lines.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(lines, ["limits.nice=5", "retry=true", "user=me"]);
+    }
+}
