@@ -49,70 +49,83 @@ pub(crate) struct ExecContext {
 
 /// Looks at an app, as often as it is asked to.
 pub(crate) struct Prober {
-    plan: ProbePlan,
+    /// What is looked at, or why nothing can be.
+    subject: Result<Subject, String>,
+    exec: ExecContext,
+    timeout: Duration,
 }
 
-/// The sentence that says why a look failed.
+/// What a look was, or the sentence that says why it failed.
 type Seen = Result<(), String>;
+
+/// What is looked at, with everything known that can be known before.
+enum Subject {
+    Nothing,
+    Request(Box<http::Target>, http::Expected),
+    Port(u16),
+    Line(String),
+}
 
 impl Prober {
     pub(crate) fn new(plan: ProbePlan) -> Self {
-        Self { plan }
+        Self { subject: Subject::of(plan.probe, plan.web_port), exec: plan.exec, timeout: plan.timeout }
     }
 
     /// Looks once. Without a probe nothing is looked at, and an app that is alive is well.
     ///
     /// Dropping the future ends the look with everything that it started.
     pub(crate) async fn look(&self) -> Observation {
-        let limit = self.plan.timeout;
-        let seen = match timeout(limit, self.try_look()).await {
-            Ok(seen) => seen,
-            Err(_) => Err(self.too_long(limit)),
+        let seen = match &self.subject {
+            Ok(subject) => {
+                // Whoever waits for looks holds this future all the time; its five kilobytes only while it looks.
+                let seen = timeout(self.timeout, Box::pin(self.see(subject))).await;
+                seen.unwrap_or_else(|_| Err(subject.too_long(self.timeout)))
+            }
+            Err(reason) => Err(reason.clone()),
         };
         seen.map_or_else(Observation::Ill, |()| Observation::Well)
     }
 
-    async fn try_look(&self) -> Seen {
-        match &self.plan.probe {
-            Probe::None => Ok(()),
+    async fn see(&self, subject: &Subject) -> Seen {
+        match subject {
+            Subject::Nothing => Ok(()),
+            Subject::Request(target, expected) => http::get(target, expected).await,
+            Subject::Port(port) => connect(*port).await,
+            Subject::Line(line) => exec::run(line, &self.exec).await,
+        }
+    }
+}
+
+impl Subject {
+    fn of(probe: Probe, web_port: Option<u16>) -> Result<Self, String> {
+        match probe {
+            Probe::None => Ok(Self::Nothing),
             Probe::Http { url, status, body } => {
-                let target = http::Target::parse(url, self.plan.web_port)?;
-                http::get(&target, &http::Expected { status: *status, body: body.as_deref() }).await
+                let target = Box::new(http::Target::parse(&url, web_port)?);
+                Ok(Self::Request(target, http::Expected { status, body }))
             }
-            Probe::Tcp { port } => connect(port.or(self.plan.web_port)).await,
-            Probe::Exec { command } => exec::run(command, &self.plan.exec).await,
+            Probe::Tcp { port } => {
+                let port = port.or(web_port).ok_or("The check names no port, and the app has no web port")?;
+                Ok(Self::Port(port))
+            }
+            Probe::Exec { command } => Ok(Self::Line(command)),
         }
     }
 
     fn too_long(&self, limit: Duration) -> String {
         let seconds = limit.as_secs_f64();
-        match &self.plan.probe {
-            Probe::Http { url, .. } => match http::Target::parse(url, self.plan.web_port) {
-                Ok(target) => format!("GET {target}: no answer within {seconds} s"),
-                Err(reason) => reason,
-            },
-            Probe::Exec { command } => format!("`{}` did not end within {seconds} s", short(command)),
-            Probe::Tcp { .. } | Probe::None => match self.tcp_port() {
-                Some(port) => format!("Port {port} accepts no connection within {seconds} s"),
-                None => format!("No answer within {seconds} s"),
-            },
-        }
-    }
-
-    fn tcp_port(&self) -> Option<u16> {
-        match &self.plan.probe {
-            Probe::Tcp { port } => port.or(self.plan.web_port),
-            _ => None,
+        match self {
+            Self::Nothing => format!("No answer within {seconds} s"),
+            Self::Request(target, _) => format!("GET {target}: no answer within {seconds} s"),
+            Self::Port(port) => format!("Port {port} accepts no connection within {seconds} s"),
+            Self::Line(line) => format!("`{}` did not end within {seconds} s", short(line)),
         }
     }
 }
 
-async fn connect(port: Option<u16>) -> Seen {
-    let port = port.ok_or("The check names no port, and the app has no web port")?;
-    match ports::connect(&ports::loopback(port)).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(unreachable(port, &error)),
-    }
+async fn connect(port: u16) -> Seen {
+    let made = ports::connect(&ports::loopback(port)).await;
+    made.map(drop).map_err(|error| unreachable(port, &error))
 }
 
 /// Why a port of this machine cannot be reached.

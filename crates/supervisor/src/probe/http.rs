@@ -33,11 +33,11 @@ enum Place {
 }
 
 /// What an answer has to be.
-pub(super) struct Expected<'a> {
+pub(super) struct Expected {
     /// The status; any from 200 to 399 when not given.
     pub(super) status: Option<u16>,
     /// A text in it.
-    pub(super) body: Option<&'a str>,
+    pub(super) body: Option<String>,
 }
 
 impl Target {
@@ -116,7 +116,7 @@ impl fmt::Display for Target {
 }
 
 /// Asks, and judges the answer.
-pub(super) async fn get(target: &Target, expected: &Expected<'_>) -> Seen {
+pub(super) async fn get(target: &Target, expected: &Expected) -> Seen {
     let addresses = target.addresses().await?;
     let stream = ports::connect(&addresses).await.map_err(|error| target.unreachable(&error))?;
     if target.is_secure() {
@@ -129,11 +129,7 @@ pub(super) async fn get(target: &Target, expected: &Expected<'_>) -> Seen {
     }
 }
 
-async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
-    mut stream: S,
-    target: &Target,
-    expected: &Expected<'_>,
-) -> Seen {
+async fn ask<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, target: &Target, expected: &Expected) -> Seen {
     // One that answers before it has read the question may have closed already; the answer tells.
     let _ = stream.write_all(target.request().as_bytes()).await;
     let _ = stream.flush().await;
@@ -141,7 +137,7 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(
     let mut answer = Answer::read(&mut stream).await.map_err(failed)?;
     let seen = match wrong_status(answer.status(), expected.status) {
         Some(reason) => Err(format!("GET {target} answered {reason}")),
-        None => search(&mut answer, target, expected.body).await,
+        None => search(&mut answer, target, expected.body.as_deref()).await,
     };
     answer.drain().await;
     seen

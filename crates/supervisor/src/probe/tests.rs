@@ -53,11 +53,7 @@ fn free_port() -> (TcpSocket, u16) {
 /// Reads a request up to its end.
 async fn request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
     let mut read = Vec::new();
-    while !read.ends_with(b"\r\n\r\n") {
-        if stream.read_buf(&mut read).await.unwrap() == 0 {
-            break;
-        }
-    }
+    while !read.ends_with(b"\r\n\r\n") && matches!(stream.read_buf(&mut read).await, Ok(1..)) {}
     String::from_utf8(read).unwrap()
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mantyx_platform::identity;
 use tempfile::TempDir;
 
 use super::*;
@@ -63,6 +64,19 @@ async fn it_runs_as_the_app_does_but_does_not_speak_for_it() {
     for other in ["NOTIFY_SOCKET", "WATCHDOG", "MANTYX"] {
         assert!(!environment.contains(other), "{environment}");
     }
+}
+
+#[tokio::test]
+async fn it_runs_as_the_user_that_the_app_has() {
+    let nobody = identity::resolve("nobody", &[]).unwrap();
+    let mut plan = plan(Probe::Exec { command: "/usr/bin/id -un; exit 1".into() }, None);
+    plan.exec.identity = Some(nobody);
+    let reason = if identity::is_superuser() {
+        "`/usr/bin/id -un; exit 1` ended with code 1: nobody"
+    } else {
+        "Could not start `/bin/sh` as `nobody`: permission denied"
+    };
+    assert_eq!(look(plan).await, ill(reason));
 }
 
 #[tokio::test]

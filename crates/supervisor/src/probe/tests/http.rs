@@ -139,6 +139,23 @@ async fn asks_once_and_keeps_no_connection() {
 }
 
 #[tokio::test]
+async fn an_app_is_not_cut_off_in_the_middle_of_its_answer() {
+    let (listener, port) = listen("127.0.0.1:0").await;
+    let app = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 503 Busy\r\nContent-Length: 30000\r\n\r\n").await.unwrap();
+        tokio::task::yield_now().await;
+        stream.write_all(&vec![b'x'; 30_000]).await.unwrap();
+        stream.read(&mut [0; 1]).await
+    });
+    let seen = look(plan(get("/"), Some(port))).await;
+    assert_eq!(seen, ill(format!("GET http://127.0.0.1:{port}/ answered 503, not 200 to 399")));
+    // Cut off it would be reset.
+    assert_eq!(app.await.unwrap().unwrap(), 0);
+}
+
+#[tokio::test]
 async fn an_app_on_ipv6_alone_is_found() {
     let port = serve_at("[::1]:0", "HTTP/1.1 200 OK\r\n\r\n").await;
     assert_eq!(look(plan(get("/"), Some(port))).await, Well);
