@@ -10,6 +10,7 @@ mod access;
 mod configuration;
 mod first_app;
 mod hostile;
+mod identity;
 mod install;
 mod logs;
 mod operations;

@@ -51,6 +51,7 @@ impl Mantyx {
             let patch = tidy(patch)?;
             let merged = view.configuration.patched(&patch.configuration)?;
             mantyx.refuse_own_port(&merged)?;
+            mantyx.refuse_unknown_account(&merged)?;
             let number = mantyx.active_release(app.id.0).await?;
             let merged = fit_to_source(merged, &mantyx.layout().release(&name, number))?;
             let id = app.id.0;

@@ -92,6 +92,7 @@ impl Mantyx {
     async fn adopt_source(&self, actor: &Actor, new: NewApp, staged: &Staged) -> Result<AppCreated> {
         let configuration = configuration(staged, &new)?;
         self.refuse_own_port(&configuration)?;
+        self.refuse_unknown_account(&configuration)?;
         let _names = self.inner().locks.names().await;
         let name = self.free_name(&new, staged).await?;
         let placed = self.place(&name, staged)?;

@@ -12,6 +12,9 @@ use serde::Serialize;
 
 use crate::mantyx::Mantyx;
 
+/// They are for whoever runs the daemon: an app may not read what another one was told.
+const PRIVATE: u32 = 0o600;
+
 /// What `metadata.json` says. Written by Mantyx alone; the database is the truth.
 #[derive(Serialize)]
 struct Metadata<'a> {
@@ -28,7 +31,7 @@ struct Metadata<'a> {
 fn write_metadata(layout: &Layout, metadata: &Metadata<'_>) -> Result<()> {
     let text =
         serde_json::to_string_pretty(metadata).map_err(|e| Error::internal("write the metadata", e))?;
-    atomic::write(&layout.app_metadata(metadata.name), format!("{text}\n").as_bytes(), 0o644)
+    atomic::write(&layout.app_metadata(metadata.name), format!("{text}\n").as_bytes(), PRIVATE)
 }
 
 impl Mantyx {
@@ -68,12 +71,12 @@ pub(crate) fn write_configuration(layout: &Layout, name: &AppName, view: &Config
     let yaml = serde_saphyr::to_string(&shown)
         .map_err(|e| Error::internal("write the configuration", e.to_string()))?;
     let head = "# Written by Mantyx: the active configuration. Change it on the page, by the API or by the command line.\n";
-    atomic::write(&layout.app(name).join("config.yaml"), format!("{head}{yaml}").as_bytes(), 0o640)
+    atomic::write(&layout.app(name).join("config.yaml"), format!("{head}{yaml}").as_bytes(), PRIVATE)
 }
 
 /// An app's folder is being made: as long as this stands in it and no row speaks of it, it may be thrown away.
 pub(crate) fn mark_unfinished(layout: &Layout, name: &AppName) -> Result<()> {
-    atomic::write(&unfinished_mark(&layout.app(name)), b"", 0o600)
+    atomic::write(&unfinished_mark(&layout.app(name)), b"", PRIVATE)
 }
 
 /// Where the mark of an unfinished folder stands.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use mantyx_api_types::OperationView;
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, Configuration, EnvironmentId, Error, OperationId, OperationKind, Result,
+    Actor, AppEvent, AppId, AppName, Configuration, EnvironmentId, Error, Identity, OperationId,
+    OperationKind, Result,
 };
 use mantyx_logs::LogWriter;
 use mantyx_platform::folders;
@@ -19,6 +20,7 @@ use mantyx_venv::{BuildLimits, Built, Plan, Source, Tools};
 use serde_json::json;
 
 use crate::files;
+use crate::identity::{identity_of, refuse_unreachable};
 use crate::logs::operation_log_path;
 use crate::mantyx::Mantyx;
 use crate::work::{Order, Work, whole};
@@ -92,7 +94,9 @@ impl Mantyx {
 
     async fn plan_environment(&self, app: AppId) -> Result<((Subject, Plan), Option<String>)> {
         let subject = self.registry().read(move |db| subject(db, app)).await?;
-        let tools = self.tools().await;
+        let user = identity_of(&subject.configuration, self.settings())?.identity;
+        refuse_unreachable(self.layout(), user.as_ref())?;
+        let tools = self.tools(user.as_ref()).await;
         let folder = self.source_of(&subject);
         let Configuration { entrypoint, python, .. } = &subject.configuration;
         let source = Source::read(&folder, entrypoint, &subject.release.found.0.digest)?
@@ -105,7 +109,8 @@ impl Mantyx {
             mantyx_venv::Builder::Uv(uv) => format!("uv {}", uv.version),
             mantyx_venv::Builder::Pip => "pip".to_owned(),
         };
-        let detail = format!("Python {}, {from}, by {by}", plan.python.version);
+        let whose = user.map(|user| format!(", as `{}`", user.name)).unwrap_or_default();
+        let detail = format!("Python {}, {from}, by {by}{whose}", plan.python.version);
         Ok(((subject, plan), Some(detail)))
     }
 
@@ -196,14 +201,12 @@ impl Mantyx {
         self.registry().change(&Actor::Mantyx, work).await
     }
 
-    /// The Pythons and the uv of this machine. uv is fetched once when it is not there.
-    pub(crate) async fn tools(&self) -> Tools {
+    /// The Pythons and the uv that a user can use. uv is fetched once when it is not there.
+    pub(crate) async fn tools(&self, user: Option<&Identity>) -> Tools {
         let cache = self.layout().cache();
-        let mut tools = mantyx_venv::discover(&cache).await;
-        if tools.uv.is_none()
-            && let Some(python) = tools.pythons.first()
-        {
-            match mantyx_venv::fetch_uv(&cache, python).await {
+        let mut tools = mantyx_venv::discover(&cache, user).await;
+        if tools.uv.is_none() && !tools.pythons.is_empty() {
+            match mantyx_venv::fetch_uv(&cache, &tools).await {
                 Ok(uv) => tools.uv = Some(uv),
                 Err(error) => {
                     tracing::warn!(?error, "uv could not be fetched; pip builds environments instead");

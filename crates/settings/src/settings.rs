@@ -89,10 +89,21 @@ settings! {
     log_format: LogFormat = "text", LOG_FORMAT;
     /// The least important messages that the daemon's own log keeps.
     log_level: LogLevel = "info", LOG_LEVEL;
+    /// How long logs of executions and operations that are over are kept.
+    log_retention: Duration = "30 days", DURATION;
+    /// The size at which a log goes on in another file.
+    log_segment_size: u64 = "16 MiB", BYTES;
+    /// The most that the log of one execution may take on the disk. Its oldest lines go first.
+    log_execution_size: u64 = "1 GiB", BYTES;
+    /// The most that all logs together may take on the disk. The oldest go first.
+    log_total_size: u64 = "10 GiB", BYTES;
     /// The time zone of new schedules. The machine's own when not given.
     timezone: Option<String> = "", OPTIONAL_ZONE;
     /// The folder of the built web page. The folder `page` beside the program when not given.
     page: Option<PathBuf> = "", OPTIONAL_FOLDER;
+    /// The user that apps run as, and that builds their environments, when the daemon itself runs as root. The user
+    /// `mantyx` when there is one and this is not given, else `nobody`. `root` makes every app as mighty as the daemon.
+    app_user: Option<String> = "", OPTIONAL_ACCOUNT;
     /// The program that watches one process. `mantyx-monitor` beside the program when not given.
     monitor: Option<PathBuf> = "", OPTIONAL_PROGRAM;
 }
@@ -184,7 +195,16 @@ mod tests {
         assert_eq!(settings.entry_limit, 20_000);
         assert_eq!(settings.install_timeout, Duration::from_secs(15 * 60));
         assert_eq!((settings.port_pool_first, settings.port_pool_last), (19001, 19100));
-        assert_eq!((settings.page, settings.timezone), (None, None));
+        assert_eq!((settings.page, settings.timezone, settings.app_user), (None, None, None));
+    }
+
+    #[test]
+    fn logs_are_kept_within_limits() {
+        let settings = load("log_retention = '2 days'", &[("MANTYX_LOG_TOTAL_SIZE", "1 GiB")], &[]).unwrap();
+        assert_eq!(settings.log_retention, Duration::from_secs(2 * 86_400));
+        assert_eq!((settings.log_segment_size, settings.log_execution_size), (16 << 20, 1 << 30));
+        assert_eq!(settings.log_total_size, 1 << 30);
+        assert_eq!(load("", &[], &[]).unwrap().log_retention, Duration::from_secs(30 * 86_400));
     }
 
     #[test]
@@ -231,9 +251,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_found_at_the_start() {
-        for (flag, value) in
-            [("timezone", "Mars/X"), ("public-url", "blah"), ("monitor", "/nonexist"), ("page", "/nonexist")]
-        {
+        for (flag, value) in [
+            ("timezone", "Mars/X"),
+            ("app-user", "a:b"),
+            ("public-url", "blah"),
+            ("monitor", "/nonexist"),
+            ("page", "/nonexist"),
+        ] {
             let text = refusal("", &[], &[(flag, value)]);
             assert!(text.contains(&format!("`--{flag}`")) && text.contains(value), "{text}");
         }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use mantyx_core::is_account_name;
 
 /// Reads one kind of value.
 pub(crate) struct Reader<T> {
@@ -71,6 +72,8 @@ pub(crate) const OPTIONAL_URL: Reader<Option<String>> =
     Reader { form: "a web address: `https://mantyx.example.org`", read: |text| optional(text, url) };
 pub(crate) const OPTIONAL_FOLDER: Reader<Option<PathBuf>> =
     Reader { form: "the path of a folder", read: |text| optional(text, folder) };
+pub(crate) const OPTIONAL_ACCOUNT: Reader<Option<String>> =
+    Reader { form: "the name of a user of this machine", read: |text| optional(text, account) };
 pub(crate) const OPTIONAL_PROGRAM: Reader<Option<PathBuf>> =
     Reader { form: "the path of a program", read: |text| optional(text, program) };
 pub(crate) const LOG_FORMAT: Reader<LogFormat> = Reader {
@@ -186,6 +189,12 @@ fn program(text: &str) -> Result<PathBuf, String> {
         Ok(_) => Err("this is not a program".to_owned()),
         Err(error) => Err(absent(&error)),
     }
+}
+
+/// Whether the machine knows the user is found out when it is needed: it may be made while the daemon runs.
+fn account(text: &str) -> Result<String, String> {
+    let is_name = is_account_name(text);
+    is_name.then(|| text.to_owned()).ok_or_else(|| "this cannot be the name of an account".to_owned())
 }
 
 fn absent(error: &std::io::Error) -> String {

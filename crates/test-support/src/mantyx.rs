@@ -1,14 +1,14 @@
 //! A running Mantyx: the real daemon and the real monitor, in a temporary folder, on a port of its own.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -41,7 +41,8 @@ impl Builder {
     /// Starts it and waits until it answers.
     pub async fn start(self) -> TestMantyx {
         let root = tempfile::Builder::new().prefix("mantyx-").tempdir().expect("a temporary folder");
-        share_packages(root.path());
+        open_to_all(root.path());
+        share_cache(root.path());
         let address = free_address();
         let mut variables = defaults();
         variables.extend(self.variables);
@@ -200,12 +201,34 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("a listener has an address")
 }
 
-/// The tests share one cache of packages: each package is fetched once.
-fn share_packages(root: &Path) {
-    let shared = places::target().join("test-packages");
+/// The tests share the packages and the uv that their daemons get: each is fetched once.
+fn share_cache(root: &Path) {
+    let (shared, own) = (shared_cache(), root.join("cache"));
+    fs::create_dir(&own).expect("a new folder is empty");
+    open_to_all(&own);
+    for name in ["packages", "tools"] {
+        let place = shared.join(name);
+        fs::create_dir_all(&place).expect("a folder in the shared cache");
+        open_to_all(&place);
+        symlink(place, own.join(name)).expect("a link to the shared cache");
+    }
+}
+
+/// Not below the checkout: that may lie in a folder which the user that apps run as cannot enter. Everybody may write
+/// to where it is instead, so its owner is looked at.
+fn shared_cache() -> PathBuf {
+    let own = geteuid().as_raw();
+    let shared = std::env::temp_dir().join(format!("mantyx-test-cache-{own}"));
     fs::create_dir_all(&shared).expect("a folder for packages");
-    fs::create_dir(root.join("cache")).expect("a new folder is empty");
-    symlink(shared, root.join("cache/packages")).expect("a link to the shared packages");
+    let found = fs::symlink_metadata(&shared).expect("it was just made");
+    assert!(found.is_dir() && found.uid() == own, "`{}` belongs to somebody else", shared.display());
+    open_to_all(&shared);
+    shared
+}
+
+/// Apps run as another user than the daemon when that is root: they must be able to enter.
+fn open_to_all(folder: &Path) {
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("an own folder");
 }
 
 fn log_file(root: &Path) -> PathBuf {
@@ -213,7 +236,8 @@ fn log_file(root: &Path) -> PathBuf {
 }
 
 fn append(path: &Path) -> File {
-    let file = OpenOptions::new().create(true).append(true).open(path);
+    // The link that logs a browser in stands in it.
+    let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     file.unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 

@@ -239,6 +239,10 @@ pub async fn fetch_uv(cache: &Path, tools: &Tools) -> Result<Uv> {
         (None, None) => return Err(Error::new(Code::NoPython, "There is no Python to fetch uv with")),
     }
     folders::make_readable(&target)?;
+    // Somebody else may have been quicker.
+    if let Some(uv) = probe_uv(fetched(cache), user).await {
+        return Ok(uv);
+    }
     folders::remove(&uv_folder(cache))?;
     folders::rename(&target, &uv_folder(cache))?;
     probe_uv(fetched(cache), user).await.ok_or_else(|| {
