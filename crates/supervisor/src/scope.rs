@@ -11,7 +11,7 @@ use mantyx_core::{Code, Error, Result};
 use mantyx_limits::SystemdScope;
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Mutex, broadcast};
+use tokio::sync::{Mutex, Semaphore, broadcast};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use zbus::message::Type;
@@ -23,6 +23,9 @@ const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 
 /// Systemd needs a few milliseconds, and more while the machine starts.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The bus lets one program wait for 128 answers (dbus-daemon(1), `max_replies_per_connection`).
+const TOGETHER: usize = 64;
 
 /// Ends of jobs that may wait to be looked at; beyond it the oldest are lost.
 const JOBS: usize = 1024;
@@ -36,6 +39,7 @@ type Property = (&'static str, Variant<'static>);
 /// Whoever asks systemd for scopes. It connects again by itself when the bus was restarted.
 pub struct ScopeManager {
     link: Mutex<Link>,
+    turns: Semaphore,
 }
 
 /// One connection, and what is heard on it.
@@ -74,11 +78,13 @@ impl ScopeManager {
     }
 
     async fn with(builder: connection::Builder<'_>) -> Result<Self> {
-        Ok(Self { link: Mutex::new(Link::open(builder).await.map_err(refused)?) })
+        let link = Link::open(builder).await.map_err(refused)?;
+        Ok(Self { link: Mutex::new(link), turns: Semaphore::new(TOGETHER) })
     }
 
     /// Makes a scope with a monitor in it, and waits until that has happened.
     pub async fn start(&self, scope: &SystemdScope, monitor_pid: u32) -> Result<()> {
+        let _turn = self.turns.acquire().await;
         let link = self.link().await?;
         let started = async {
             match link.start(scope, monitor_pid, Dialect::WithOomPolicy).await {
@@ -94,6 +100,7 @@ impl ScopeManager {
 
     /// Changes the limits of a scope that exists.
     pub async fn adjust(&self, scope: &SystemdScope) -> Result<()> {
+        let _turn = self.turns.acquire().await;
         let link = self.link().await?;
         // Until the next boot, that is as long as the scope can exist.
         let body = (scope.unit.as_str(), true, limits(scope));
@@ -223,7 +230,6 @@ fn is_unknown_property(error: &fdo::Error) -> bool {
 fn refused(error: zbus::Error) -> Error {
     Error::new(Code::Unavailable, format!("Systemd did not do what it was asked: {error}"))
         .hint("Does `systemctl status` answer?")
-        .because(error)
 }
 
 fn timed_out(scope: &SystemdScope) -> Error {

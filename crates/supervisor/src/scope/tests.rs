@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 
+use futures_util::FutureExt as _;
 use zbus::Guid;
 use zbus::OwnedVariant;
 use zbus::message::Message;
@@ -25,6 +26,8 @@ enum Behaviour {
     Refuses,
     /// It hangs up in the middle of the job.
     HangsUp,
+    /// It answers only when as many ask as may ask together.
+    Crowded,
 }
 
 /// What systemd was asked, as text that shows every type.
@@ -40,7 +43,7 @@ async fn systemd(behaviour: Behaviour) -> (ScopeManager, Asked) {
 }
 
 async fn serve(mut calls: MessageStream, behaviour: Behaviour) -> Vec<(String, BTreeMap<String, String>)> {
-    let mut asked = Vec::new();
+    let (mut asked, mut crowd) = (Vec::new(), Vec::new());
     while let Some(Ok(call)) = calls.next().await {
         let connection = Connection::from(&calls);
         let (method, properties) = read(&call);
@@ -60,6 +63,15 @@ async fn serve(mut calls: MessageStream, behaviour: Behaviour) -> Vec<(String, B
             Behaviour::Refuses => {
                 let error = fdo::Error::AccessDenied("Permission denied".into());
                 connection.reply_dbus_error(&call.header(), error).await.unwrap();
+            }
+            Behaviour::Crowded => {
+                crowd.push(call);
+                if crowd.len() == TOGETHER {
+                    assert!(calls.next().now_or_never().is_none(), "one more asks");
+                    for call in crowd.drain(..) {
+                        end_job(&connection, &call, "done").await;
+                    }
+                }
             }
             Behaviour::HangsUp => {
                 connection.reply(&call.header(), &OwnedObjectPath::try_from(JOB).unwrap()).await.unwrap();
@@ -177,6 +189,17 @@ async fn a_systemd_that_hangs_up_is_not_waited_for() {
     let (manager, _asked) = systemd(Behaviour::HangsUp).await;
     let error = manager.start(&scope(), 4711).await.unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
+}
+
+#[tokio::test]
+async fn no_more_ask_together_than_the_bus_lets() {
+    let (manager, asked) = systemd(Behaviour::Crowded).await;
+    let scope = scope();
+    let starts = (0..3 * TOGETHER).map(|_| manager.start(&scope, 4711));
+    let started = futures_util::future::join_all(starts).await;
+    assert!(started.iter().all(Result::is_ok), "{started:?}");
+    drop(manager);
+    assert_eq!(asked.await.unwrap().len(), 1 + 3 * TOGETHER);
 }
 
 #[tokio::test]
