@@ -154,7 +154,8 @@ async fn a_wish_is_granted_or_its_refusal_is_said() {
     let app = client.wait_for_app(&name, "run", |app| app.pid.is_some()).await;
     if is_superuser() {
         assert_eq!(owner(Path::new(&format!("/proc/{}", app.pid.unwrap()))), 1);
-        assert!(app.warnings.is_empty(), "{:?}", app.warnings);
+        // The machine may have something to say about limits.
+        assert!(!app.warnings.iter().any(|said| said.contains("root")), "{:?}", app.warnings);
     } else {
         let said = app.warnings.join("\n");
         assert!(said.contains("not as `daemon`") && said.contains("`tty`"), "{said}");
