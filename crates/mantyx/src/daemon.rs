@@ -9,6 +9,8 @@ use mantyx_operations::Mantyx;
 use mantyx_settings::Settings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::memory;
+
 /// Runs until a signal ends it. Apps stay alive.
 pub(crate) async fn run(settings: Settings) -> Result<()> {
     let mut signals = Signals::listen()?;
@@ -20,6 +22,7 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     let link = login_link(&base(mantyx.settings(), address), &mantyx.login_code()?);
     tracing::info!(%address, root = %mantyx.settings().root.display(), "Mantyx is up");
     announce(&link);
+    memory::give_back_when_settled();
     let outcome = server.serve(listener, signals.any()).await;
     tracing::info!("Mantyx goes down; apps stay alive");
     mantyx.shutdown().await;

@@ -4,6 +4,7 @@ mod arguments;
 mod daemon;
 mod limits;
 mod logging;
+mod memory;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(given: &ArgMatches) -> Result<()> {
+    memory::share_one_heap();
     let settings = arguments::settings(given)?;
     logging::begin(&settings)?;
     limits::raise_open_files();
