@@ -6,8 +6,6 @@
 mod daemon;
 mod deploy;
 mod examples;
-mod http;
-mod interrupt;
 mod repository;
 mod verify;
 
@@ -19,9 +17,9 @@ use anyhow::{Context as _, Result};
 use mantyx_api_types::core::AppState;
 use mantyx_api_types::{AppView, Page};
 
-use crate::{page, setup, terminal, workspace};
+use crate::http::Client;
+use crate::{interrupt, page, setup, terminal, workspace};
 use daemon::Daemon;
-use http::Client;
 
 /// How the demonstration is given.
 #[derive(clap::Args)]

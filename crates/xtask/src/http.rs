@@ -1,4 +1,4 @@
-//! As much HTTP as the demonstration needs: one request a connection to a server on this machine (RFC 1945, since
+//! As much HTTP as this tool needs: one request a connection to a server on this machine (RFC 1945, since
 //! an answer in HTTP/1.0 simply ends when the connection does).
 
 use std::io::{Read as _, Write as _};
@@ -10,25 +10,25 @@ use mantyx_api_types::Problem;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Between the parts of a multipart body. It occurs in none of the examples.
-const BOUNDARY: &str = "part-of-the-mantyx-demonstration";
+/// Between the parts of a multipart body. It occurs in nothing that this tool sends.
+const BOUNDARY: &str = "part-of-a-form-of-mantyx";
 
 /// Talks to one server, with the owner's token.
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     token: String,
 }
 
 /// What a server said.
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The status code.
-    pub(super) status: u16,
+    pub(crate) status: u16,
     /// The body.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// One part of a multipart form.
-pub(super) enum Part<'a> {
+pub(crate) enum Part<'a> {
     /// A field with its text.
     Text(&'a str, &'a str),
     /// The field `file`: its name and its bytes.
@@ -37,29 +37,29 @@ pub(super) enum Part<'a> {
 
 impl Client {
     /// For a server at an address; a server that asks for no token gets an empty one.
-    pub(super) fn new(address: SocketAddr, token: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, token: &str) -> Self {
         Self { address, token: token.to_owned() }
     }
 
     /// Reads something.
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         decoded(path, &self.request("GET", path, "", &[])?)
     }
 
     /// Asks for something with a JSON body.
-    pub(super) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
+    pub(crate) fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         let body = serde_json::to_vec(body)?;
         decoded(path, &self.request("POST", path, "application/json", &body)?)
     }
 
     /// Sends a form with a file.
-    pub(super) fn upload<T: DeserializeOwned>(&self, path: &str, parts: &[Part<'_>]) -> Result<T> {
+    pub(crate) fn upload<T: DeserializeOwned>(&self, path: &str, parts: &[Part<'_>]) -> Result<T> {
         let kind = format!("multipart/form-data; boundary={BOUNDARY}");
         decoded(path, &self.request("POST", path, &kind, &multipart(parts))?)
     }
 
     /// Sends one request and reads the answer to its end.
-    pub(super) fn request(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Answer> {
+    pub(crate) fn request(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Answer> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         write!(stream, "{method} {path} HTTP/1.0\r\nHost: {}\r\n", self.address)?;

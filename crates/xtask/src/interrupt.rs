@@ -1,4 +1,4 @@
-//! Ctrl-C: the demonstration takes down what it started instead of vanishing.
+//! Ctrl-C: a task takes down what it started instead of vanishing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// From here on Ctrl-C and SIGTERM are noticed instead of ending this process.
-pub(super) fn watch() -> Result<()> {
+pub(crate) fn watch() -> Result<()> {
     let flag = INTERRUPTED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(flag))?;
@@ -20,8 +20,13 @@ pub(super) fn watch() -> Result<()> {
 }
 
 /// Waits a moment; an interruption is an error.
-pub(super) fn sleep(time: Duration) -> Result<()> {
+pub(crate) fn sleep(time: Duration) -> Result<()> {
     thread::sleep(time);
+    check()
+}
+
+/// An interruption is an error.
+pub(crate) fn check() -> Result<()> {
     if interrupted() {
         bail!("Interrupted");
     }
@@ -29,7 +34,7 @@ pub(super) fn sleep(time: Duration) -> Result<()> {
 }
 
 /// Waits until it comes.
-pub(super) fn wait() {
+pub(crate) fn wait() {
     while !interrupted() {
         thread::sleep(Duration::from_millis(100));
     }

@@ -1,4 +1,5 @@
-//! The project's own tool, run as `cargo xtask …`: builds the page, runs the checks, shows the demonstration.
+//! The project's own tool, run as `cargo xtask …`: builds the page, runs the checks, shows the demonstration, runs the
+//! benchmarks.
 //!
 //! It is the first thing that a fresh machine compiles, so it has few dependencies: HTTP to the daemon of the
 //! demonstration goes over a plain socket, and a git repository for it is written by hand. Everything else that
@@ -8,9 +9,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod checks;
 mod demo;
 mod docs;
+mod http;
+mod interrupt;
 mod page;
 mod setup;
 mod terminal;
@@ -34,6 +38,9 @@ enum Task {
     Test(checks::Options),
     /// Build everything, start it, deploy the examples, and print the link that logs a browser in.
     Demo(demo::Options),
+    /// Measure Mantyx beside its peers and beside the bare floor, in one run on one machine.
+    #[command(subcommand)]
+    Bench(bench::Task),
     /// Write the pages of `docs/` that are generated from the code.
     Docs,
 }
@@ -54,6 +61,7 @@ fn run(task: Task) -> anyhow::Result<ExitCode> {
         Task::Setup => setup::prepare(setup::Purpose::Test).map(drop)?,
         Task::Test(options) => return checks::run(&options),
         Task::Demo(options) => demo::run(&options)?,
+        Task::Bench(task) => bench::run(task)?,
         Task::Docs => docs::write()?,
     }
     Ok(ExitCode::SUCCESS)

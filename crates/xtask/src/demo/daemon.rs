@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::http::Client;
+use crate::http::Client;
 use crate::{page, terminal, workspace};
 
 /// Where the daemon likes to listen; the demonstration takes the next free port after it.

@@ -8,8 +8,8 @@ use mantyx_api_types::{AppCreated, AppView, OperationView};
 use serde_json::{Value, json};
 
 use super::examples::{Example, Source};
-use super::http::{Client, Part};
-use super::interrupt;
+use crate::http::{Client, Part};
+use crate::interrupt;
 use crate::terminal;
 
 /// Takes an example as far as it goes from where it is: new, or left over from an earlier demonstration.

@@ -9,8 +9,8 @@ use mantyx_api_types::{AppView, ExecutionView, LogLine, Page};
 use serde_json::{Value, json};
 
 use super::examples::Example;
-use super::http::Client;
-use super::interrupt;
+use crate::http::Client;
+use crate::interrupt;
 use crate::terminal;
 
 /// How long an app may take to do what it is for.

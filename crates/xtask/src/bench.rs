@@ -1,0 +1,30 @@
+//! `cargo xtask bench …`: what Mantyx costs and how fast it is, beside its peers and beside the bare floor.
+//!
+//! Everything of one table is measured in one run on one machine, since only figures that were taken side by side can
+//! be compared. Nothing fails because of a number: a benchmark prints what it saw. A contender that could not be
+//! measured is said to have failed, with the reason, and the others go on.
+
+mod contenders;
+mod figures;
+mod lab;
+mod processes;
+mod ready;
+mod report;
+mod statistics;
+mod supervision;
+
+use anyhow::Result;
+
+/// What is measured.
+#[derive(clap::Subcommand)]
+pub(crate) enum Task {
+    /// Restart latency, memory, processor at rest, start and log throughput.
+    Supervision(supervision::Options),
+}
+
+/// Measures and reports.
+pub(crate) fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Supervision(options) => supervision::run(&options),
+    }
+}
