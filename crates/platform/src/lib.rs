@@ -15,6 +15,7 @@
 //! | [`identity`] | as whom apps run |
 //! | [`process`] | a child process |
 //! | [`programs`] | a program on the search path |
+//! | [`usage`] | what a tree of processes uses |
 
 pub mod atomic;
 pub mod environment;
@@ -25,3 +26,4 @@ pub mod ownership;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod usage;
