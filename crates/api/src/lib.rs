@@ -21,6 +21,7 @@ mod lifecycle;
 mod live;
 mod login;
 mod logs;
+mod metrics;
 mod new_app;
 mod operations;
 mod origin;

@@ -13,8 +13,8 @@ use crate::access::authorise;
 use crate::page::PageFolder;
 use crate::problem::ApiError;
 use crate::{
-    apps, events, executions, lifecycle, live, login, logs, operations, schedules, system, tokens, trash,
-    uploads,
+    apps, events, executions, lifecycle, live, login, logs, metrics, operations, schedules, system, tokens,
+    trash, uploads,
 };
 
 /// Every handler that stands in the OpenAPI document.
@@ -24,6 +24,7 @@ pub(crate) fn api(config: &mut ServiceConfig<'_>) {
         .configure(apps::configure)
         .configure(lifecycle::configure)
         .configure(logs::configure)
+        .configure(metrics::configure)
         .configure(executions::configure)
         .configure(operations::configure)
         .configure(schedules::configure)

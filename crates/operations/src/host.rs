@@ -1,7 +1,7 @@
 //! How busy the machine is.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mantyx_api_types::{HostView, LiveMessage};
@@ -28,14 +28,23 @@ impl HostMeter {
         Ok(Self { root: root.to_owned(), system: Arc::new(Mutex::new(system)) })
     }
 
+    /// How many processors there are.
+    pub(crate) fn processors(&self) -> u32 {
+        u32::try_from(self.meters().cpus().len()).unwrap_or_default()
+    }
+
     /// The machine now. How busy the processors are is a mean since the last time that somebody asked.
     pub(crate) async fn now(&self) -> HostView {
         let meter = self.clone();
         tokio::task::spawn_blocking(move || meter.read()).await.unwrap_or_default()
     }
 
+    fn meters(&self) -> MutexGuard<'_, System> {
+        self.system.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn read(&self) -> HostView {
-        let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut system = self.meters();
         system.refresh_cpu_usage();
         system.refresh_memory();
         let (disk_used, disk_total) = disk(&self.root);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use mantyx_api_types::{LiveMessage, TokenView};
-use mantyx_logs::Rotation;
 use mantyx_core::{Actor, EventKind, InstanceId, Result, Subject, Timestamp};
+use mantyx_logs::Rotation;
 use mantyx_platform::folders;
 use mantyx_platform::lock::FolderLock;
 use mantyx_registry::{PortPool, Registry, Store};
@@ -21,6 +21,7 @@ use crate::due::DueRunner;
 use crate::host::HostMeter;
 use crate::house::{self, House};
 use crate::locks::AppLocks;
+use crate::observation::Observation;
 use crate::work::Cancellations;
 
 /// A running Mantyx. Cloning it clones the handle.
@@ -43,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) locks: AppLocks,
     pub(crate) cancellations: Cancellations,
     pub(crate) host: HostMeter,
+    pub(crate) observation: Observation,
     pub(crate) started_at: Timestamp,
     /// Held for as long as this daemon lives, so that no second one shares the root.
     _lock: FolderLock,
@@ -96,6 +98,7 @@ impl Mantyx {
         let scheduler = Scheduler::open(&layout.jobs(), Arc::new(due.clone())).await?;
         let inner = Inner {
             host: HostMeter::new(&settings.root)?,
+            observation: Observation::new(),
             settings,
             layout,
             house,
@@ -123,6 +126,7 @@ impl Mantyx {
         self.reconcile_at_boot().await?;
         self.inner.up.send_replace(true);
         self.spawn_host_meter();
+        self.spawn_observation()?;
         self.spawn_log_sweeper();
         self.record_daemon(EventKind::DaemonStarted).await
     }

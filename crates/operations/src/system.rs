@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use mantyx_api_types::{AppFilter, HealthView, LimitsView, PythonView, SystemView};
+use mantyx_api_types::{AppFilter, AppView, HealthView, LimitsView, PythonView, SystemView};
 use mantyx_core::{AppState, Result};
 use mantyx_registry::tables::{apps, events, settings};
 
 use crate::mantyx::Mantyx;
+use crate::observation::exposition;
 
 /// Below this share of free space the machine is not well.
 const LITTLE_SPACE: f64 = 0.05;
@@ -34,7 +35,7 @@ impl Mantyx {
             password_set: password.is_some(),
             upload_limit: self.settings().upload_limit,
             limits: self.limits(),
-            app_user: user.map(|user| user.name),
+            app_user: self.app_user_name(),
             warnings: self.trouble_with_the_app_user().into_iter().collect(),
         })
     }
@@ -71,20 +72,26 @@ impl Mantyx {
     pub async fn metrics(&self) -> Result<String> {
         let mut states: BTreeMap<&'static str, u64> =
             AppState::ALL.into_iter().filter(|s| *s != AppState::Deleted).map(|s| (s.as_str(), 0)).collect();
-        let mut cursor = None;
-        loop {
-            let page = self.apps(&AppFilter { limit: Some(500), cursor, ..Default::default() }).await?;
-            for app in &page.items {
-                *states.entry(app.state.as_str()).or_default() += 1;
-            }
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                break;
-            }
+        let apps = self.all_apps().await?;
+        for app in &apps {
+            *states.entry(app.state.as_str()).or_default() += 1;
         }
         let newest = self.registry().read(events::newest).await?.map_or(0, |event| event.sequence);
         let uptime = (chrono::Utc::now() - self.inner().started_at).num_seconds();
-        Ok(render(&states, newest, uptime))
+        let figures = self.figures(apps).await?;
+        Ok(render(&states, newest, uptime) + &exposition::render(&figures))
+    }
+
+    async fn all_apps(&self) -> Result<Vec<AppView>> {
+        let (mut apps, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.apps(&AppFilter { limit: Some(500), cursor, ..Default::default() }).await?;
+            apps.extend(page.items);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                return Ok(apps);
+            }
+        }
     }
 }
 

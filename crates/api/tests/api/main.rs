@@ -7,6 +7,7 @@ mod credentials;
 mod endings;
 mod lists;
 mod live;
+mod metrics;
 mod openapi;
 mod retries;
 mod server;

@@ -1,0 +1,140 @@
+//! Real processes below a parent that is called as monitors are.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+
+use chrono::Utc;
+use mantyx_core::{AppName, ExecutionStatus, Trigger};
+use mantyx_registry::{Json, Word};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs a line of the shell as its child, and says which process that is.
+struct Monitor {
+    process: Child,
+    main: i32,
+    _folder: tempfile::TempDir,
+}
+
+impl Monitor {
+    fn of(line: &str, variable: &str) -> Self {
+        Self::called("mantyx-monitor", line, variable)
+    }
+
+    fn called(name: &str, line: &str, variable: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join(name);
+        symlink("/bin/sh", &program).unwrap();
+        let mut command = Command::new(&program);
+        command.args(["-c", &format!("timeout 30 {line} & echo $!; wait")]);
+        command.env(variables::EXECUTION_ID, variable).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut process = command.spawn().unwrap();
+        let mut first = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        Self { process, main: first.trim().parse().unwrap(), _folder: folder }
+    }
+
+    fn row(&self) -> Execution {
+        Execution {
+            id: Word(ExecutionId::generate()),
+            app_id: Word(AppId::generate()),
+            app_name: Word(AppName::parse("x").unwrap()),
+            instance_id: Word(InstanceId::generate()),
+            release: 1,
+            revision: 1,
+            trigger: Word(Trigger::Manual),
+            schedule_id: None,
+            due_at: None,
+            status: Word(ExecutionStatus::Running),
+            pid: Some(self.main),
+            exit: None,
+            cause: None,
+            started_at: Utc::now(),
+            finished_at: None,
+            cpu_seconds: None,
+            peak_memory: None,
+            ending: None,
+            last_lines: Json(Vec::new()),
+            dropped_lines: 0,
+        }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        // `timeout` passes the signal on to what it runs.
+        let _ = Command::new("kill").arg(self.main.to_string()).status();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn meter() -> Meter {
+    Meter::new(Path::new("/somewhere/mantyx-monitor"), 64).unwrap()
+}
+
+/// Looks until so many processes of an instance are seen.
+fn wait_for(meter: &mut Meter, row: &Execution, processes: u32) -> Looked {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let looked = meter.look().unwrap();
+        let of_instance = looked.iter().find(|looked| looked.instance == row.instance_id.0);
+        if let Some(found) = of_instance.filter(|looked| looked.processes == processes) {
+            return *found;
+        }
+        assert!(Instant::now() < deadline, "waited for {processes} processes: {looked:?}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn who_works_is_told_apart_from_who_sleeps() {
+    let (busy, idle) = (Monitor::of("sh -c 'while :; do :; done'", ""), Monitor::of("sleep 30", ""));
+    let (mut meter, rows) = (meter(), [busy.row(), idle.row()]);
+    meter.follow(rows.to_vec());
+    // `timeout` and what it runs.
+    let (busy, idle) = (wait_for(&mut meter, &rows[0], 2), wait_for(&mut meter, &rows[1], 2));
+    assert!(busy.cpu > 0.1 && busy.cpu < 4.0, "{busy:?}");
+    assert!(idle.cpu < 0.1, "{idle:?}");
+    assert!(idle.memory > 0 && busy.used > idle.used);
+}
+
+#[test]
+fn runs_of_one_app_are_added_up_and_one_that_ended_is_not_seen() {
+    let (one, other) = (Monitor::of("sleep 30", ""), Monitor::of("sleep 30", ""));
+    let (mut meter, first) = (meter(), one.row());
+    let second = Execution { instance_id: first.instance_id, app_id: first.app_id, ..other.row() };
+    meter.follow(vec![first.clone(), second.clone()]);
+    let both = wait_for(&mut meter, &first, 4);
+    drop(other);
+    assert!(wait_for(&mut meter, &first, 2).memory < both.memory);
+    meter.follow(Vec::new());
+    assert_eq!(meter.look().unwrap(), []);
+}
+
+#[test]
+fn a_stranger_is_no_execution() {
+    let stranger = Monitor::called("something-else", "sleep 30", "");
+    let ours = Monitor::of("sleep 30", "");
+    let row = ours.row();
+    let long_ago = Execution { started_at: Utc::now() - TimeDelta::hours(1), ..ours.row() };
+    let mut meter = meter();
+    meter.follow(vec![stranger.row(), long_ago, row.clone()]);
+    wait_for(&mut meter, &row, 2);
+    let found = meter.trees.iter().map(|tree| tree.root.is_some()).collect::<Vec<_>>();
+    assert_eq!(found, [false, false, true]);
+}
+
+#[test]
+fn a_process_that_carries_the_id_is_known_whatever_the_clock_says() {
+    let id = ExecutionId::generate();
+    let ours = Monitor::of("sleep 30", &id.to_string());
+    let row = Execution { id: Word(id), started_at: Utc::now() + TimeDelta::days(400), ..ours.row() };
+    let mut meter = meter();
+    meter.follow(vec![row.clone()]);
+    assert!(wait_for(&mut meter, &row, 2).memory > 0);
+}
