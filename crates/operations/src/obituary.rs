@@ -1,6 +1,7 @@
 //! Why an execution ended, told from its exit, from who ended it, and from its last words.
 
 use std::path::Path;
+use std::time::Duration;
 
 use mantyx_core::{Ending, ExecutionStatus};
 use mantyx_registry::tables::executions::Finish;
@@ -63,9 +64,21 @@ fn cause(ended: &Ended, status: ExecutionStatus, lines: &[String]) -> Option<Str
         }
         Ending::Lost => "Its monitor was killed, so nobody could see how it ended".to_owned(),
         Ending::Exited if status == ExecutionStatus::Failed => {
-            return ended.exit.and_then(|exit| cause::recognise(lines, exit));
+            let known = ended.exit.and_then(|exit| cause::recognise(lines, exit));
+            return known.or_else(|| at_once(ended));
         }
         Ending::Exited => return None,
+    })
+}
+
+/// Who ends within a second most often never got as far as its work.
+fn at_once(ended: &Ended) -> Option<String> {
+    let ran = ended.duration();
+    (ran < Duration::from_secs(1)).then(|| {
+        format!(
+            "It ended {:.1} s after its start, and its last lines name no cause that is known",
+            ran.as_secs_f64()
+        )
     })
 }
 
@@ -84,4 +97,80 @@ fn kept(mut lines: Vec<String>, status: ExecutionStatus) -> Vec<String> {
     }
     lines.drain(..lines.len().saturating_sub(KEPT));
     lines.into_iter().map(|line| line.chars().take(LONGEST).collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::{TimeDelta, Utc};
+    use mantyx_core::Exit;
+    use mantyx_logs::{LogWriter, Stream};
+
+    fn ended(ending: Ending, exit: Option<Exit>, milliseconds: i64) -> Ended {
+        let finished = Utc::now();
+        Ended {
+            exit,
+            ending,
+            started: Some(finished - TimeDelta::milliseconds(milliseconds)),
+            finished,
+            cpu_seconds: 0.5,
+            peak_memory: 4096,
+            dropped_lines: 3,
+        }
+    }
+
+    fn finished(ended: &Ended, log: &str) -> Finish {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.log");
+        let mut writer = LogWriter::open(&path).unwrap();
+        writer.write(Stream::Stderr, std::time::UNIX_EPOCH, log.as_bytes()).unwrap();
+        writer.close().unwrap();
+        finish(ended, &path)
+    }
+
+    #[test]
+    fn a_crash_has_its_cause_and_its_last_words() {
+        let lines: String = (0..50).map(|n| format!("line {n}\n")).collect();
+        let log = format!("{lines}{}\nModuleNotFoundError: No module named 'flask'\n", "x".repeat(900));
+        let finish = finished(&ended(Ending::Exited, Some(Exit::Code(1)), 5000), &log);
+        assert_eq!(finish.status.0, ExecutionStatus::Failed);
+        assert!(finish.cause.unwrap().contains("`flask`"));
+        assert_eq!(finish.last_lines.0.len(), KEPT);
+        assert_eq!(finish.last_lines.0[KEPT - 2].len(), LONGEST);
+        assert_eq!(finish.dropped_lines, 3);
+    }
+
+    #[test]
+    fn every_ending_has_its_status_and_says_why() {
+        let by = || Ending::Stopped { by: "owner (stop)".into() };
+        let killed = Some(Exit::Signal(9));
+        let cases = [
+            (by(), Some(Exit::Code(0)), ExecutionStatus::Cancelled, "Stopped by owner (stop)"),
+            (Ending::OutOfMemory { limit: Some(64 << 20) }, killed, ExecutionStatus::Failed, "64 MiB"),
+            (Ending::OutOfMemory { limit: None }, killed, ExecutionStatus::Failed, "no memory left"),
+            (
+                Ending::Unhealthy { detail: "503".into() },
+                killed,
+                ExecutionStatus::Failed,
+                "health check: 503",
+            ),
+            (Ending::WatchdogExpired, killed, ExecutionStatus::Failed, "WATCHDOG=1"),
+            (Ending::TimedOut { after: 9 }, killed, ExecutionStatus::Timeout, "longer than 9 s"),
+            (Ending::NotStarted { reason: "no".into() }, None, ExecutionStatus::Failed, "be started: no"),
+            (Ending::Lost, None, ExecutionStatus::Lost, "Its monitor was killed"),
+            (Ending::Exited, Some(Exit::Code(7)), ExecutionStatus::Failed, "0.2 s after its start"),
+        ];
+        for (ending, exit, status, says) in cases {
+            let finish = finished(&ended(ending.clone(), exit, 200), "busy\n");
+            assert_eq!(finish.status.0, status, "{ending:?}");
+            assert!(finish.cause.unwrap().contains(says), "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn what_went_well_has_nothing_to_explain() {
+        let finish = finished(&ended(Ending::Exited, Some(Exit::Code(0)), 10), "done\n");
+        assert_eq!((finish.status.0, finish.cause), (ExecutionStatus::Success, None));
+        assert!(finish.last_lines.0.is_empty());
+    }
 }

@@ -103,6 +103,9 @@ fn not_permitted(line: &str) -> Option<String> {
         behind_errno(line, "PermissionError", 13).or_else(|| behind_errno(line, "PermissionError", 1))
     {
         return Some(match quoted(rest) {
+            Some(path) if is_of_source(path) => format!(
+                "The app is not allowed to use `{path}`: its source is read-only, so write below `APP_DATA_DIR` instead"
+            ),
             Some(path) => format!("The app is not allowed to use `{path}`"),
             None => "The app is not allowed to do something that it tried: permission denied".to_owned(),
         });
@@ -111,6 +114,11 @@ fn not_permitted(line: &str) -> Option<String> {
     Some(format!(
         "The app tried to write to `{path}`, which is read-only: write below `APP_DATA_DIR` instead"
     ))
+}
+
+/// A release is read-only, and a relative path is one of the folder that the app starts in.
+fn is_of_source(path: &str) -> bool {
+    !path.starts_with('/') || (path.contains("/apps/") && path.contains("/releases/"))
 }
 
 fn missing_file(line: &str) -> Option<String> {
@@ -188,6 +196,11 @@ mod tests {
     fn files_are_named() {
         let denied = "PermissionError: [Errno 13] Permission denied: '/etc/shadow'";
         starts(denied, "The app is not allowed to use `/etc/shadow`");
+        assert!(!cause(denied).unwrap().contains("APP_DATA_DIR"));
+        for own in ["out.csv", "/srv/mantyx/apps/wiki/releases/3/out.csv"] {
+            let denied = format!("PermissionError: [Errno 13] Permission denied: '{own}'");
+            assert!(cause(&denied).unwrap().contains("write below `APP_DATA_DIR`"), "{own}");
+        }
         starts(
             "PermissionError: [Errno 1] Operation not permitted",
             "The app is not allowed to do something",
