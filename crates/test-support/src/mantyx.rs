@@ -154,6 +154,7 @@ impl Drop for TestMantyx {
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
         end_all_that_mention(self.root.path());
+        make_removable(self.root.path());
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
@@ -229,6 +230,17 @@ fn shared_cache() -> PathBuf {
 /// Apps run as another user than the daemon when that is root: they must be able to enter.
 fn open_to_all(folder: &Path) {
     fs::set_permissions(folder, Permissions::from_mode(0o755)).expect("an own folder");
+}
+
+/// Releases are read-only, and so stay, for whoever is not root, unless their folders are opened.
+fn make_removable(folder: &Path) {
+    let is_folder = fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir());
+    if !is_folder || fs::set_permissions(folder, Permissions::from_mode(0o700)).is_err() {
+        return;
+    }
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        make_removable(&entry.path());
+    }
 }
 
 fn log_file(root: &Path) -> PathBuf {
