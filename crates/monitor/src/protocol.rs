@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mantyx_core::{AppId, Ending, ExecutionId, Exit, Identity, InstanceId, Timestamp};
+use mantyx_limits::Confinement;
+use mantyx_logs::Rotation;
 use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessId;
@@ -74,6 +76,12 @@ pub struct Plan {
     /// Within which times it has to show that it is alive.
     #[serde(default)]
     pub deadlines: Deadlines,
+    /// What it is held to; to nothing when not given.
+    #[serde(default)]
+    pub confinement: Option<Confinement>,
+    /// How large its log may become.
+    #[serde(default)]
+    pub rotation: Rotation,
 }
 
 /// The times that a monitor watches by itself, so that they hold without a daemon.
@@ -210,6 +218,9 @@ pub struct Terms {
     pub stop: StopTerms,
     /// Within which times it has to show that it is alive.
     pub deadlines: Deadlines,
+    /// What it is held to; as before when not given.
+    #[serde(default)]
+    pub confinement: Option<Confinement>,
 }
 
 /// What a client asks of a monitor.
@@ -271,6 +282,9 @@ pub enum Message {
         wish: Wish,
         /// Log lines that could not be written so far.
         dropped_lines: u64,
+        /// Why it is being stopped, once it is.
+        #[serde(default)]
+        stopping: Option<Ending>,
         /// What the app has said of itself.
         #[serde(default)]
         notified: Notified,
@@ -278,7 +292,8 @@ pub enum Message {
         #[serde(default)]
         warnings: Vec<String>,
     },
-    /// The app has said something of itself; sent to everybody, and at most once a second where only the text is new.
+    /// The app has said something of itself; at most once a second where only the text is new. Sent to every client
+    /// that has said hello in version 2 or later: a daemon of version 1 would take it for a broken connection.
     Notified(Notified),
     /// What was asked for was done, or has begun.
     Done,

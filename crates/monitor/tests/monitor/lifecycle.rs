@@ -1,13 +1,12 @@
-//! The monitor as its daemon sees it: real processes, real signals, real files.
-
-mod fixture;
+//! From the start to the end of a process, whatever it does.
 
 use std::fs;
 
-use fixture::{Stage, is_gone, signal, wait_for};
 use mantyx_core::Exit;
 use mantyx_monitor::{Message, Outcome, Request, VERSION, Wish};
 use rustix::process::Signal;
+
+use crate::fixture::{Stage, is_gone, signal, wait_for};
 
 fn outcome_of(script: &str) -> Outcome {
     Stage::script(script).start().exited().0.outcome
@@ -49,10 +48,9 @@ fn a_process_gets_the_environment_that_was_given_and_nothing_else() {
     let (_, stage) = stage.start().exited();
     let mut log = stage.log();
     log.sort();
-    assert_eq!(
-        log,
-        [format!("MANTYX_EXECUTION_ID={id}"), "PATH=/usr/bin:/bin".into(), "SECRET=s3cret".into()]
-    );
+    let notify_socket = format!("NOTIFY_SOCKET=@mantyx/{id}");
+    let id_variable = format!("MANTYX_EXECUTION_ID={id}");
+    assert_eq!(log, [id_variable.as_str(), &notify_socket, "PATH=/usr/bin:/bin", "SECRET=s3cret"]);
     let record = fs::read_to_string(stage.launch.run_folder.join(format!("{id}.json"))).unwrap();
     assert!(!record.contains("s3cret"));
 }
@@ -173,10 +171,50 @@ fn a_process_does_not_wait_for_a_log_that_cannot_be_written() {
 }
 
 #[test]
-fn a_launch_of_another_version_is_refused() {
-    let mut stage = Stage::script("exit 0");
-    stage.launch.version = VERSION + 1;
-    let mut run = stage.start();
-    assert!(matches!(run.answer, Message::Refused { .. }));
-    assert!(!run.monitor.wait().unwrap().success());
+fn a_script_without_a_first_line_is_one_for_the_shell() {
+    let mut stage = Stage::program("/nothing", &["one", "two"]);
+    fs::write(stage.path("script"), "echo $# $2\n").unwrap();
+    fs::set_permissions(stage.path("script"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    stage.launch.plan.program = stage.path("script");
+    assert_eq!(stage.start().exited().1.log(), ["2 two"]);
+}
+
+#[test]
+fn a_process_may_close_its_output_and_go_on() {
+    let mut run = Stage::script("echo ready; exec >&- 2>&-; touch closed; exec sleep 1000").start();
+    wait_for("the pipes to be closed", || run.stage.path("closed").exists());
+    run.link().ask(&Request::Status);
+    assert!(matches!(run.link().next(), Message::Status { dropped_lines: 0, .. }));
+    run.stop(25.0);
+    let (record, stage) = run.exited();
+    assert_eq!(record.outcome, Outcome::Exited(Exit::Signal(15)));
+    assert_eq!(stage.log(), ["ready"]);
+}
+
+#[test]
+fn a_process_that_is_stopped_by_a_signal_can_still_be_killed() {
+    let mut run = Stage::script("echo ready; kill -STOP $$").start();
+    run.stage.wait_for_log(1);
+    run.stop(0.1);
+    assert_eq!(run.exited().0.outcome, Outcome::Exited(Exit::Signal(9)));
+}
+
+#[test]
+fn a_stop_is_answered_while_output_floods() {
+    let mut run =
+        Stage::script("trap '' TERM; echo ready; head -c 40000000 /dev/zero | tr '\\0' 'x'; sleep 1000")
+            .start();
+    run.stage.wait_for_log(1);
+    run.stop(0.2);
+    assert_eq!(run.link().next(), Message::Done);
+    assert_eq!(run.exited().0.outcome, Outcome::Exited(Exit::Signal(9)));
+}
+
+#[test]
+fn a_monitor_that_is_killed_takes_the_process_along() {
+    let mut run = Stage::script("echo $$; exec sleep 1000").start();
+    let main = run.stage.wait_for_log(1).remove(0);
+    run.monitor.kill().unwrap();
+    run.monitor.wait().unwrap();
+    wait_for("the process to go too", || is_gone(&main));
 }

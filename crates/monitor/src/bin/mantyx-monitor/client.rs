@@ -5,6 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mantyx_monitor::{Message, Request};
 
+/// The first version that knows what an app says of itself.
+const NOTICES: u32 = 2;
 /// No request is nearly as long. Whoever sends more is no daemon of ours.
 const LONGEST_REQUEST: usize = 16 * 1024;
 
@@ -12,6 +14,8 @@ const LONGEST_REQUEST: usize = 16 * 1024;
 pub(crate) struct Client {
     socket: OwnedFd,
     received: Vec<u8>,
+    /// What it said in its hello.
+    version: Option<u32>,
 }
 
 /// The client has gone, or does not read what it is told.
@@ -25,7 +29,7 @@ impl Client {
     /// A fresh connection.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&socket, true)?;
-        Ok(Self { socket, received: Vec::new() })
+        Ok(Self { socket, received: Vec::new(), version: None })
     }
 
     /// Says one thing. A client that is so far behind that it does not fit is given up.
@@ -38,12 +42,22 @@ impl Client {
         }
     }
 
+    /// Whether it is told what an app says of itself.
+    pub(crate) fn hears_notices(&self) -> bool {
+        self.version.is_some_and(|version| version >= NOTICES)
+    }
+
     /// Everything that it has asked since the last time.
     pub(crate) fn asked(&mut self) -> Result<Vec<Asked>, Gone> {
         self.receive()?;
-        let asked = std::iter::from_fn(|| self.line())
+        let asked: Vec<Asked> = std::iter::from_fn(|| self.line())
             .map(|line| serde_json::from_slice(&line).map_err(|error| format!("Not a request: {error}")))
             .collect();
+        for request in asked.iter().flatten() {
+            if let Request::Hello { version } = request {
+                self.version = Some(*version);
+            }
+        }
         if self.received.len() > LONGEST_REQUEST { Err(Gone) } else { Ok(asked) }
     }
 

@@ -3,17 +3,36 @@
 use std::fs::File;
 use std::io::{self, Read, Stdout, Write};
 
-use mantyx_monitor::{Launch, Message};
+use mantyx_monitor::{Launch, Message, VERSION};
+use serde::Deserialize;
 
 /// Waits for its one answer.
 pub(crate) struct Launcher(Stdout);
 
-/// Reads the launch to its end.
-pub(crate) fn take_launch() -> io::Result<(Launch, Launcher)> {
+/// All that is sure about a launch of a version to come.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+/// Reads the launch to its end; one that cannot be followed is answered with why.
+pub(crate) fn take_launch() -> io::Result<(Result<Launch, String>, Launcher)> {
     let mut text = Vec::new();
     io::stdin().read_to_end(&mut text)?;
     rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    Ok((serde_json::from_slice(&text)?, Launcher(io::stdout())))
+    Ok((understand(&text), Launcher(io::stdout())))
+}
+
+fn understand(text: &[u8]) -> Result<Launch, String> {
+    let unreadable = |error: serde_json::Error| format!("The launch cannot be read: {error}");
+    let Versioned { version } = serde_json::from_slice(text).map_err(unreadable)?;
+    if version > VERSION {
+        return Err(format!(
+            "This monitor speaks version {VERSION} of the protocol and cannot follow a launch of version {version}; \
+             the monitor and the daemon have to come from the same installation"
+        ));
+    }
+    serde_json::from_slice(text).map_err(unreadable)
 }
 
 impl Launcher {
@@ -26,5 +45,24 @@ impl Launcher {
         if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
             let _ = rustix::stdio::dup2_stdout(nowhere);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_version_1_launched_is_followed() {
+        let text = include_bytes!("../../../tests/fixtures/version-1/launch.json");
+        let launch = understand(text).ok().unwrap();
+        assert_eq!((launch.version, launch.plan.identity), (1, None));
+    }
+
+    #[test]
+    fn a_launch_that_cannot_be_followed_is_refused_with_its_reason() {
+        let newer = understand(br#"{"version":3,"plan":"of another kind"}"#).err().unwrap();
+        assert!(newer.contains("version 2") && newer.contains("version 3"), "{newer}");
+        assert!(understand(b"{").err().unwrap().contains("cannot be read"));
     }
 }

@@ -1,54 +1,60 @@
-//! The loop: it waits for signals, clients and output, until the process and everything that it started is gone.
+//! The loop: it waits for signals, clients, notices, output and the next time that is due, until the process and
+//! everything that it started is gone.
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixListener;
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::Instant;
 
 use chrono::Utc;
-use mantyx_core::{Exit, Timestamp};
-use mantyx_logs::Stream;
+use mantyx_core::{Ending, Exit};
 use mantyx_monitor::process::{self, ProcessId};
-use mantyx_monitor::{
-    ExitRecord, MainProcess, Message, Notified, Outcome, Plan, Record, Request, RunFolder, StopTerms,
-    VERSION, Wish,
-};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::Mode;
+use mantyx_monitor::{MainProcess, Message, Plan, Record, RunFolder, StopTerms, VERSION, Wish};
 use rustix::process::Signal;
 
-use crate::child;
-use crate::client::{Asked, Client};
+use crate::child::{self, Dowry};
+use crate::clients::Clients;
+use crate::deadlines::{Expired, Watch};
+use crate::ending::End;
 use crate::launcher::Launcher;
+use crate::limits::{self, Limits};
+use crate::notify_socket::NotifySocket;
 use crate::output::Output;
-use crate::stop::{self, Stop};
-use crate::system::{Reaped, Signals, Usage, reap};
-
-/// How long between two attempts to write the exit record on a disk that is full.
-const RETRY: Duration = Duration::from_secs(1);
+use crate::said::Said;
+use crate::stop::{self, Asked, Stop};
+use crate::system::{Reaped, Signals, reap};
+use crate::wait::{self, Ready, Source};
 
 /// The monitor of one execution.
 pub(crate) struct Monitor {
-    folder: RunFolder,
-    record: Record,
+    pub(crate) folder: RunFolder,
+    pub(crate) record: Record,
+    pub(crate) clients: Clients,
+    pub(crate) output: Output,
+    pub(crate) limits: Limits,
+    pub(crate) watch: Watch,
+    pub(crate) said: Said,
+    pub(crate) warnings: Warnings,
+    /// Whether somebody has asked for the end.
+    pub(crate) wish: Wish,
+    /// Why it is being stopped: the first reason.
+    pub(crate) why: Option<Ending>,
+    /// How the main process ended.
+    pub(crate) end: Option<End>,
     signals: Signals,
-    listener: UnixListener,
-    launcher: Option<Launcher>,
-    clients: Vec<Client>,
-    output: Output,
-    end: Option<End>,
+    notify_socket: NotifySocket,
     family: Family,
     stop: Option<Stop>,
-    wish: Wish,
+    /// The out-of-memory score that this monitor had, which is the child's.
+    oom_score: Option<String>,
 }
 
-/// How the main process ended.
-struct End {
-    exit: Exit,
-    at: Timestamp,
-    usage: Usage,
+/// What could not be done as it was said, as sentences.
+#[derive(Default)]
+pub(crate) struct Warnings {
+    pub(crate) limits: Vec<String>,
+    pub(crate) watchdog: Option<String>,
 }
 
 /// Whether any process of the app is left.
@@ -56,14 +62,6 @@ struct End {
 enum Family {
     Alive,
     Gone,
-}
-
-/// Whose turn it is.
-enum Ready {
-    Signals,
-    Listener,
-    Output(Stream),
-    Client(usize),
 }
 
 impl Monitor {
@@ -74,29 +72,45 @@ impl Monitor {
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         std::env::set_current_dir(run_folder)?;
         let folder = RunFolder::open(run_folder)?;
+        // Signals are kept for the loop before anything can start a thread, which would get them otherwise.
+        let signals = Signals::listen()?;
+        let uid = plan.identity.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
+        let notify_socket = NotifySocket::open(plan.execution, uid)?;
         let me = ProcessId::of(std::process::id())?;
         let record = Record { version: VERSION, plan, boot_id: process::boot_id()?, monitor: me, main: None };
-        // The record is first, so that whoever finds the socket can tell whose it is.
+        // The record is first, so that whoever finds the socket or a group can tell whose it is.
         folder.write_record(&record)?;
+        let plan = &record.plan;
         Ok(Self {
-            listener: listen(&folder.socket(record.plan.execution))?,
-            signals: Signals::listen()?,
-            launcher: None,
-            clients: Vec::new(),
-            output: Output::to(&record.plan.log),
+            clients: Clients::listen(&folder.socket(plan.execution))?,
+            output: Output::to(&plan.log, plan.rotation),
+            limits: Limits::prepare(plan.confinement.as_ref()),
+            watch: Watch::begin(Instant::now(), &plan.deadlines),
+            said: Said::default(),
+            warnings: Warnings::default(),
+            wish: Wish::None,
+            why: None,
             end: None,
+            signals,
+            notify_socket,
             family: Family::Alive,
             stop: None,
-            wish: Wish::None,
+            oom_score: limits::spare_monitor(),
             folder,
             record,
         })
     }
 
     /// Starts the process and stays until all of it is over and written down.
-    pub(crate) fn run(mut self, environment: &BTreeMap<String, String>, launcher: Launcher) {
-        self.launcher = Some(launcher);
-        match child::start(&self.record.plan, environment) {
+    pub(crate) fn run(mut self, environment: BTreeMap<String, String>, launcher: Launcher) {
+        self.clients.expect(launcher);
+        let dowry = Dowry {
+            environment,
+            notify_socket: self.notify_socket.variable(),
+            oom_score: self.oom_score.take(),
+            limits: self.limits.share(),
+        };
+        match child::start(&self.record.plan, dowry) {
             Ok(child) => {
                 self.output.connect(child.stdout, child.stderr);
                 self.began(child.process);
@@ -105,55 +119,83 @@ impl Monitor {
                 }
                 self.finish();
             }
-            Err(reason) => self.record_end(Outcome::StartFailed(reason), Utc::now(), Usage::default()),
+            Err(reason) => self.never_began(reason),
         }
     }
 
     fn began(&mut self, main: MainProcess) {
         self.record.main = Some(main);
+        self.watch = Watch::begin(Instant::now(), &self.record.plan.deadlines);
+        self.warnings.limits = self.limits.warnings(main.id.pid);
         // Without room for it the process runs on: while the daemon lives it knows from the message.
         let _ = self.folder.write_record(&self.record);
-        self.tell_all(&Message::Started { main, warnings: Vec::new() });
+        self.clients.tell_all(&Message::Started { main, warnings: self.warnings.limits.clone() });
     }
 
     fn is_over(&self) -> bool {
         self.end.is_some() && self.family == Family::Gone
     }
 
-    /// Waits until something happens, and deals with it.
+    /// Waits until something happens, and deals with it. Each has its turn, however much another brings.
     fn turn(&mut self) {
-        let wait = self.stop.as_ref().map(Stop::remaining);
-        for ready in self.wait(wait) {
+        for ready in wait::until(self.next_due(), self.sources()) {
             match ready {
-                Ready::Signals => self.hear(),
-                Ready::Listener => self.accept(),
-                Ready::Output(stream) => drop(self.output.read(stream)),
+                Ready::Signals => self.hear_signals(),
                 Ready::Client(index) => self.listen_to(index),
+                Ready::Listener => self.clients.accept(),
+                Ready::Notices => self.hear_notices(),
+                Ready::Output(source) => self.output.act(source),
             }
         }
+        self.act(Instant::now());
+    }
+
+    /// Clients come before anything that may tell them something, because then those who have gone are removed.
+    fn sources(&self) -> Vec<Source<'_>> {
+        let mut sources = vec![(Ready::Signals, self.signals.as_fd())];
+        sources.extend(self.clients.sources());
+        sources.push((Ready::Notices, self.notify_socket.as_fd()));
+        sources.extend(self.output.open().map(|(source, fd)| (Ready::Output(source), fd)));
+        sources
+    }
+
+    /// The next moment at which [`Monitor::act`] has something to do.
+    fn next_due(&self) -> Option<Instant> {
+        let end = self.stop.as_ref().map_or_else(|| self.watch.due(), Stop::due);
+        [end, self.said.due(Instant::now())].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    fn act(&mut self, now: Instant) {
         if let Some(stop) = &mut self.stop {
-            stop.act();
+            stop.act(now, &self.limits);
+        } else if let Some(expired) = self.watch.expired(now) {
+            self.expire(expired);
+        }
+        if let Some(notified) = self.said.take_due(now) {
+            self.clients.tell_notified(notified);
         }
     }
 
-    /// Clients come last and from the highest down, so that one can be removed without moving those to come.
-    fn wait(&self, wait: Option<Duration>) -> Vec<Ready> {
-        let mut sources: Vec<(Ready, BorrowedFd<'_>)> =
-            vec![(Ready::Signals, self.signals.as_fd()), (Ready::Listener, self.listener.as_fd())];
-        sources.extend(self.output.open().map(|(stream, pipe)| (Ready::Output(stream), pipe)));
-        let clients = self.clients.iter().enumerate().rev();
-        sources.extend(clients.map(|(index, client)| (Ready::Client(index), client.as_fd())));
-        ready(sources, wait)
-    }
-
-    fn hear(&mut self) {
+    fn hear_signals(&mut self) {
         while let Some(signal) = self.signals.next() {
             match signal {
                 Signal::CHILD => self.reap(),
-                Signal::TERM => drop(self.stop(self.record.plan.stop)),
+                Signal::TERM => {
+                    let why = Ending::Stopped { by: "a signal to its monitor".to_owned() };
+                    let _ = self.stop(self.record.plan.stop, why);
+                }
                 // A terminal that closes or a Ctrl-C is meant for the daemon.
                 _ => {}
             }
+        }
+    }
+
+    fn hear_notices(&mut self) {
+        let now = Instant::now();
+        for notice in self.notify_socket.receive() {
+            self.watch.hear(&notice, now);
+            self.said.hear(notice);
         }
     }
 
@@ -164,7 +206,7 @@ impl Monitor {
         loop {
             match reap() {
                 Reaped::Process { pid, exit, usage } if Some(pid) == main => {
-                    self.end = Some(End { exit, at: Utc::now(), usage });
+                    self.end = Some(End { exit, at: Utc::now(), usage, ending: self.ending_of(exit) });
                 }
                 Reaped::Process { .. } => {}
                 Reaped::NotYet => break,
@@ -179,13 +221,17 @@ impl Monitor {
         }
     }
 
-    /// Called once, when the main process has just ended before others. Its group has had the signal if a stop
-    /// was under way.
+    /// What was asked for first, then what the kernel did, and else it ended by itself.
+    fn ending_of(&self, exit: Exit) -> Ending {
+        self.why.clone().or_else(|| self.limits.out_of_memory(exit)).unwrap_or(Ending::Exited)
+    }
+
+    /// Called once, when the main process has just ended before others. Its group may have had the signal already.
     fn stop_rest(&mut self, group: Option<u32>) {
         let terms = self.record.plan.stop;
-        let signalled = group.filter(|_| self.stop.is_some());
-        stop::signal_rest(terms.signal, signalled);
-        self.stop.get_or_insert_with(|| Stop::after(terms.grace()));
+        let has_signal = self.stop.as_ref().is_some_and(|stop| stop.asked() == Asked::Group);
+        stop::signal_rest(terms.signal, group.filter(|_| has_signal));
+        self.stop.get_or_insert_with(|| Stop::after(terms.grace(), Asked::Group));
     }
 
     /// The main process, as long as its pid is its own: until it was waited for.
@@ -193,144 +239,46 @@ impl Monitor {
         self.record.main.filter(|_| self.end.is_none()).map(|main| main.id.pid)
     }
 
-    fn accept(&mut self) {
-        if let Ok((stream, _)) = self.listener.accept()
-            && let Ok(client) = Client::new(OwnedFd::from(stream))
-        {
-            self.clients.push(client);
-        }
-    }
-
-    fn listen_to(&mut self, index: usize) {
-        let answered = self.clients[index].asked().and_then(|asked| {
-            let answers: Vec<Message> = asked.into_iter().map(|asked| self.answer(asked)).collect();
-            answers.iter().try_for_each(|answer| self.clients[index].tell(answer))
-        });
-        if answered.is_err() {
-            self.clients.remove(index);
-        }
-    }
-
-    fn answer(&mut self, asked: Asked) -> Message {
-        let done = match asked {
-            Ok(Request::Hello { .. }) => return self.hello(),
-            Ok(Request::Status) => return self.status(),
-            Ok(Request::Signal { number }) => self.signal(number),
-            Ok(Request::Stop { terms, .. }) => self.stop(terms),
-            Ok(Request::Adjust(terms)) => {
-                self.record.plan.stop = terms.stop;
-                Ok(())
-            }
-            Err(reason) => Err(reason),
-        };
-        done.map_or_else(|reason| Message::Refused { reason }, |()| Message::Done)
-    }
-
-    fn hello(&self) -> Message {
-        Message::Hello { version: VERSION, execution: self.record.plan.execution, main: self.record.main }
-    }
-
-    fn status(&self) -> Message {
-        let dropped_lines = self.output.dropped_lines();
-        Message::Status {
-            main: self.record.main,
-            wish: self.wish,
-            dropped_lines,
-            notified: Notified::default(),
-            warnings: Vec::new(),
-        }
-    }
-
-    fn signal(&self, number: i32) -> Result<(), String> {
+    /// Sends a signal to the process group.
+    pub(crate) fn signal(&self, number: i32) -> Result<(), String> {
         let main = self.main_pid().ok_or("The process has ended")?;
         stop::signal_group(main, number)
     }
 
-    /// The signal goes out once; who asks again can only shorten the grace.
-    fn stop(&mut self, terms: StopTerms) -> Result<(), String> {
-        self.wish = Wish::Stop;
+    /// The signal goes out once and the first reason stays; who asks again can only shorten the grace.
+    pub(crate) fn stop(&mut self, terms: StopTerms, why: Ending) -> Result<(), String> {
+        if matches!(why, Ending::Stopped { .. }) {
+            self.wish = Wish::Stop;
+        }
         if let Some(stop) = &mut self.stop {
             stop.hurry(terms.grace());
             return Ok(());
         }
-        self.stop = Some(Stop::after(terms.grace()));
+        self.why = Some(why);
+        self.stop = Some(Stop::after(terms.grace(), Asked::Group));
         self.signal(terms.signal)
     }
 
-    fn finish(&mut self) {
-        if let Some(End { exit, at, usage }) = self.end.take() {
-            self.record_end(Outcome::Exited(exit), at, usage);
+    /// A process that hangs shows where when it is aborted, so the watchdog does that, as systemd's does.
+    fn expire(&mut self, expired: Expired) {
+        let terms = self.record.plan.stop;
+        match expired {
+            Expired::Timeout(after) => {
+                let _ = self.stop(terms, Ending::TimedOut { after: whole_seconds(after) });
+            }
+            Expired::Watchdog => {
+                self.why = Some(Ending::WatchdogExpired);
+                self.stop = Some(Stop::after(terms.grace(), Asked::Main));
+                if let Some(main) = self.main_pid() {
+                    stop::abort(main);
+                }
+            }
         }
-    }
-
-    /// Writes the end down and tells it. The clients hear it before the disk has it: they keep it themselves, and
-    /// a replacement need not wait for the disk. The monitor leaves only when the record is safe.
-    fn record_end(&mut self, outcome: Outcome, finished_at: Timestamp, usage: Usage) {
-        let plan = &self.record.plan;
-        let record = ExitRecord {
-            version: VERSION,
-            execution: plan.execution,
-            instance: plan.instance,
-            app: plan.app,
-            outcome,
-            wish: self.wish,
-            started_at: self.record.main.map(|main| main.started_at),
-            finished_at,
-            cpu_seconds: usage.cpu_seconds,
-            peak_memory: usage.peak_memory,
-            dropped_lines: self.output.finish(),
-            ending: None,
-        };
-        let told = Message::Exited { record: Box::new(record.clone()) };
-        let mut written = self.folder.write_exit_record(&record);
-        self.tell_latecomers(&told);
-        while written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
-            let _ = ready(vec![(Ready::Listener, self.listener.as_fd())], Some(RETRY));
-            self.tell_latecomers(&told);
-            written = self.folder.write_exit_record(&record);
-        }
-        let _ = written.and_then(|file| self.folder.sync(&file));
-        let _ = self.folder.remove_socket(record.execution);
-        // Nobody can connect any more: whoever did has heard it, whoever comes now finds the record.
-        self.tell_latecomers(&told);
-    }
-
-    /// Tells everybody, those who are just knocking included, and hangs up.
-    fn tell_latecomers(&mut self, message: &Message) {
-        while !ready(vec![(Ready::Listener, self.listener.as_fd())], Some(Duration::ZERO)).is_empty() {
-            self.accept();
-        }
-        self.tell_all(message);
-        self.clients.clear();
-    }
-
-    fn tell_all(&mut self, message: &Message) {
-        if let Some(launcher) = self.launcher.take() {
-            launcher.answer(message);
-        }
-        self.clients.retain_mut(|client| client.tell(message).is_ok());
     }
 }
 
-/// Waits for sources, at most `wait`, and keeps those that have something, in order.
-fn ready(sources: Vec<(Ready, BorrowedFd<'_>)>, wait: Option<Duration>) -> Vec<Ready> {
-    let timeout = wait.and_then(|wait| Timespec::try_from(wait).ok());
-    let mut polled: Vec<PollFd<'_>> =
-        sources.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
-    // The only error that can come is an interruption, and then nothing is ready.
-    if poll(&mut polled, timeout.as_ref()).is_err() {
-        return Vec::new();
-    }
-    let awake = polled.iter().map(|fd| !fd.revents().is_empty()).collect::<Vec<bool>>();
-    sources.into_iter().zip(awake).filter_map(|((ready, _), awake)| awake.then_some(ready)).collect()
-}
-
-/// Opens the socket, for the owner alone.
-fn listen(path: &Path) -> io::Result<UnixListener> {
-    let before = rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let listener = UnixListener::bind(path);
-    rustix::process::umask(before);
-    let listener = listener?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+/// Rounded up, so that a limit of half a second is not none.
+fn whole_seconds(time: std::time::Duration) -> u32 {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }

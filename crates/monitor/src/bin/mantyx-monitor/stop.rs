@@ -2,7 +2,8 @@
 //!
 //! The monitor is the subreaper of its child (prctl(2)): whatever loses its parent, however often it forked and
 //! whichever session it made, becomes a child of the monitor. So the descendants of the monitor are all there is,
-//! and when the kernel says that it has no children, nothing is left.
+//! and when the kernel says that it has no children, nothing is left. Where there are control groups, whatever is in
+//! them is killed too, in one step even when it forks faster than anybody can look.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -10,37 +11,56 @@ use std::time::{Duration, Instant};
 use mantyx_monitor::process::{self, Stat};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
+use crate::limits::Limits;
+
 /// Processes fork while they are killed, so it is done again, less and less often.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A stop that is under way.
 pub(crate) struct Stop {
-    due: Instant,
+    /// None is so far off that no clock shows it.
+    due: Option<Instant>,
     pause: Duration,
+    asked: Asked,
+}
+
+/// Who has been sent the signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// The process group of the main process.
+    Group,
+    /// The main process alone, or nobody.
+    Main,
 }
 
 impl Stop {
     /// Everything may end by itself for this long.
-    pub(crate) fn after(grace: Duration) -> Self {
-        Self { due: Instant::now() + grace, pause: FIRST_PAUSE }
+    pub(crate) fn after(grace: Duration, asked: Asked) -> Self {
+        Self { due: Instant::now().checked_add(grace), pause: FIRST_PAUSE, asked }
+    }
+
+    /// Who has been sent the signal.
+    pub(crate) const fn asked(&self) -> Asked {
+        self.asked
     }
 
     /// Leaves no more time than this.
     pub(crate) fn hurry(&mut self, grace: Duration) {
-        self.due = self.due.min(Instant::now() + grace);
+        self.due = [self.due, Instant::now().checked_add(grace)].into_iter().flatten().min();
     }
 
-    /// How long until [`Stop::act`] has something to do.
-    pub(crate) fn remaining(&self) -> Duration {
-        self.due.saturating_duration_since(Instant::now())
+    /// When [`Stop::act`] has something to do.
+    pub(crate) const fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     /// Kills everything once the time is over.
-    pub(crate) fn act(&mut self) {
-        if self.remaining().is_zero() {
+    pub(crate) fn act(&mut self, now: Instant, limits: &Limits) {
+        if self.due.is_some_and(|due| due <= now) {
             kill_groups();
-            self.due = Instant::now() + self.pause;
+            limits.kill_all();
+            self.due = now.checked_add(self.pause);
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -61,6 +81,13 @@ pub(crate) fn signal_group(main: u32, number: i32) -> Result<(), String> {
     let signal = named(number)?;
     let group = pid(main).ok_or("There is no process")?;
     kill_process_group(group, signal).map_err(|error| format!("The signal could not be sent: {error}"))
+}
+
+/// Lets the main process, which must not have been waited for, die with a core dump (signal(7)).
+pub(crate) fn abort(main: u32) {
+    if let Some(main) = pid(main) {
+        let _ = kill_process(main, Signal::ABORT);
+    }
 }
 
 /// Signals what a main process left behind, but for the group `except`, which has had the signal.

@@ -1,11 +1,9 @@
 //! The calls of the kernel for which neither the standard library nor rustix has a safe form.
-#![allow(unsafe_code, reason = "wait4, signalfd and what happens between fork and exec have no safe form")]
+#![allow(unsafe_code, reason = "wait4, signalfd and close_range have no safe form")]
 
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::Command;
 
 use mantyx_core::Exit;
 use rustix::process::Signal;
@@ -102,26 +100,4 @@ impl AsFd for Signals {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-/// Lets a command begin in a session and process group of its own, with the signals as a fresh process expects
-/// them, and end with this monitor, whose death closes its pipes.
-pub(crate) fn detach(command: &mut Command) {
-    let before_exec = || {
-        rustix::process::setsid()?;
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        // SAFETY: `signal`, `sigemptyset` and `sigprocmask` are safe between fork and exec
-        // (signal-safety(7)), and the set is filled before it is used.
-        unsafe {
-            for signal in 1..32 {
-                libc::signal(signal, libc::SIG_DFL);
-            }
-            let mut none = mem::zeroed();
-            libc::sigemptyset(&raw mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        }
-        Ok(())
-    };
-    // SAFETY: the closure allocates nothing and takes no lock.
-    unsafe { command.pre_exec(before_exec) };
 }

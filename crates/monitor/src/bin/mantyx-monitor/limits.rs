@@ -1,0 +1,123 @@
+//! The limits of an execution, carried out; and the score by which the kernel spares this monitor.
+
+use std::fs;
+use std::sync::Arc;
+
+use mantyx_core::{Ending, Exit};
+use mantyx_limits::{Confinement, Prepared, Shortage};
+use mantyx_monitor::process;
+
+/// An app whose monitor dies is lost, and the monitor is small: others go first.
+const OWN_SCORE: &str = "-500";
+const SCORE_FILE: &str = "/proc/self/oom_score_adj";
+/// The settings that hold the limit of memory, by version of the control groups.
+const MEMORY_SETTINGS: [&str; 2] = ["memory.max", "memory.limit_in_bytes"];
+
+/// The limits of an execution; none where none were planned.
+#[derive(Default)]
+pub(crate) struct Limits(Option<Arc<Prepared>>);
+
+impl Limits {
+    /// Makes the groups.
+    pub(crate) fn prepare(confinement: Option<&Confinement>) -> Self {
+        Self(confinement.map(|confinement| Arc::new(confinement.clone().prepare())))
+    }
+
+    /// For the child, which enters them.
+    pub(crate) fn share(&self) -> Option<Arc<Prepared>> {
+        self.0.clone()
+    }
+
+    /// What the process that has begun is not held to, as sentences.
+    pub(crate) fn warnings(&self, main: u32) -> Vec<String> {
+        let Some(prepared) = &self.0 else { return Vec::new() };
+        let planned = prepared.confinement().warnings.iter().chain(prepared.warnings()).cloned();
+        planned.chain(prepared.confirm(main)).collect()
+    }
+
+    /// From now on these limits hold. Says what of it cannot be done.
+    pub(crate) fn adjust(&mut self, confinement: &Confinement) -> Vec<String> {
+        let family = process::descendants(std::process::id(), &process::all());
+        let family: Vec<u32> = family.iter().filter(|p| !p.has_ended()).map(|p| p.id.pid).collect();
+        // The child has given its share back when it became another program.
+        let Some(prepared) = self.0.as_mut().and_then(Arc::get_mut) else {
+            return vec![
+                "The limits begin with the next start: the process was started without any".to_owned(),
+            ];
+        };
+        let failures = prepared.adjust(confinement, &family);
+        confinement.warnings.iter().cloned().chain(failures).collect()
+    }
+
+    /// What is carried out now.
+    pub(crate) fn confinement(&self) -> Option<&Confinement> {
+        self.0.as_deref().map(Prepared::confinement)
+    }
+
+    /// Whether it was want of memory that ended the app. A process of it may have been killed that was not the main
+    /// one, and the main one may have survived that: then it is no reason.
+    pub(crate) fn out_of_memory(&self, exit: Exit) -> Option<Ending> {
+        let prepared = self.0.as_deref().filter(|_| !exit.is_success())?;
+        let event = prepared.out_of_memory().filter(|event| event.kills > 0)?;
+        let limit = match event.shortage {
+            Shortage::Limit => memory_limit(prepared.confinement()),
+            Shortage::Machine => None,
+        };
+        Some(Ending::OutOfMemory { limit })
+    }
+
+    /// The most memory that all processes held at once.
+    pub(crate) fn peak_memory(&self) -> Option<u64> {
+        self.0.as_deref().and_then(Prepared::peak_memory)
+    }
+
+    /// Kills whatever is in the groups.
+    pub(crate) fn kill_all(&self) {
+        if let Some(prepared) = &self.0 {
+            prepared.kill_all();
+        }
+    }
+
+    /// Removes the groups. One that cannot be removed is found again by the daemon, in the record.
+    pub(crate) fn remove(&self) {
+        if let Some(prepared) = &self.0 {
+            let _ = prepared.remove();
+        }
+    }
+}
+
+fn memory_limit(confinement: &Confinement) -> Option<u64> {
+    let settings = confinement.groups.iter().flat_map(|group| &group.settings);
+    let mut limits = settings.filter(|setting| MEMORY_SETTINGS.contains(&setting.file.as_str()));
+    let of_scope = || confinement.scope.as_ref().and_then(|scope| scope.memory);
+    limits.find_map(|setting| setting.value.parse().ok()).or_else(of_scope)
+}
+
+/// Lets the kernel spare this monitor, and returns the score that it had, for its child. Nothing when it may not.
+pub(crate) fn spare_monitor() -> Option<String> {
+    let before = fs::read_to_string(SCORE_FILE).ok()?;
+    fs::write(SCORE_FILE, OWN_SCORE).ok()?;
+    Some(before.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mantyx_limits::{Group, Keeper, Setting};
+
+    #[test]
+    fn a_limit_of_memory_is_found_in_any_version() {
+        let with = |file: &str, value: &str| Confinement {
+            groups: vec![Group {
+                path: "/nowhere".into(),
+                keeper: Keeper::Mantyx,
+                settings: vec![Setting { file: file.into(), value: value.into() }],
+            }],
+            ..Confinement::default()
+        };
+        assert_eq!(memory_limit(&with("memory.max", "1048576")), Some(1_048_576));
+        assert_eq!(memory_limit(&with("memory.limit_in_bytes", "4096")), Some(4096));
+        assert_eq!(memory_limit(&with("memory.max", "max")), None);
+        assert_eq!(memory_limit(&with("pids.max", "5")), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! Why an execution ended: the first reason is the one that counts.
+
+use mantyx_core::{Ending, Exit};
+use mantyx_monitor::{Deadlines, Message, Outcome, Request, StopTerms, Terms, Wish};
+use rustix::process::Signal;
+
+use crate::fixture::{Stage, signal, wait_for};
+
+const SLEEP: &str = "echo ready; exec sleep 1000";
+
+fn owner() -> Ending {
+    Ending::Stopped { by: "owner".to_owned() }
+}
+
+fn timeout(seconds: f64) -> Deadlines {
+    Deadlines { timeout_seconds: Some(seconds), ..Deadlines::default() }
+}
+
+#[test]
+fn one_that_ends_by_itself_exited() {
+    for script in ["exit 0", "exit 3", "kill -KILL $$"] {
+        let (record, _) = Stage::script(script).start().exited();
+        assert_eq!((record.ending, record.wish), (Some(Ending::Exited), Wish::None));
+    }
+}
+
+#[test]
+fn one_that_was_stopped_says_by_whom() {
+    let mut run = Stage::script(SLEEP).start();
+    run.stop_because(25.0, Some(owner()));
+    let (record, _) = run.exited();
+    assert_eq!((record.ending, record.wish), (Some(owner()), Wish::Stop));
+}
+
+#[test]
+fn a_signal_to_the_monitor_is_a_stop() {
+    let run = Stage::script(SLEEP).start();
+    signal(run.monitor.id(), Signal::TERM);
+    let (record, _) = run.exited();
+    assert_eq!(record.ending, Some(Ending::Stopped { by: "a signal to its monitor".to_owned() }));
+    assert_eq!(record.wish, Wish::Stop);
+}
+
+#[test]
+fn the_first_reason_stays() {
+    let unhealthy = Ending::Unhealthy { detail: "503 instead of 200".to_owned() };
+    let mut run = Stage::script("trap '' TERM; echo ready; while :; do sleep 0.01; done").start();
+    run.stage.wait_for_log(1);
+    run.stop_because(25.0, Some(unhealthy.clone()));
+    assert_eq!(run.link().next(), Message::Done);
+    run.link().ask(&Request::Status);
+    let Message::Status { stopping, wish, .. } = run.link().next() else { panic!("no status") };
+    assert_eq!((stopping, wish), (Some(unhealthy.clone()), Wish::None));
+    // The person is not waited for longer, but was not the reason.
+    run.stop_because(0.05, Some(owner()));
+    let (record, _) = run.exited();
+    assert_eq!(record.outcome, Outcome::Exited(Exit::Signal(9)));
+    assert_eq!((record.ending, record.wish), (Some(unhealthy), Wish::Stop));
+}
+
+#[test]
+fn what_comes_after_the_end_was_not_its_reason() {
+    let mut run =
+        Stage::script("(trap '' TERM; echo ready; while :; do sleep 0.01; done) & read x; exit 6").start();
+    run.stage.wait_for_log(1);
+    wait_for("the process to end before its child", || {
+        run.link().ask(&Request::Signal { number: 28 });
+        matches!(run.link().next(), Message::Refused { .. })
+    });
+    run.stop_because(0.05, Some(owner()));
+    let (record, _) = run.exited();
+    assert_eq!((record.outcome, record.ending), (Outcome::Exited(Exit::Code(6)), Some(Ending::Exited)));
+}
+
+#[test]
+fn one_that_never_began_says_why() {
+    let (record, _) = Stage::program("/no/such/program", &[]).start().exited();
+    let Outcome::StartFailed(reason) = record.outcome else { panic!("{record:?}") };
+    assert_eq!(record.ending, Some(Ending::NotStarted { reason }));
+}
+
+#[test]
+fn a_time_limit_holds_without_a_daemon() {
+    let mut stage = Stage::script(SLEEP);
+    stage.launch.plan.deadlines = timeout(0.2);
+    stage.start_orphaned();
+    let (folder, id) = (stage.folder(), stage.launch.plan.execution);
+    wait_for("the exit record", || folder.exit_record(id).unwrap().is_some());
+    let record = folder.exit_record(id).unwrap().unwrap();
+    assert_eq!(record.outcome, Outcome::Exited(Exit::Signal(15)));
+    assert_eq!((record.ending, record.wish), (Some(Ending::TimedOut { after: 1 }), Wish::None));
+    wait_for("the monitor to leave", || !folder.socket(id).exists());
+}
+
+#[test]
+fn terms_can_be_changed_while_it_runs() {
+    let mut run =
+        Stage::script("trap '' TERM; trap 'exit 8' USR1; echo ready; while :; do sleep 0.01; done").start();
+    run.stage.wait_for_log(1);
+    let stop = StopTerms { signal: 10, grace_seconds: 20.0 };
+    let terms = Terms { stop, deadlines: timeout(0.3), confinement: None };
+    run.link().ask(&Request::Adjust(Box::new(terms)));
+    assert_eq!(run.link().next(), Message::Done);
+    let record = run.stage.folder().record(run.stage.launch.plan.execution).unwrap().unwrap();
+    assert_eq!((record.plan.stop, record.plan.deadlines), (stop, timeout(0.3)));
+    let (record, _) = run.exited();
+    assert_eq!(record.outcome, Outcome::Exited(Exit::Code(8)));
+    assert_eq!(record.ending, Some(Ending::TimedOut { after: 1 }));
+}
