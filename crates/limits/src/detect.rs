@@ -12,7 +12,7 @@ use mantyx_core::LimitMechanism;
 use rustix::process::{Resource, getpriority_process, getrlimit};
 
 use crate::hierarchy::{Hierarchy, Version};
-use crate::offer::{Controllers, Level, MemoryController, Offer, Standing, Swap};
+use crate::offer::{Controllers, Gate, Level, MemoryController, Offer, Standing, Swap};
 use crate::plan::SLICE;
 
 /// The bits of capabilities(7) that matter.
@@ -62,7 +62,8 @@ impl Offer {
             Manager::Other => direct(&hierarchies, &name),
         };
         let (mechanism, controllers) = found.unwrap_or((LimitMechanism::Rlimits, Controllers::default()));
-        Self { mechanism, controllers, standing: machine.standing }
+        let gate = Gate::find(&hierarchies, machine, mechanism);
+        Self { mechanism, controllers, standing: machine.standing, gate }
     }
 }
 
@@ -175,6 +176,17 @@ fn make(base: &Path, name: &str) -> Option<PathBuf> {
 fn words(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap_or_default();
     text.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+impl Gate {
+    /// In a hierarchy where it is certain that this process is where it seems to be.
+    fn find(hierarchies: &[Hierarchy], machine: &Machine, mechanism: LimitMechanism) -> Option<Self> {
+        let direct = matches!(mechanism, LimitMechanism::CgroupV1 | LimitMechanism::CgroupV2);
+        let me = std::process::id().to_string();
+        let mut files = hierarchies.iter().map(|hierarchy| hierarchy.own.join("cgroup.procs"));
+        let file = files.find(|file| direct && words(file).contains(&me))?;
+        Some(Self { file, membership: machine.membership.clone() })
+    }
 }
 
 impl Machine {

@@ -10,6 +10,16 @@ pub struct Offer {
     pub(crate) mechanism: LimitMechanism,
     pub(crate) controllers: Controllers,
     pub(crate) standing: Standing,
+    pub(crate) gate: Option<Gate>,
+}
+
+/// Where the daemon itself is, so that it can be put there once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Gate {
+    /// `cgroup.procs` of its group in one of the hierarchies.
+    pub(crate) file: PathBuf,
+    /// What `/proc/self/cgroup` said when this was so.
+    pub(crate) membership: String,
 }
 
 /// What is enforced for everything that an app started together. Where it is not, [`plan`](crate::plan()) says in a
@@ -83,6 +93,7 @@ impl Offer {
             mechanism: LimitMechanism::Rlimits,
             controllers: Controllers::default(),
             standing: Standing::look(),
+            gate: None,
         }
     }
 
@@ -99,6 +110,22 @@ impl Offer {
             memory: self.controllers.memory.is_some(),
             cpu: self.controllers.cpu.is_some(),
             processes: self.controllers.processes.is_some(),
+        }
+    }
+
+    /// Gets the kernel ready to let a process into a group soon. It may take as long as that would, so it is called
+    /// in a thread of its own, as early as a start is foreseen, and need not be waited for.
+    ///
+    /// Before the first of several moves between groups the kernel waits until every processor has seen that moves
+    /// are coming (an RCU grace period, for `cgroup_threadgroup_rwsem` in kernel/cgroup/cgroup.c): some milliseconds,
+    /// which an app would spend before its first instruction. Moving the daemon to where it is has the same effect.
+    pub fn warm_up(&self) {
+        if let Some(gate) = &self.gate
+            // Somebody may have moved the daemon meanwhile, and it is not for us to undo that.
+            && std::fs::read_to_string("/proc/self/cgroup").is_ok_and(|now| now == gate.membership)
+        {
+            // It only saves time.
+            let _ = crate::groups::write(&gate.file, "0");
         }
     }
 

@@ -314,6 +314,9 @@ fn detection_leaves_nothing_behind_when_it_is_released() {
     let enforced = offer.enforced();
     assert_eq!(offer.mechanism() == LimitMechanism::Rlimits, folders.is_empty());
     assert_eq!(enforced.memory || enforced.cpu || enforced.processes, !folders.is_empty());
+    let before = fs::read_to_string("/proc/self/cgroup").unwrap();
+    offer.warm_up();
+    assert_eq!(fs::read_to_string("/proc/self/cgroup").unwrap(), before, "the daemon stays where it is");
     offer.release();
     assert!(folders.iter().all(|folder| !folder.exists()));
 }

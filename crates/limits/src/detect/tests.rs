@@ -128,6 +128,28 @@ fn release_removes_what_detection_made() {
 }
 
 #[test]
+fn the_daemon_is_moved_only_to_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("service");
+    group(&own, "memory", "memory");
+    group(&own.join("mantyx-a"), "memory", "memory");
+    let procs = own.join("cgroup.procs");
+    let mut machine = unified(folder.path(), "/service");
+    fs::write(&procs, "1\n").unwrap();
+    assert_eq!(Offer::of(&machine, "a").gate, None, "it is not certain that this is its group");
+
+    let me = std::process::id().to_string();
+    fs::write(&procs, &me).unwrap();
+    Offer::of(&machine, "a").warm_up();
+    assert_eq!(fs::read_to_string(&procs).unwrap(), me, "it was moved meanwhile, so it is left alone");
+
+    machine.membership = fs::read_to_string("/proc/self/cgroup").unwrap();
+    let membership = machine.membership.clone();
+    Offer { gate: Some(Gate { file: procs.clone(), membership }), ..Offer::rlimits() }.warm_up();
+    assert_eq!(fs::read_to_string(&procs).unwrap(), "0");
+}
+
+#[test]
 fn capabilities_are_a_mask() {
     assert_eq!(capabilities("Name:\tx\nCapEff:\t0000000000800000\n") >> CAP_SYS_NICE, 1);
     assert_eq!(capabilities(""), 0);

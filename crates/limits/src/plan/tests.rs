@@ -22,11 +22,16 @@ fn offer(mechanism: LimitMechanism, swap: Swap) -> Offer {
     let folder = PathBuf::from("/groups/mantyx-x");
     let memory = Some(MemoryController { folder: folder.clone(), swap });
     let controllers = Controllers { memory, cpu: Some(folder.clone()), processes: Some(folder) };
-    Offer { mechanism, controllers, standing: standing() }
+    Offer { mechanism, controllers, standing: standing(), gate: None }
 }
 
 fn bare() -> Offer {
-    Offer { mechanism: LimitMechanism::Rlimits, controllers: Controllers::default(), standing: standing() }
+    Offer {
+        mechanism: LimitMechanism::Rlimits,
+        controllers: Controllers::default(),
+        standing: standing(),
+        gate: None,
+    }
 }
 
 fn limits() -> Limits {

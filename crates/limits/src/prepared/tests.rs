@@ -22,7 +22,12 @@ impl Fake {
         let path = folder.path().to_owned();
         let memory = Some(MemoryController { folder: path.clone(), swap: Swap::Own });
         let controllers = Controllers { memory, cpu: Some(path.clone()), processes: Some(path) };
-        let offer = Offer { mechanism: LimitMechanism::CgroupV2, controllers, standing: Standing::look() };
+        let offer = Offer {
+            mechanism: LimitMechanism::CgroupV2,
+            controllers,
+            standing: Standing::look(),
+            gate: None,
+        };
         let fake = Self { folder, offer, execution: ExecutionId::generate() };
         fs::create_dir(fake.group()).unwrap();
         for file in ["cgroup.procs", "memory.max", "memory.swap.max", "cpu.max", "cpu.weight", "pids.max"] {
