@@ -18,11 +18,17 @@ pub(crate) struct Compressor {
 }
 
 impl Compressor {
+    /// Whether it was started and its end was not noticed yet.
     pub(crate) fn is_busy(&self) -> bool {
-        self.running.as_ref().is_some_and(|(_, thread)| !thread.is_finished())
+        self.running.is_some()
     }
 
-    /// Compresses these one after the other. One that cannot be, on a full disk for example, stays as it is.
+    /// Notices that it is done.
+    pub(crate) fn look(&mut self) {
+        self.running.take_if(|(_, thread)| thread.is_finished());
+    }
+
+    /// Compresses these one after the other, unless it is busy. One that cannot be, on a full disk for example, stays as it is.
     pub(crate) fn start(&mut self, segments: Vec<Segment>) {
         let wanted = Arc::new(AtomicBool::new(true));
         let go_on = Arc::clone(&wanted);

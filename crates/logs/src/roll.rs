@@ -18,6 +18,8 @@ use crate::segment::{Segment, segments};
 
 /// How long no segment may have been begun before old ones are compressed: not while a burst lasts.
 const QUIET: Duration = Duration::from_secs(5);
+/// How often compressing is looked after.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long between two attempts to begin a segment.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -89,14 +91,19 @@ impl Roll {
         }
     }
 
-    /// How long until old segments should be compressed. The newest finished one stays plain for its readers.
+    /// How long until there is something to do about old segments. The newest finished one stays plain for its
+    /// readers.
     pub(crate) fn compression_in(&self) -> Option<Duration> {
-        let due = self.compressed + 1 < self.active && !self.compressor.is_busy();
+        if self.compressor.is_busy() {
+            return Some(LOOK);
+        }
+        let due = self.compressed + 1 < self.active;
         due.then(|| self.turned.map_or(QUIET, |turned| QUIET.saturating_sub(turned.elapsed())))
     }
 
     /// Begins to compress, if it is time to.
     pub(crate) fn compress(&mut self) {
+        self.compressor.look();
         if self.compression_in() == Some(Duration::ZERO) {
             self.compress_now();
         }

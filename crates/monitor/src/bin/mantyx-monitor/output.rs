@@ -1,33 +1,112 @@
-//! What a process writes: its pipes, and the log that it goes to.
+//! What a process writes: its pipes, and who reads them.
 //!
-//! The pipes are always read, so the process never waits for a log that cannot be written. What the log could not
-//! take is counted and said in it as soon as it can be written again.
+//! A thread of its own, the pump, reads the pipes and writes the log, so that the loop that serves signals and
+//! clients never waits for a disk. It is begun with the first output: a process that is silent costs no thread and
+//! no file. A disk that is slow holds the process up, as its own file would. But once one write has taken longer
+//! than [`PATIENCE`], the loop reads the pipes itself, and throws away and counts what comes, until the disk
+//! answers: the process never waits for ever.
+
+mod log;
+mod memory;
+mod pump;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use mantyx_logs::{LogWriter, Stream};
+use mantyx_logs::{Rotation, Stream};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 
-/// As much as a pipe holds by default (pipe(7)).
-const CHUNK: usize = 64 * 1024;
+use pump::Pump;
+
+/// How long one write to the log may take before lines are dropped, and how long its end is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// When every process is gone, a pipe holds no more than this (`/proc/sys/fs/pipe-max-size`).
 const FULLEST_PIPE: usize = 1024 * 1024;
-/// How long between two attempts to open a log.
-const RETRY: Duration = Duration::from_secs(1);
+/// How much is thrown away at once.
+const CHUNK: usize = 16 * 1024;
 
 /// The two pipes of a process and its log.
 pub(crate) struct Output {
+    log: PathBuf,
+    rotation: Rotation,
+    pipes: Arc<Pipes>,
+    /// Those that have not ended, as far as the loop knows.
+    open: Vec<Stream>,
+    pump: Option<Handle>,
+    /// Lines lost while there was no pump.
+    lost: u64,
+}
+
+/// What the loop waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Something was written.
+    Pipe(Stream),
+    /// The pump takes too long.
+    Watchdog,
+}
+
+/// The reading ends. They stay open until both threads have done with them: a number that is used again would make
+/// one of them read something else.
+#[derive(Default)]
+struct Pipes {
     stdout: Option<OwnedFd>,
     stderr: Option<OwnedFd>,
-    buffer: Box<[u8]>,
-    log: Log,
+}
+
+/// A pump that was begun.
+struct Handle {
+    shared: Arc<Shared>,
+    closed: Receiver<()>,
+}
+
+/// What the loop and the pump have in common.
+struct Shared {
+    gate: Mutex<Gate>,
+    /// It goes off when the pump has been writing for too long (timerfd_create(2)).
+    watchdog: OwnedFd,
+    /// It wakes the pump for the end.
+    wake: OwnedFd,
+}
+
+/// Who reads, and what became of it.
+#[derive(Default)]
+struct Gate {
+    reader: Reader,
+    work: Work,
+    ending: bool,
+    /// Lines that the loop threw away and the log does not say yet.
+    lost: u64,
+    /// Lines lost in all.
+    dropped: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reader {
+    #[default]
+    Pump,
+    /// The pump is stuck.
+    Loop,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Work {
+    #[default]
+    Waiting,
+    Writing,
 }
 
 impl Output {
     /// Nothing comes until there are pipes.
-    pub(crate) fn to(log: &Path) -> Self {
-        Self { stdout: None, stderr: None, buffer: vec![0; CHUNK].into(), log: Log::new(log) }
+    pub(crate) fn to(log: &Path, rotation: Rotation) -> Self {
+        let (pipes, open) = (Arc::default(), Vec::new());
+        Self { log: log.to_owned(), rotation, pipes, open, pump: None, lost: 0 }
     }
 
     /// Reads from these pipes.
@@ -36,154 +115,168 @@ impl Output {
             // It fails on nothing that is open; a pipe that blocked would only be read a little less at the end.
             let _ = rustix::io::ioctl_fionbio(pipe, true);
         }
-        (self.stdout, self.stderr) = (stdout, stderr);
+        self.pipes = Arc::new(Pipes { stdout, stderr });
+        self.open = [Stream::Stdout, Stream::Stderr].into();
+        self.open.retain(|stream| self.pipes.get(*stream).is_some());
     }
 
-    /// The pipes that may bring something.
-    pub(crate) fn open(&self) -> impl Iterator<Item = (Stream, BorrowedFd<'_>)> {
-        let pipes = [(Stream::Stdout, &self.stdout), (Stream::Stderr, &self.stderr)];
-        pipes.into_iter().filter_map(|(stream, pipe)| Some((stream, pipe.as_ref()?.as_fd())))
+    /// What the loop must wait for.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (Source, BorrowedFd<'_>)> {
+        let watchdog = self.pump.as_ref().map(|pump| (Source::Watchdog, pump.shared.watchdog.as_fd()));
+        let pipe = |stream: &Stream| Some((Source::Pipe(*stream), self.pipes.get(*stream)?));
+        let reads = self.pump.as_ref().is_none_or(|pump| pump.shared.gate().reader == Reader::Loop);
+        let pipes = if reads { self.open.as_slice() } else { &[] };
+        watchdog.into_iter().chain(pipes.iter().filter_map(pipe))
     }
 
-    /// Reads what there is, at most one chunk, and says how much it was.
-    pub(crate) fn read(&mut self, stream: Stream) -> usize {
-        let pipe = match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-        };
-        let Some(open) = pipe else { return 0 };
-        match rustix::io::read(open, &mut *self.buffer) {
-            Ok(0) => {
-                *pipe = None;
-                0
-            }
-            Ok(read) => {
-                self.log.write(stream, &self.buffer[..read]);
-                read
-            }
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => 0,
-            Err(_) => {
-                *pipe = None;
-                0
-            }
+    /// Deals with what it waited for.
+    pub(crate) fn act(&mut self, source: Source) {
+        match (source, &self.pump) {
+            (Source::Watchdog, Some(pump)) => pump.shared.bite(),
+            (Source::Watchdog, None) => {}
+            (Source::Pipe(stream), Some(_)) => drop(self.throw_away(stream)),
+            (Source::Pipe(stream), None) => self.begin(stream),
         }
     }
 
     /// Log lines that could not be written so far.
     pub(crate) fn dropped_lines(&self) -> u64 {
-        self.log.dropped
+        self.lost + self.pump.as_ref().map_or(0, |pump| pump.shared.gate().dropped)
     }
 
-    /// Reads what is left in the pipes and closes the log. Every process is gone; a stranger who was handed a
-    /// pipe may hold it open, so this reads until there is nothing, not until the end.
+    /// Lets the pump read what is left in the pipes and close the log, and says how many lines were lost in all.
+    /// Every process is gone; a stranger who was handed a pipe may hold it open, so nobody waits for its end.
     pub(crate) fn finish(&mut self) -> u64 {
-        for stream in [Stream::Stdout, Stream::Stderr] {
-            let mut total = 0;
-            while total < FULLEST_PIPE {
-                match self.read(stream) {
-                    0 => break,
-                    read => total += read,
+        for stream in self.open.clone() {
+            if self.pump.is_none() {
+                self.begin(stream);
+            }
+        }
+        if let Some(pump) = &self.pump
+            && !pump.end()
+        {
+            pump.shared.gate().reader = Reader::Loop;
+            for stream in self.open.clone() {
+                let mut total = 0;
+                while total < FULLEST_PIPE && self.open.contains(&stream) {
+                    match self.throw_away(stream) {
+                        0 => break,
+                        read => total += read,
+                    }
                 }
             }
         }
-        (self.stdout, self.stderr) = (None, None);
-        self.log.close()
+        self.open.clear();
+        self.dropped_lines()
+    }
+
+    /// Begins the pump when there is something to read. Without room for a thread the lines are lost, and the next
+    /// ones try again.
+    fn begin(&mut self, stream: Stream) {
+        let Some(pipe) = self.pipes.get(stream) else { return };
+        if rustix::io::ioctl_fionread(pipe).is_ok_and(|bytes| bytes == 0) {
+            // It has ended with nothing in it.
+            self.open.retain(|other| *other != stream);
+            return;
+        }
+        match Handle::start(&self.pipes, &self.log, self.rotation, self.lost) {
+            Ok(pump) => (self.pump, self.lost) = (Some(pump), 0),
+            Err(_) => drop(self.throw_away(stream)),
+        }
+    }
+
+    /// Reads one chunk for nobody, unless the pump reads again. Says how much it was.
+    fn throw_away(&mut self, stream: Stream) -> usize {
+        let Some(pipe) = self.pipes.get(stream) else { return 0 };
+        // Held while reading, so that the pump does not come in between.
+        let gate = self.pump.as_ref().map(|pump| pump.shared.gate());
+        if gate.as_ref().is_some_and(|gate| gate.reader == Reader::Pump) {
+            return 0;
+        }
+        let mut chunk = [0; CHUNK];
+        match rustix::io::read(pipe, &mut chunk) {
+            Ok(0) => self.open.retain(|other| *other != stream),
+            Ok(read) => {
+                let lines = log::lines(&chunk[..read]);
+                match gate {
+                    Some(mut gate) => gate.lose(lines),
+                    None => self.lost += lines,
+                }
+                return read;
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+            Err(_) => self.open.retain(|other| *other != stream),
+        }
+        0
     }
 }
 
-/// A log that may not be writable at the moment.
-struct Log {
-    path: PathBuf,
-    writer: Option<LogWriter>,
-    tried: Option<Instant>,
-    /// Lines lost since the log last said so.
-    unsaid: u64,
-    /// Lines lost in all.
-    dropped: u64,
+impl Pipes {
+    fn get(&self, stream: Stream) -> Option<BorrowedFd<'_>> {
+        let pipe = match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        pipe.as_ref().map(AsFd::as_fd)
+    }
 }
 
-impl Log {
-    fn new(path: &Path) -> Self {
-        let mut log = Self { path: path.to_owned(), writer: None, tried: None, unsaid: 0, dropped: 0 };
-        log.open();
-        log
+impl Handle {
+    fn start(pipes: &Arc<Pipes>, log: &Path, rotation: Rotation, lost: u64) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            gate: Mutex::new(Gate { lost, dropped: lost, ..Gate::default() }),
+            watchdog: timerfd_create(
+                TimerfdClockId::Monotonic,
+                TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+            )?,
+            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        });
+        let (done, closed) = mpsc::channel();
+        let pump = Pump::new(Arc::clone(pipes), Arc::clone(&shared), log, rotation);
+        pump.spawn(done)?;
+        Ok(Self { shared, closed })
     }
 
-    /// Opens the log if it is not, at most once in a while.
-    fn open(&mut self) {
-        if self.writer.is_none() && self.tried.is_none_or(|tried| tried.elapsed() >= RETRY) {
-            self.tried = Some(Instant::now());
-            self.writer = LogWriter::open(&self.path).ok();
+    /// Whether the log was closed in time.
+    fn end(&self) -> bool {
+        self.shared.gate().ending = true;
+        // An eventfd that is full has been written to already.
+        let _ = rustix::io::write(&self.shared.wake, &1_u64.to_ne_bytes());
+        self.closed.recv_timeout(PATIENCE).is_ok()
+    }
+}
+
+impl Shared {
+    fn gate(&self) -> MutexGuard<'_, Gate> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Arms the watchdog, or calls it off.
+    fn watch(&self, patience: Duration) {
+        let once = Itimerspec {
+            it_interval: Timespec::default(),
+            it_value: Timespec::try_from(patience).unwrap_or_default(),
+        };
+        // It fails for no time that there is.
+        let _ = timerfd_settime(&self.watchdog, TimerfdTimerFlags::empty(), &once);
+    }
+
+    /// The watchdog went off: the loop reads, unless the pump has just come back.
+    fn bite(&self) {
+        let _ = rustix::io::read(&self.watchdog, &mut [0; 8]);
+        let mut gate = self.gate();
+        if gate.work == Work::Writing {
+            gate.reader = Reader::Loop;
         }
     }
+}
 
-    fn write(&mut self, stream: Stream, bytes: &[u8]) {
-        self.open();
-        if let Some(writer) = &mut self.writer {
-            let written = writer.write(stream, SystemTime::now(), bytes);
-            self.count(written.is_ok());
-        } else {
-            self.lose(lines(bytes));
-        }
-    }
-
-    /// Takes note of what the writer dropped, and says it once the log can be written again.
-    fn count(&mut self, writable: bool) {
-        let lost = self.writer.as_mut().map_or(0, LogWriter::take_dropped);
-        self.lose(lost);
-        if writable && self.unsaid > 0 {
-            self.say();
-        }
-    }
-
+impl Gate {
     fn lose(&mut self, lines: u64) {
-        self.unsaid += lines;
+        self.lost += lines;
         self.dropped += lines;
     }
-
-    fn say(&mut self) {
-        let Some(writer) = &mut self.writer else { return };
-        let note = format!("[mantyx] {} lines are missing: the log could not be written\n", self.unsaid);
-        if writer.write(Stream::Stderr, SystemTime::now(), note.as_bytes()).is_ok() {
-            self.unsaid = 0;
-        }
-        // A note that was dropped is no line of the app.
-        let _ = writer.take_dropped();
-    }
-
-    /// Writes unfinished lines too: nothing will finish them. Says how many lines were lost in all.
-    fn close(&mut self) -> u64 {
-        self.tried = None;
-        self.open();
-        if let Some(writer) = &mut self.writer {
-            let flushed = writer.flush();
-            self.count(flushed.is_ok());
-        }
-        self.writer = None;
-        self.dropped
-    }
-}
-
-/// How many lines these bytes are; the beginning of one is one too.
-fn lines(bytes: &[u8]) -> u64 {
-    bytes.split_inclusive(|byte| *byte == b'\n').map(|_| 1).sum()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_that_appears_later_says_what_is_missing() {
-        let root = tempfile::tempdir().unwrap();
-        let mut log = Log::new(&root.path().join("later/app.log"));
-        log.write(Stream::Stdout, b"one\ntwo\nthr");
-        std::fs::create_dir(root.path().join("later")).unwrap();
-        log.tried = None;
-        log.write(Stream::Stdout, b"four\n");
-        assert_eq!(log.close(), 3);
-        let text = std::fs::read_to_string(&log.path).unwrap();
-        assert!(text.contains("stdout F four\n"), "{text}");
-        assert!(text.contains("stderr F [mantyx] 3 lines are missing"), "{text}");
-    }
-}
+mod tests;
