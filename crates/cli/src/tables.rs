@@ -1,24 +1,57 @@
 //! Views as tables and facts for people.
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use mantyx_api_types::{AppView, ExecutionView, LastExecution, ScheduleView, TokenView, TrashedAppView};
-use mantyx_core::{AppType, Exit, Origin};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use mantyx_api_types::{
+    AppView, ExecutionView, LastExecution, ScheduleView, Sparkline, TokenView, TrashedAppView, UsagePoint,
+};
+use mantyx_core::{AppType, Ending, Exit, Health, Origin};
 
 use crate::output::{facts, relative, span, table};
 
-pub(crate) fn apps(apps: &[AppView], now: DateTime<Utc>) -> String {
+/// What an older point says is not what an app uses now.
+const NOW: TimeDelta = TimeDelta::seconds(30);
+
+pub(crate) fn apps(apps: &[AppView], lines: &[Sparkline], now: DateTime<Utc>) -> String {
     let rows = apps.iter().map(|app| {
+        let line = lines.iter().find(|line| line.app == app.id);
+        let usage = line.and_then(|line| current(app, &line.points, now));
         [
             app.name.to_string(),
-            app.state.to_string(),
+            state(app),
             app.r#type.as_str().to_owned(),
+            usage.map_or_else(String::new, processors),
+            usage.map_or_else(String::new, |usage| bytes(usage.memory)),
             activity(app, now),
             app.next_run.map_or_else(String::new, |next| relative(next, now)),
             app.web_url.clone().unwrap_or_default(),
         ]
     });
-    let header = ["NAME", "STATE", "TYPE", "ACTIVITY", "NEXT RUN", "WEB PAGE"];
+    let header = ["NAME", "STATE", "TYPE", "CPU", "MEMORY", "ACTIVITY", "NEXT RUN", "WEB PAGE"];
     table(header, rows.collect(), "There are no apps yet: `mantyx deploy PATH` makes one")
+}
+
+/// Where an app is in its life, and that it is not well.
+fn state(app: &AppView) -> String {
+    match app.health {
+        Health::Unhealthy => format!("{}, unhealthy", app.state),
+        Health::Unknown | Health::Starting | Health::Healthy => app.state.to_string(),
+    }
+}
+
+/// What a live app uses now, as far as it was seen already.
+fn current(app: &AppView, points: &[UsagePoint], now: DateTime<Utc>) -> Option<UsagePoint> {
+    points.last().copied().filter(|point| app.pid.is_some() && now - point.at < NOW)
+}
+
+/// Hundredths of one processor, as top(1) says it.
+fn processors(usage: UsagePoint) -> String {
+    format!("{:.1} %", usage.cpu * 100.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one digit behind the point is said")]
+fn bytes(bytes: u64) -> String {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    if mib < 1024.0 { format!("{mib:.1} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
 }
 
 /// What an app does, or did last.
@@ -35,7 +68,8 @@ fn activity(app: &AppView, now: DateTime<Utc>) -> String {
     }
 }
 
-pub(crate) fn app(app: &AppView, now: DateTime<Utc>) -> String {
+pub(crate) fn app(app: &AppView, points: &[UsagePoint], now: DateTime<Utc>) -> String {
+    let usage = current(app, points, now);
     facts(vec![
         ("Name", Some(app.name.to_string())),
         ("Display name", text(&app.display_name)),
@@ -43,6 +77,11 @@ pub(crate) fn app(app: &AppView, now: DateTime<Utc>) -> String {
         ("Tags", text(&app.tags.join(", "))),
         ("Type", Some(app.r#type.as_str().to_owned())),
         ("State", Some(with(app.state.to_string(), app.reason.as_deref()))),
+        ("Health", health(app)),
+        ("Says", app.status_text.clone()),
+        ("Warnings", text(&app.warnings.join("; "))),
+        ("Processor", usage.map(processors)),
+        ("Memory", usage.map(|usage| bytes(usage.memory))),
         ("Process", app.pid.map(|pid| pid.to_string())),
         ("Running since", app.started_at.map(|at| at_and(at, now))),
         ("Restarts at", app.restarts_at.map(|at| at_and(at, now))),
@@ -57,6 +96,12 @@ pub(crate) fn app(app: &AppView, now: DateTime<Utc>) -> String {
             text(&app.legal_events.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
         ),
     ])
+}
+
+/// Nothing where nothing looks at it.
+fn health(app: &AppView) -> Option<String> {
+    let known = app.health != Health::Unknown;
+    known.then(|| with(app.health.as_str().to_owned(), app.health_detail.as_deref()))
 }
 
 fn text(text: &str) -> Option<String> {
@@ -86,11 +131,24 @@ fn origin(origin: &Origin) -> String {
 }
 
 fn last_execution(last: &LastExecution, now: DateTime<Utc>) -> String {
-    let outcome = match last.exit {
-        Some(exit) if !exit.is_success() => format!("{} ({})", last.status.as_str(), said(exit)),
-        _ => last.status.as_str().to_owned(),
+    let status = last.status.as_str();
+    let outcome = match (ending(last.ending.as_ref()), last.exit) {
+        (Some(ending), _) => format!("{status} ({ending})"),
+        (None, Some(exit)) if !exit.is_success() => format!("{status} ({})", said(exit)),
+        _ => status.to_owned(),
     };
     with(format!("{outcome} {}", relative(last.finished_at, now)), last.cause.as_deref())
+}
+
+/// Why it ended, where the exit does not say it and the status neither.
+fn ending(ending: Option<&Ending>) -> Option<&'static str> {
+    match ending? {
+        Ending::OutOfMemory { .. } => Some("out of memory"),
+        Ending::Unhealthy { .. } => Some("unhealthy"),
+        Ending::WatchdogExpired => Some("watchdog"),
+        Ending::NotStarted { .. } => Some("not started"),
+        Ending::Exited | Ending::Stopped { .. } | Ending::TimedOut { .. } | Ending::Lost => None,
+    }
 }
 
 fn said(exit: Exit) -> String {
@@ -163,11 +221,12 @@ mod tests {
         let id = "01990000-0000-7000-8000-000000000000";
         let view = json!({
             "id": id, "name": "weather", "display_name": "", "description": "", "tags": ["home"],
-            "type": "scheduled", "state": "enabled", "reason": null, "legal_events": ["run", "disable"],
-            "operation": null, "pid": null, "execution": null, "started_at": null, "restarts_at": null,
-            "restarts": 0, "release": 1, "origin": {"kind": "script", "file": "weather.py"},
+            "type": "scheduled", "state": "enabled", "reason": null, "health": "unknown", "health_detail": null,
+            "status_text": null, "warnings": [], "legal_events": ["run", "disable"], "operation": null,
+            "pid": null, "execution": null, "started_at": null, "restarts_at": null, "restarts": 0,
+            "release": 1, "origin": {"kind": "script", "file": "weather.py"},
             "last_execution": {
-                "id": id, "status": "failed", "exit": {"code": 3}, "cause": null,
+                "id": id, "status": "failed", "exit": {"code": 3}, "ending": {"kind": "exited"}, "cause": null,
                 "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:30Z"
             },
             "next_run": "2026-01-01T08:30:00Z", "web_port": null, "web_url": null,
@@ -176,14 +235,47 @@ mod tests {
         (serde_json::from_value(view).unwrap(), "2026-01-01T00:01:30Z".parse().unwrap())
     }
 
+    fn point(at: DateTime<Utc>) -> UsagePoint {
+        UsagePoint { at, cpu: 1.256, cpu_max: 2.0, memory: 300 << 20, memory_max: 400 << 20 }
+    }
+
     #[test]
     fn an_app_is_a_row() {
         let (view, now) = view();
         let expected = "\
-NAME     STATE    TYPE       ACTIVITY          NEXT RUN       WEB PAGE
-weather  enabled  scheduled  failed 1 min ago  in 8 h 28 min";
-        assert_eq!(apps(&[view], now), expected);
-        assert!(apps(&[], now).contains("mantyx deploy"));
+NAME     STATE    TYPE       CPU  MEMORY  ACTIVITY          NEXT RUN       WEB PAGE
+weather  enabled  scheduled               failed 1 min ago  in 8 h 28 min";
+        assert_eq!(apps(&[view], &[], now), expected);
+        assert!(apps(&[], &[], now).contains("mantyx deploy"));
+    }
+
+    #[test]
+    fn a_live_app_says_what_it_uses_and_that_it_is_not_well() {
+        let (view, now) = view();
+        let live = AppView { pid: Some(7), health: Health::Unhealthy, ..view };
+        let line = |at| [Sparkline { app: live.id, points: vec![point(at)] }];
+        let said = apps(std::slice::from_ref(&live), &line(now), now);
+        assert!(said.contains("enabled, unhealthy  scheduled  125.6 %  300.0 MiB"), "{said}");
+        let old = apps(std::slice::from_ref(&live), &line(now - NOW), now);
+        assert!(!old.contains("MiB"), "{old}");
+        let facts =
+            app(&AppView { health_detail: Some("It answered 500".into()), ..live }, &[point(now)], now);
+        for fact in
+            ["Health        unhealthy: It answered 500\n", "Processor     125.6 %\nMemory        300.0 MiB\n"]
+        {
+            assert!(facts.contains(fact), "{facts}");
+        }
+        assert_eq!(bytes(3 << 29), "1.5 GiB");
+    }
+
+    #[test]
+    fn a_last_run_says_why_it_ended() {
+        let (view, now) = view();
+        let mut last = view.last_execution.unwrap();
+        last.ending = Some(Ending::OutOfMemory { limit: Some(1 << 20) });
+        last.cause = Some("It needed more memory".to_owned());
+        let said = last_execution(&last, now);
+        assert_eq!(said, "failed (out of memory) 1 min ago: It needed more memory");
     }
 
     #[test]
@@ -213,6 +305,6 @@ Source        weather.py
 Last run      failed (exit 3) 1 min ago
 Next run      2026-01-01T08:30:00Z, in 8 h 28 min
 Possible now  run, disable";
-        assert_eq!(app(&view, now), expected);
+        assert_eq!(app(&view, &[], now), expected);
     }
 }

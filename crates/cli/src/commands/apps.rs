@@ -1,7 +1,7 @@
 //! Commands about one app, and the list of all.
 
 use chrono::Utc;
-use mantyx_api_types::{AppView, ExecutionView, OperationView};
+use mantyx_api_types::{AppMetrics, AppView, ExecutionView, OperationView, Sparkline};
 use mantyx_core::{AppName, AppType};
 
 use super::{Session, operation};
@@ -18,7 +18,8 @@ pub(super) async fn list(what: ListArgs, session: Session) -> Result<()> {
     ];
     let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let apps: Vec<AppView> = session.client.list("/api/apps", &query, usize::MAX).await?;
-    session.output.show(&apps, |apps| tables::apps(apps, Utc::now()))
+    let lines: Vec<Sparkline> = session.client.get("/api/sparklines", &[]).await?;
+    session.output.show(&apps, |apps| tables::apps(apps, &lines, Utc::now()))
 }
 
 pub(super) async fn status(what: AppArgs, session: Session) -> Result<()> {
@@ -27,8 +28,9 @@ pub(super) async fn status(what: AppArgs, session: Session) -> Result<()> {
 
 /// Prints an app as it is now.
 pub(super) async fn show(session: &Session, app: &AppName) -> Result<()> {
+    let metrics: AppMetrics = session.client.get(&format!("/api/apps/{app}/metrics"), &[]).await?;
     let app: AppView = session.client.get(&format!("/api/apps/{app}"), &[]).await?;
-    session.output.show(&app, |app| tables::app(app, Utc::now()))
+    session.output.show(&app, |app| tables::app(app, &metrics.points, Utc::now()))
 }
 
 /// Events that are answered with the app after it.
