@@ -13,6 +13,7 @@ mod hostile;
 mod identity;
 mod install;
 mod logs;
+mod metrics;
 mod operations;
 mod schedules;
 mod services;
