@@ -71,11 +71,12 @@ impl Groups {
     /// Every process of the app, in order, without the one that asks.
     #[must_use]
     pub fn processes(&self) -> Vec<u32> {
-        let mut pids = BTreeSet::new();
-        for folder in self.0.iter().flat_map(|(path, _)| with_inner(path)) {
-            let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
-            pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
-        }
+        let mut pids: BTreeSet<u32> = self
+            .0
+            .iter()
+            .flat_map(|(path, _)| with_inner(path))
+            .flat_map(|folder| members(&folder))
+            .collect();
         // Zero stands for processes that cannot be seen from this namespace.
         pids.remove(&0);
         pids.remove(&std::process::id());
@@ -179,6 +180,12 @@ fn with_inner(path: &Path) -> Vec<PathBuf> {
         next += 1;
     }
     all
+}
+
+/// The processes of one group.
+pub(crate) fn members(folder: &Path) -> Vec<u32> {
+    let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Whether there was somebody to kill.

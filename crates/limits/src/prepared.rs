@@ -34,6 +34,7 @@ impl Confinement {
             warnings: Vec::new(),
         };
         prepared.open();
+        prepared.look_for_scope();
         prepared
     }
 
@@ -149,6 +150,15 @@ impl Prepared {
     /// See [`Groups::remove`].
     pub fn remove(&self) -> io::Result<()> {
         self.groups.remove()
+    }
+
+    /// Systemd has made the groups of a scope, and the monitor is in them, or nothing is enforced at all.
+    fn look_for_scope(&mut self) {
+        let Some(scope) = &self.confinement.scope else { return };
+        let me = std::process::id();
+        if !self.confinement.groups.iter().any(|group| groups::members(&group.path).contains(&me)) {
+            self.warnings.push(format!("`{}` is not there, so its limits are not enforced", scope.unit));
+        }
     }
 
     fn open(&mut self) {

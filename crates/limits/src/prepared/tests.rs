@@ -189,6 +189,23 @@ fn a_scope_is_never_killed_in_one_step_because_the_monitor_is_in_it() {
 }
 
 #[test]
+fn a_scope_that_the_monitor_is_not_in_is_said() {
+    let mut fake = Fake::new();
+    fake.offer.mechanism = LimitMechanism::Systemd;
+    let plan = fake.plan(Limits::NONE);
+    let unit = plan.scope.clone().unwrap().unit;
+    let outside = plan.clone().prepare();
+    assert_eq!(outside.warnings(), [format!("`{unit}` is not there, so its limits are not enforced")]);
+    let group = fake.folder.path().join(unit);
+    fs::create_dir(&group).unwrap();
+    fs::write(group.join("cgroup.procs"), format!("{}\n7\n", std::process::id())).unwrap();
+    let inside = plan.prepare();
+    assert_eq!(inside.warnings(), [""; 0]);
+    assert_eq!(inside.processes(), [7], "the monitor is not the app's");
+    assert!(inside.entrances.is_empty(), "the app is born inside");
+}
+
+#[test]
 fn only_own_groups_are_removed_with_those_inside() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("execution");
