@@ -9,13 +9,15 @@ mod examples;
 mod repository;
 mod verify;
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use mantyx_api_types::core::AppState;
 use mantyx_api_types::{AppView, Page};
+use rustix::process::geteuid;
 
 use crate::http::Client;
 use crate::{interrupt, page, setup, terminal, workspace};
@@ -27,7 +29,8 @@ pub(crate) struct Options {
     /// Verify that the examples really run, take everything down, and say so by the exit code.
     #[arg(long)]
     check: bool,
-    /// Where Mantyx keeps everything; `.mantyx/demo` in the checkout when not given.
+    /// Where Mantyx keeps everything. `.mantyx/demo` in the checkout when not given; `/srv/mantyx-demo` when root
+    /// gives the demonstration and others may not enter the checkout.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
 }
@@ -66,14 +69,29 @@ fn build_daemon() -> Result<()> {
 
 /// A check begins from nothing; a demonstration goes on where the last one ended.
 fn root(options: &Options) -> Result<PathBuf> {
-    let fresh = workspace::target().join(format!("demo-check-{}", std::process::id()));
-    let root = match &options.root {
-        Some(root) => std::path::absolute(root)?,
-        None if options.check => fresh,
-        None => workspace::path(".mantyx/demo"),
+    let make = |root: &Path| {
+        fs::create_dir_all(root).with_context(|| format!("Could not make `{}`", root.display()))
     };
-    fs::create_dir_all(&root).with_context(|| format!("Could not make `{}`", root.display()))?;
+    if let Some(root) = &options.root {
+        let root = std::path::absolute(root)?;
+        return make(&root).map(|()| root);
+    }
+    let fresh = std::env::temp_dir().join(format!("mantyx-demo-check-{}", std::process::id()));
+    let root = if options.check { fresh } else { usual_root() };
+    make(&root)?;
+    let found = fs::symlink_metadata(&root)?;
+    ensure!(found.uid() == geteuid().as_raw(), "`{}` belongs to somebody else", root.display());
+    fs::set_permissions(&root, Permissions::from_mode(0o755))?;
     Ok(root)
+}
+
+/// In the checkout, unless apps could not get there: root gives them to another user, and a checkout may well lie in
+/// a folder that is closed to others.
+fn usual_root() -> PathBuf {
+    let is_open = |folder: &Path| fs::metadata(folder).is_ok_and(|found| found.mode() & 0o001 != 0);
+    let usual = workspace::path(".mantyx/demo");
+    let mut checkout = usual.ancestors().skip(2);
+    if !geteuid().is_root() || checkout.all(is_open) { usual } else { PathBuf::from("/srv/mantyx-demo") }
 }
 
 fn show(daemon: &Daemon, options: &Options, start: Instant) -> Result<()> {

@@ -2,8 +2,9 @@
 //! and the end comes in order.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
@@ -82,7 +83,9 @@ fn command(root: &Path, address: SocketAddr, search_path: &OsStr, log: &Path) ->
     let mut mantyx = Command::new(workspace::target().join("debug/mantyx"));
     mantyx.arg("serve").arg("--root").arg(root).args(["--bind", &address.to_string()]);
     mantyx.env("MANTYX_PAGE", page::folder()).env("PATH", search_path).process_group(0);
-    let log = File::create(log).context("Could not write the log of the daemon")?;
+    // The link that logs a browser in stands in it.
+    let log = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(log);
+    let log = log.context("Could not write the log of the daemon")?;
     mantyx.stdout(log.try_clone()?).stderr(log);
     Ok(mantyx)
 }
