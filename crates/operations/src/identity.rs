@@ -3,7 +3,8 @@
 //! A daemon that runs as root gives each app to an unprivileged user: the one of its configuration, else that of the
 //! setting `app_user`, else `mantyx` or `nobody`. Source, logs, configuration and database stay Mantyx's own. Apps of
 //! the same user can do to each other what one user can do to itself; who wants a wall between two gives them users
-//! of their own.
+//! of their own. An environment belongs to who built it: an app that gets another user can read it, and has one of its
+//! own from the next install on.
 //!
 //! A daemon that is anybody else runs all apps as itself, and says so where something else was wished for.
 
