@@ -297,7 +297,7 @@ async fn another_user_builds_for_itself() {
         ("telltale/telltale.py", ""),
     ];
     let release = Release::new(&files);
-    for uv in [Some(uv), None] {
+    for uv in [None, Some(uv)] {
         tools.uv = uv;
         let built = release.build("main.py", &tools).await.unwrap();
         let built_as = built.packages.contains(&("telltale".into(), nobody.uid.to_string()));
@@ -309,6 +309,8 @@ async fn another_user_builds_for_itself() {
             assert!(found.uid() == nobody.uid && readable, "{}: {:o}", path.display(), found.mode());
         }
     }
+    let linked = |path: &PathBuf| path.ends_with("six.py") && fs::metadata(path).unwrap().nlink() > 1;
+    assert!(tree(&release.environment()).keys().any(linked), "its cache is its own, so uv can link from it");
     let own = everybodys_cache().join("packages").join(nobody.uid.to_string());
     assert_eq!(fs::metadata(own).unwrap().mode() & 0o777, 0o700);
 }
