@@ -6,6 +6,8 @@
 //! - Where a process belongs is found out once. Who is outside every tree never gets into one, and who is inside
 //!   never leaves, because the root of a tree is the subreaper of everything below it. Of strangers only the pids are
 //!   listed after that.
+//! - While no process is started on the machine and none of a tree ends, nobody is new, and no root has waited for
+//!   anybody: then only those are read that do the work.
 //! - The `stat` of a process of a tree stays open. Reading it again costs half of opening it, and a file that was
 //!   opened for one process never tells of another that has its pid by now.
 //! - At every sixtieth look, and whenever the roots are others, all of this is found out anew: should the pid of a
@@ -49,6 +51,8 @@ pub struct TreeUsage {
 pub struct ProcessTrees {
     proc: Proc,
     looks: u32,
+    /// The process that was started last on the machine when everybody's place was known.
+    newest: Option<u32>,
     /// With the place of each in what a look returns.
     roots: HashMap<ProcessId, usize>,
     members: HashMap<u32, Member>,
@@ -58,6 +62,7 @@ pub struct ProcessTrees {
 /// A process inside a tree; the root of one is among them.
 struct Member {
     root: usize,
+    is_root: bool,
     stat: Stat,
     file: Option<OwnedFd>,
 }
@@ -76,20 +81,28 @@ impl ProcessTrees {
         Ok(Self {
             proc: Proc::open()?,
             looks: 0,
+            newest: None,
             roots: HashMap::new(),
             members: HashMap::new(),
             strangers: HashSet::new(),
         })
     }
 
-    /// What is below each of these roots now; `None` for a root that is gone. It is quickest while the roots stay
-    /// the same, in the same order.
+    /// What is below each of these roots now; `None` for a root that is gone, which is noticed when what was below it
+    /// ends. It is quickest while the roots stay the same, in the same order.
     pub fn look(&mut self, roots: &[ProcessId]) -> io::Result<Vec<Option<TreeUsage>>> {
         self.looks = self.looks.wrapping_add(1);
         if self.looks.is_multiple_of(THOROUGH) || !self.has(roots) {
             self.begin_anew(roots);
         }
-        self.read_members();
+        let newest = self.proc.newest();
+        let nobody_began = newest.is_some() && newest == self.newest;
+        let ended = self.read_members(|member| !member.is_root);
+        if nobody_began && ended == 0 {
+            return Ok(self.sum(roots));
+        }
+        self.read_members(|member| member.is_root);
+        self.newest = newest;
         self.meet_others()?;
         Ok(self.sum(roots))
     }
@@ -100,23 +113,28 @@ impl ProcessTrees {
     }
 
     fn begin_anew(&mut self, roots: &[ProcessId]) {
+        self.newest = None;
         self.roots = roots.iter().enumerate().map(|(index, root)| (*root, index)).collect();
         self.members.clear();
         self.strangers.clear();
     }
 
-    /// Reads everybody again who is inside, and lets go of those who are no more.
-    fn read_members(&mut self) {
-        let (proc, mut open) = (&mut self.proc, 0);
+    /// Reads some of those again who are inside, lets go of those who have ended, and says how many these were.
+    fn read_members(&mut self, some: impl Fn(&Member) -> bool) -> usize {
+        let (before, proc) = (self.members.len(), &mut self.proc);
+        let mut open = 0;
         self.members.retain(|_, member| {
-            let Some((stat, file)) = proc.read_again(member.stat.id, member.file.take()) else {
-                return false;
-            };
-            member.stat = stat;
-            member.file = Some(file).filter(|_| open < KEPT_OPEN);
+            if some(member) {
+                let Some((stat, file)) = proc.read_again(member.stat.id, member.file.take()) else {
+                    return false;
+                };
+                member.stat = stat;
+                member.file = Some(file).filter(|_| open < KEPT_OPEN);
+            }
             open += usize::from(member.file.is_some());
             true
         });
+        before - self.members.len()
     }
 
     /// Finds out where everybody belongs who was not met before.
@@ -129,12 +147,13 @@ impl ProcessTrees {
         for stat in listed.iter().filter_map(|pid| new.get(pid)) {
             match self.place(stat, &new) {
                 Place::Inside(root) => {
-                    self.members.insert(stat.id.pid, Member { root, stat: *stat, file: None });
+                    let is_root = self.roots.contains_key(&stat.id);
+                    self.members.insert(stat.id.pid, Member { root, is_root, stat: *stat, file: None });
                 }
                 Place::Outside => {
                     self.strangers.insert(stat.id.pid);
                 }
-                Place::Unknown => {}
+                Place::Unknown => self.newest = None,
             }
         }
         Ok(())
@@ -168,7 +187,7 @@ impl ProcessTrees {
             let Some(Some(tree)) = trees.get_mut(member.root) else { continue };
             let stat = &member.stat;
             tree.cpu += time(stat.waited);
-            if !self.roots.contains_key(&stat.id) {
+            if !member.is_root {
                 tree.cpu += time(stat.own);
                 tree.memory += bytes(stat.resident);
                 tree.processes += u32::from(!stat.has_ended());

@@ -53,14 +53,25 @@ pub fn carries(pid: u32, name: &str, value: &str) -> bool {
 /// The folder, and what is used again for each reading.
 pub(super) struct Proc {
     folder: OwnedFd,
+    load: OwnedFd,
     listing: Vec<u8>,
     path: String,
 }
 
 impl Proc {
     pub(super) fn open() -> io::Result<Self> {
-        let folder = open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Self { folder, listing: Vec::with_capacity(LISTING), path: String::new() })
+        let read = OFlags::RDONLY | OFlags::CLOEXEC;
+        let folder = open("/proc", read | OFlags::DIRECTORY, Mode::empty())?;
+        let load = openat(&folder, "loadavg", read, Mode::empty())?;
+        Ok(Self { folder, load, listing: Vec::with_capacity(LISTING), path: String::new() })
+    }
+
+    /// The process or thread that was started last on the machine: the last field of `/proc/loadavg`.
+    pub(super) fn newest(&self) -> Option<u32> {
+        let mut line = [0; LINE];
+        let length = pread(&self.load, &mut line, 0).ok()?;
+        let last = line.get(..length)?.trim_ascii_end().rsplit(|byte| *byte == b' ').next()?;
+        u32::try_from(number(last)?).ok()
     }
 
     /// The pids of all processes that can be seen, in order.
