@@ -28,7 +28,7 @@ print(json.dumps([{
                    rows('SELECT "table", "from", "to" FROM pragma_foreign_key_list(?)', table)},
     "indexes": [{"name": name, "unique": unique, "columns": [column or "expression" for column, in rows(
                     "SELECT name FROM pragma_index_info(?)", name)],
-                 "only": (rows("SELECT coalesce(sql, '') FROM sqlite_master WHERE name = ?", name)[0][0]
+                 "only": (rows("SELECT coalesce(max(sql), '') FROM sqlite_master WHERE name = ?", name)[0][0]
                           .partition(" WHERE ")[2])}
                 for name, unique in rows('SELECT name, "unique" FROM pragma_index_list(?) ORDER BY name', table)],
 } for table, in tables]))
