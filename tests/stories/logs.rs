@@ -1,4 +1,6 @@
-//! Logs: past and live, of both streams, across executions.
+//! Logs: past and live, of both streams, across executions and segments; searched, and removed when they are old.
+
+use std::path::{Path, PathBuf};
 
 use mantyx_api_types::{LogLine, LogStream, OperationView, Page, ScheduleView, TrashedAppView};
 use mantyx_core::{AppName, ExecutionId, OperationStatus};
@@ -144,6 +146,96 @@ async fn rare_lines_of_a_large_log_are_found_by_stream_and_time() {
     assert_eq!(all.lines().count(), 300_000);
     let capped = client.get_text(&format!("{path}?download=true&tail=200000")).await.unwrap();
     assert_eq!(capped.lines().count(), 100_000);
+}
+
+/// A hundred thousand lines of which few are special, on both streams.
+const NEEDLES: &str = "import sys
+for number in range(100_000):
+    if number % 10_000 == 7:
+        print('Needle', number, file=sys.stderr, flush=True)
+    else:
+        print('hay', number)
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_many_segments_is_searched_as_one() {
+    let mantyx = TestMantyx::builder().setting("log_segment_size", "1 MiB").start().await;
+    let client = mantyx.client();
+    let fields = [("type", "scheduled"), ("name", "needles"), ("env", r#"{"PYTHONUNBUFFERED": ""}"#)];
+    let name = client.upload_script("needles.py", NEEDLES, &fields).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    client.event(&name, "run").await.unwrap();
+    client.wait_for_app(&name, "have run", |app| app.last_execution.is_some()).await;
+    let run = client.executions(&name).await.unwrap()[0].id;
+    let segment = compress_second_segment(mantyx.root(), run);
+    assert!(segment.exists());
+    let path = format!("/api/apps/{name}/logs");
+    let texts = async |query: &str| -> Vec<String> {
+        let page: Page<LogLine> = client.get(&format!("{path}?{query}")).await.unwrap();
+        page.items.into_iter().map(|line| line.text).collect()
+    };
+    let needles: Vec<String> = (0..10).map(|n| format!("Needle {}", n * 10_000 + 7)).collect();
+    assert_eq!(texts("grep=Needle").await, needles);
+    assert_eq!(texts("grep=needle").await, [""; 0]);
+    assert_eq!(texts("grep=needle&ignore_case=true&tail=3").await, needles[7..]);
+    assert_eq!(texts("grep=%5ENeedle%20%5B34%5D&regex=true").await, needles[3..5]);
+    assert_eq!(texts("grep=7777&stream=stderr").await, [""; 0]);
+    assert_eq!(texts("grep=77777").await, ["hay 77777"]);
+    let all = client.get_text(&format!("{path}?download=true&grep=hay")).await.unwrap();
+    assert_eq!(all.lines().count(), 99_990);
+    let first: Page<LogLine> = client.get(&format!("{path}?grep=Needle&tail=2")).await.unwrap();
+    let since = first.items[1].at.to_rfc3339_opts(chrono::SecondsFormat::Nanos, true);
+    assert_eq!(texts(&format!("grep=Needle&since={since}")).await, needles[9..]);
+    let bad = client.get::<Page<LogLine>>(&format!("{path}?grep=a(b&regex=true")).await.unwrap_err();
+    assert_eq!(bad.status, 422);
+    let said = format!("{bad:?}");
+    assert!(
+        said.contains("grep") && said.contains("character 2") && said.contains("unclosed group"),
+        "{said}"
+    );
+}
+
+/// As a monitor does when a burst is over, with the tool that people have.
+fn compress_second_segment(root: &Path, run: ExecutionId) -> PathBuf {
+    let apps = std::fs::read_dir(root.join("logs")).unwrap();
+    let segments = apps.map(|app| app.unwrap().path().join(format!("{run}.1.log")));
+    let segment = segments.into_iter().find(|segment| segment.exists()).expect("a second segment");
+    assert!(std::process::Command::new("gzip").arg(&segment).status().unwrap().success());
+    segment.with_extension("log.gz")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_follows_what_comes() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = client.upload_script("tick.py", apps::ticker_script(), &[]).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    let mut log = Followed::begin(client, &name, "tail=0&grep=tick%20%5B0-9%5D*3%24&regex=true").await;
+    log.read_until("tick", 2).await;
+    let lines = log.text.lines().filter(|line| line.contains("tick"));
+    assert!(lines.clone().all(|line| line.contains("3\"")), "{}", log.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_logs_go_when_the_daemon_comes_up() {
+    let mut mantyx = TestMantyx::builder().setting("log_retention", "2 days").start().await;
+    let client = mantyx.client();
+    let fields = [("type", "scheduled"), ("name", "old")];
+    let name = client.upload_script("h.py", apps::hello_script(), &fields).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    client.event(&name, "run").await.unwrap();
+    client.wait_for_app(&name, "have run", |app| app.last_execution.is_some()).await;
+    let runs = client.executions(&name).await.unwrap();
+    mantyx.stop().await;
+    let folders = std::fs::read_dir(mantyx.root().join("logs")).unwrap();
+    let log = folders.map(|app| app.unwrap().path().join(format!("{}.log", runs[0].id)));
+    let log = log.into_iter().find(|log| log.exists()).expect("a log");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3 * 86_400);
+    std::fs::File::options().append(true).open(&log).unwrap().set_modified(long_ago).unwrap();
+    mantyx.start_again().await;
+    wait_until("the log to go", PATIENCE, async || (!log.exists()).then_some(())).await;
+    let page: Page<LogLine> = mantyx.client().get(&format!("/api/apps/{name}/logs")).await.unwrap();
+    assert!(page.items.is_empty());
 }
 
 /// Runs a scheduled app by hand and waits until it has written something.

@@ -115,6 +115,8 @@ impl Server {
             .workers(workers)
             .worker_max_blocking_threads(BLOCKING_THREADS)
             .shutdown_timeout(SHUTDOWN_SECONDS)
+            // Who hangs up waits for nothing: a search that finds nothing in gigabytes would go on without anybody.
+            .h1_allow_half_closed(false)
             .disable_signals()
             .listen(listener)?
             .run();

@@ -6,7 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
@@ -24,7 +24,7 @@ pub(crate) fn compress(segment: &Segment, go_on: impl Fn() -> bool) -> io::Resul
     let mut file = File::open(&plain)?;
     let Some(moments) = measure(&mut file, &go_on)? else { return Ok(()) };
     file.seek(SeekFrom::Start(0))?;
-    let part = part_of(&plain);
+    let part = segment.unfinished();
     match write(&mut file, &part, &moments, &go_on) {
         Ok(true) => {}
         abandoned => {
@@ -34,12 +34,6 @@ pub(crate) fn compress(segment: &Segment, go_on: impl Fn() -> bool) -> io::Resul
     }
     fs::rename(&part, segment.compressed())?;
     fs::remove_file(&plain)
-}
-
-/// The name of what is not finished. It is hidden, so nobody takes it for a log.
-fn part_of(plain: &Path) -> PathBuf {
-    let name = plain.file_name().unwrap_or_default().to_string_lossy();
-    plain.with_file_name(format!(".{name}.part"))
 }
 
 /// Whether all of it was written, and is safe on the disk.

@@ -1,5 +1,6 @@
 //! Compressing old segments beside the writing, in a thread that anybody else goes before.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
@@ -28,18 +29,12 @@ impl Compressor {
         self.running.take_if(|(_, thread)| thread.is_finished());
     }
 
-    /// Compresses these one after the other, unless it is busy. One that cannot be, on a full disk for example, stays as it is.
+    /// Compresses these one after the other, unless it is busy. One that cannot be, on a full disk for example, stays
+    /// as it is.
     pub(crate) fn start(&mut self, segments: Vec<Segment>) {
         let wanted = Arc::new(AtomicBool::new(true));
         let go_on = Arc::clone(&wanted);
-        let work = move || {
-            // A thread that could not step back still does its work.
-            let _ = rustix::process::setpriority_process(None, LAST);
-            for segment in segments.into_iter().take_while(|_| go_on.load(Relaxed)) {
-                let _ = segment.compress(|| go_on.load(Relaxed));
-            }
-        };
-        let thread = thread::Builder::new().name("compress".into()).stack_size(STACK).spawn(work);
+        let thread = begin(segments, move || go_on.load(Relaxed));
         self.running = thread.ok().map(|thread| (wanted, thread));
     }
 
@@ -55,4 +50,21 @@ impl Drop for Compressor {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Compresses segments that nobody writes to any more, one after the other, in a thread that anybody else goes
+/// before. One that cannot be compressed stays as it is.
+pub fn compress_all(segments: Vec<Segment>) -> io::Result<JoinHandle<()>> {
+    begin(segments, || true)
+}
+
+fn begin(segments: Vec<Segment>, go_on: impl Fn() -> bool + Send + 'static) -> io::Result<JoinHandle<()>> {
+    let work = move || {
+        // A thread that could not step back still does its work.
+        let _ = rustix::process::setpriority_process(None, LAST);
+        for segment in segments.into_iter().take_while(|_| go_on()) {
+            let _ = segment.compress(&go_on);
+        }
+    };
+    thread::Builder::new().name("compress".into()).stack_size(STACK).spawn(work)
 }

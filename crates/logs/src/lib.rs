@@ -30,6 +30,7 @@ mod stamp;
 mod watch;
 mod writer;
 
+pub use compressor::compress_all;
 #[cfg(feature = "follow")]
 pub use follow::Follower;
 pub use read::{Records, Span, records, records_in, span, tail, tail_span};

@@ -58,14 +58,14 @@ fn say(log: &Path, through: u32, bytes: u64) -> io::Result<()> {
     let at = moment_behind(log, through);
     let mut line = Vec::new();
     Record { at, stream: Stream::Stderr, completeness: Completeness::Full, text }.encode(&mut line);
-    let name = log.file_name().unwrap_or_default().to_string_lossy();
-    let part = log.with_file_name(format!(".{name}.part"));
+    let first = Segment::new(log, 0);
+    let part = first.unfinished();
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&part)?;
     if let Err(error) = file.write_all(&line).and_then(|()| fs::rename(&part, log)) {
         let _ = fs::remove_file(&part);
         return Err(error);
     }
-    match fs::remove_file(Segment::new(log, 0).compressed()) {
+    match fs::remove_file(first.compressed()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -69,6 +69,15 @@ impl Segment {
         path.into()
     }
 
+    /// Where it is while it is being compressed, or the first one while it is being replaced. It is hidden, so
+    /// nobody takes it for a log. Whoever was killed in the middle leaves it.
+    #[must_use]
+    pub fn unfinished(&self) -> PathBuf {
+        let plain = self.plain();
+        let name = plain.file_name().unwrap_or_default().to_string_lossy();
+        plain.with_file_name(format!(".{name}.part"))
+    }
+
     /// Opens its text, whichever form it has. Compressed text is unpacked into memory that is gone with the file.
     pub fn open(&self) -> io::Result<File> {
         match File::open(self.plain()) {

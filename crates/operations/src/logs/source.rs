@@ -203,7 +203,7 @@ mod tests {
     use super::*;
     use chrono::DateTime;
     use mantyx_core::ExecutionId;
-    use mantyx_logs::LogWriter;
+    use mantyx_logs::{Case, LogWriter, Syntax};
     use std::time::{Duration, UNIX_EPOCH};
     use tempfile::TempDir;
 
@@ -224,10 +224,10 @@ mod tests {
         (folder, Source::new(whose, Segment::new(path, 0), After::Nothing))
     }
 
-    async fn portions(mut source: Source, filter: Filter) -> Vec<Vec<u64>> {
+    async fn portions(mut source: Source, filter: &Filter) -> Vec<Vec<u64>> {
         let mut portions = Vec::new();
         while !source.is_done() {
-            let lines = source.read(&filter).await.unwrap();
+            let lines = source.read(filter).await.unwrap();
             portions.push(lines.iter().map(|line| line.text.parse().unwrap()).collect());
         }
         portions
@@ -240,7 +240,7 @@ mod tests {
     #[tokio::test]
     async fn all_lines_come_in_bounded_portions() {
         let (_folder, source) = log(5000, 1);
-        let portions = portions(source, Filter::default()).await;
+        let portions = portions(source, &Filter::default()).await;
         assert!(portions.iter().all(|lines| lines.len() <= LINES));
         assert_eq!(portions.concat(), (0..5000).collect::<Vec<_>>());
     }
@@ -248,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn long_lines_come_few_at_a_time() {
         let (_folder, source) = log(200, 16 * 1024);
-        let portions = portions(source, Filter::default()).await;
+        let portions = portions(source, &Filter::default()).await;
         assert!(portions.iter().all(|lines| lines.len() <= 64));
         assert_eq!(portions.concat().len(), 200);
     }
@@ -256,7 +256,7 @@ mod tests {
     #[tokio::test]
     async fn a_portion_ends_also_when_nothing_passes() {
         let (_folder, source) = log(3000, 16 * 1000);
-        let portions = portions(source, ERRORS).await;
+        let portions = portions(source, &ERRORS).await;
         assert!(portions.len() > 2, "some 48 MB in {} portions", portions.len());
         assert_eq!(portions.concat(), [7, 1007, 2007]);
     }
@@ -265,25 +265,45 @@ mod tests {
     async fn the_last_lines_are_counted_as_they_pass() {
         let (_folder, mut source) = log(5000, 1);
         assert_eq!(source.keep_last(2, &ERRORS).await.unwrap(), 2);
-        assert_eq!(portions(source, ERRORS).await.concat(), [3007, 4007]);
+        assert_eq!(portions(source, &ERRORS).await.concat(), [3007, 4007]);
         let (_folder, mut source) = log(5000, 1);
         let filter = Filter { since: at(1000), until: at(3000), ..ERRORS };
         assert_eq!(source.keep_last(9, &filter).await.unwrap(), 2);
-        assert_eq!(portions(source, filter).await.concat(), [1007, 2007]);
+        assert_eq!(portions(source, &filter).await.concat(), [1007, 2007]);
     }
 
     #[tokio::test]
     async fn a_span_of_time_is_all_that_is_read() {
         let (_folder, source) = log(5000, 1);
         let filter = Filter { since: at(10), until: at(13), ..Filter::default() };
-        assert_eq!(portions(source, filter).await, [[10, 11, 12]]);
+        assert_eq!(portions(source, &filter).await, [[10, 11, 12]]);
+    }
+
+    #[tokio::test]
+    async fn a_search_goes_on_in_portions_and_through_what_is_compressed() {
+        let (_folder, source) = log(5000, 4000);
+        let wanted = Pattern::new("499", Syntax::Literal, Case::Sensitive).unwrap();
+        let filter = Filter { search: Some(wanted), ..Filter::default() };
+        let expected: Vec<u64> = (0..5000).filter(|n| n.to_string().contains("499")).collect();
+        let found = portions(source.clone(), &filter).await;
+        assert!(found.len() > 1, "20 MB are more than one portion");
+        assert_eq!(found.concat(), expected);
+        source.segment.compress(|| true).unwrap();
+        assert_eq!(portions(source.clone(), &filter).await.concat(), expected);
+        let mut last = source.clone();
+        assert_eq!(last.keep_last(3, &filter).await.unwrap(), 3);
+        assert_eq!(portions(last, &filter).await.concat(), expected[expected.len() - 3..]);
+        // Its moments say that there is nothing to unpack.
+        let later = Filter { since: at(5000), ..filter };
+        let mut none = source;
+        assert!(none.read(&later).await.unwrap().is_empty() && none.is_done() && none.file.is_none());
     }
 
     #[tokio::test]
     async fn a_file_that_is_not_there_is_empty() {
         let (folder, source) = log(1, 1);
         drop(folder);
-        assert!(portions(source.clone(), ERRORS).await.concat().is_empty());
+        assert!(portions(source.clone(), &ERRORS).await.concat().is_empty());
         assert_eq!(source.clone().keep_last(5, &ERRORS).await.unwrap(), 0);
     }
 }
