@@ -4,6 +4,11 @@
 //! pipes, writes its log, reaps its orphans and records how it ended. Nothing of that passes through the daemon,
 //! so a daemon that is killed takes nothing along, and the next one finds everything in the run folder.
 //!
+//! It does by itself whatever must not depend on a daemon: it runs the app as another user and under its limits
+//! (`mantyx-limits`), hears what the app says of itself (sd_notify(3)), holds the watchdog and the time limit, stops
+//! everything that the app started, and writes down why it ended ([`ExitRecord::ending`]). A daemon that comes later
+//! says hello, asks for the status, and knows all that the one before knew.
+//!
 //! The program itself is in `src/bin`. This library is what the two sides agree on:
 //!
 //! - [`Launch`], [`Request`], [`Message`] and the records: what is said, and in which version,

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use mantyx_core::{Ending, Exit, LimitMechanism, Limits};
-use mantyx_limits::{Confinement, Offer, plan};
+use mantyx_limits::{Confinement, Groups, Offer, kill_group, plan};
 use mantyx_monitor::{Message, Outcome, Request, Terms};
 
-use crate::fixture::{Run, Stage, is_gone, wait_for};
+use rustix::process::Signal;
+
+use crate::fixture::{Run, Stage, is_gone, signal, wait_for};
 
 const MIB: u64 = 1 << 20;
 
@@ -124,6 +126,25 @@ fn what_flees_into_sessions_of_its_own_is_gone_after_a_stop() {
     run.stop(0.1);
     exited(run);
     assert!(fled.iter().all(|pid| is_gone(pid)), "{fled:?}");
+}
+
+#[test]
+fn what_a_monitor_that_was_killed_leaves_behind_is_found_by_its_record() {
+    let machine = Machine::look();
+    let mut stage = Stage::script("(trap '' TERM; setsid sleep 1000 & echo $!) ; exec sleep 1000");
+    machine.confine(&mut stage, &Limits::default());
+    let mut run = stage.start();
+    let fled = run.stage.wait_for_log(1);
+    run.monitor.kill().unwrap();
+    run.monitor.wait().unwrap();
+    let record = run.stage.folder().record(run.stage.launch.plan.execution).unwrap().unwrap();
+    let confinement = record.plan.confinement.unwrap();
+    if confinement.groups.is_empty() {
+        // Without groups it takes a look at every process, which is the daemon's part.
+        signal(fled[0].parse().unwrap(), Signal::KILL);
+    }
+    wait_for("everything to go", || kill_group(&confinement).is_empty() && is_gone(&fled[0]));
+    Groups::of(&confinement).remove().unwrap();
 }
 
 #[test]

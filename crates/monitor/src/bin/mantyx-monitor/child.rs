@@ -60,6 +60,10 @@ fn spawn(plan: &Plan, dowry: Dowry) -> Result<Child, Failure> {
 fn preparation(plan: &Plan, dowry: Dowry) -> io::Result<Preparation> {
     let mut environment = dowry.environment;
     environment.insert(EXECUTION_VARIABLE.to_owned(), plan.execution.to_string());
+    // What is said of a watchdog is true or not there: it may come from the environment of the daemon itself.
+    for variable in ["WATCHDOG_USEC", "WATCHDOG_PID"] {
+        environment.remove(variable);
+    }
     environment.insert("NOTIFY_SOCKET".to_owned(), dowry.notify_socket);
     let interval = plan.deadlines.watchdog_seconds.and_then(deadlines::positive);
     if let Some(interval) = interval {

@@ -129,11 +129,42 @@ fn start_period_end(started: Instant, deadlines: &Deadlines) -> Option<Instant> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
     fn deadlines(watchdog: Option<f64>, start_period: f64, timeout: Option<f64>) -> Deadlines {
         Deadlines { watchdog_seconds: watchdog, start_period_seconds: start_period, timeout_seconds: timeout }
+    }
+
+    fn any_notice() -> impl Strategy<Value = Notice> {
+        let interval =
+            (0_u64..5000).prop_map(|ms| Notice::Interval((ms > 0).then(|| Duration::from_millis(ms))));
+        let phase = prop::sample::select(vec![Phase::Ready, Phase::Reloading, Phase::Stopping]);
+        prop_oneof![Just(Notice::Alive), Just(Notice::Broken), interval, phase.prop_map(Notice::Phase)]
+    }
+
+    proptest! {
+        /// The loop sleeps until what is due, so what is not due must not have run out, and the other way round.
+        #[test]
+        fn what_is_due_has_run_out_then_and_not_before(
+            times in (prop::option::of(0.0..5.0), 0.0..5.0, prop::option::of(0.0..5.0)),
+            said in prop::collection::vec((any_notice(), 0_u64..2000), 0..10),
+        ) {
+            let mut now = Instant::now();
+            let mut watch = Watch::begin(now, &deadlines(times.0, times.1, times.2));
+            for (notice, later) in said {
+                now += Duration::from_millis(later);
+                watch.hear(&notice, now);
+            }
+            if let Some(due) = watch.due() {
+                prop_assert!(watch.expired(due).is_some());
+                let before = due.checked_sub(Duration::from_nanos(1)).unwrap();
+                prop_assert_eq!(watch.expired(before), None);
+            } else {
+                prop_assert_eq!(watch.expired(now + 1000 * SECOND), None);
+            }
+        }
     }
 
     #[test]

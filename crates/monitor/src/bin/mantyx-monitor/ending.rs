@@ -67,6 +67,8 @@ impl Monitor {
         let told = Message::Exited { record: Box::new(record.clone()) };
         let mut written = self.folder.write_exit_record(record);
         self.clients.tell_last(&told);
+        // Nobody should be in the groups by now; only root can have put somebody there who is not of the app's family.
+        self.limits.kill_all();
         self.limits.remove();
         while written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::NotFound) {
             self.clients.wait_for_knock(RETRY);

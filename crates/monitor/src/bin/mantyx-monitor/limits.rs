@@ -8,7 +8,7 @@ use mantyx_limits::{Confinement, Prepared, Shortage};
 use mantyx_monitor::process;
 
 /// An app whose monitor dies is lost, and the monitor is small: others go first.
-const OWN_SCORE: &str = "-500";
+const OWN_SCORE: i16 = -500;
 const SCORE_FILE: &str = "/proc/self/oom_score_adj";
 /// The settings that hold the limit of memory, by version of the control groups.
 const MEMORY_SETTINGS: [&str; 2] = ["memory.max", "memory.limit_in_bytes"];
@@ -93,11 +93,14 @@ fn memory_limit(confinement: &Confinement) -> Option<u64> {
     limits.find_map(|setting| setting.value.parse().ok()).or_else(of_scope)
 }
 
-/// Lets the kernel spare this monitor, and returns the score that it had, for its child. Nothing when it may not.
+/// Lets the kernel spare this monitor, and returns the score that it had, for its child. Nothing when it may not, or
+/// when it is spared as much already.
 pub(crate) fn spare_monitor() -> Option<String> {
     let before = fs::read_to_string(SCORE_FILE).ok()?;
-    fs::write(SCORE_FILE, OWN_SCORE).ok()?;
-    Some(before.trim().to_owned())
+    let before = before.trim();
+    before.parse::<i16>().ok().filter(|score| *score > OWN_SCORE)?;
+    fs::write(SCORE_FILE, OWN_SCORE.to_string()).ok()?;
+    Some(before.to_owned())
 }
 
 #[cfg(test)]

@@ -55,6 +55,7 @@ fn interval(microseconds: u64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn heard(datagram: &[u8]) -> Vec<Notice> {
         parse(datagram).collect()
@@ -84,6 +85,18 @@ mod tests {
         assert_eq!(heard(b"STATUS=\x1b[31mred\x07"), [Notice::Status(Some("[31mred".into()))]);
         assert_eq!(heard(b"STATUS= "), [Notice::Status(None)]);
         assert_eq!(heard(b"STATUS=\xff\xfe\nREADY=1"), [Notice::Phase(Phase::Ready)]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_datagram_is_too_strange(datagram in prop::collection::vec(any::<u8>(), 0..300)) {
+            for notice in parse(&[b"STATUS=", datagram.as_slice()].concat()) {
+                if let Notice::Status(Some(text)) = notice {
+                    prop_assert!(text.chars().count() <= LONGEST_STATUS);
+                    prop_assert!(!text.chars().any(char::is_control));
+                }
+            }
+        }
     }
 
     #[test]
