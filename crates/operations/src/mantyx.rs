@@ -11,7 +11,7 @@ use mantyx_platform::lock::FolderLock;
 use mantyx_registry::{PortPool, Registry, Store};
 use mantyx_scheduler::Scheduler;
 use mantyx_settings::{Layout, Settings};
-use mantyx_supervisor::{Offer, Supervisor, SupervisorConfig};
+use mantyx_supervisor::{Limiter, Supervisor, SupervisorConfig};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -88,7 +88,7 @@ impl Mantyx {
         let config = SupervisorConfig {
             run_dir: layout.run(),
             monitor_program: settings.monitor_program()?,
-            offer: Offer::detect(&house::mark(layout.root())?),
+            limiter: Limiter::detect(&house::mark(layout.root())?).await,
             rotation: rotation(&settings),
         };
         let supervisor = Supervisor::new(config, conductor)?;

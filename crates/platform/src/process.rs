@@ -36,8 +36,19 @@ pub struct Command {
     arguments: Vec<OsString>,
     folder: Option<PathBuf>,
     variables: Variables,
-    input: Vec<u8>,
+    input: Input,
     identity: Option<Identity>,
+}
+
+/// What a child is given to read.
+#[derive(Debug)]
+enum Input {
+    /// Nothing: it ends at once.
+    Empty,
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// What whoever holds the child writes.
+    Open,
 }
 
 /// Where the output of a started child goes.
@@ -69,7 +80,7 @@ impl Command {
             arguments: Vec::new(),
             folder: None,
             variables: Variables::new(),
-            input: Vec::new(),
+            input: Input::Empty,
             identity: None,
         }
     }
@@ -109,7 +120,13 @@ impl Command {
 
     /// Gives it these bytes to read; without them its input is empty.
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
-        self.input = bytes.into();
+        self.input = Input::Bytes(bytes.into());
+        self
+    }
+
+    /// Leaves its input open: whoever holds the child writes to it, and hangs up.
+    pub fn open_input(mut self) -> Self {
+        self.input = Input::Open;
         self
     }
 
@@ -122,16 +139,18 @@ impl Command {
 
     /// Starts it and hands it over. It goes on when the handle is dropped.
     pub fn start(mut self, stdout: Output, stderr: Output) -> Result<Child> {
-        let input = std::mem::take(&mut self.input);
+        let input = std::mem::replace(&mut self.input, Input::Empty);
         let mut command = tokio::process::Command::from(self.build());
         command.stdout(stdout).stderr(stderr);
-        if !input.is_empty() {
+        if !matches!(input, Input::Empty) {
             command.stdin(Stdio::piped());
         }
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
-        if let Some(mut stdin) = child.stdin.take() {
+        if let Input::Bytes(bytes) = input
+            && let Some(mut stdin) = child.stdin.take()
+        {
             // A child that does not want to read its input to the end is no fault.
-            tokio::spawn(async move { stdin.write_all(&input).await });
+            tokio::spawn(async move { stdin.write_all(&bytes).await });
         }
         Ok(child)
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mantyx_core::{Error, ExecutionId, Result};
-use mantyx_limits::Offer;
 use mantyx_logs::Rotation;
 use mantyx_monitor::RunFolder;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::limiter::Limiter;
 use crate::observer::{Observer, Report};
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -21,7 +21,7 @@ pub(crate) struct Context {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) folder: Arc<RunFolder>,
     pub(crate) monitor_program: PathBuf,
-    pub(crate) offer: Offer,
+    pub(crate) limiter: Limiter,
     pub(crate) rotation: Rotation,
     pub(crate) down: watch::Sender<bool>,
 }

@@ -185,6 +185,7 @@ impl Instance {
 
     /// Starts a process, and reports what came of it.
     async fn begin(&self, start: Start) -> Result<Begun> {
+        self.context.limiter.foresee_start();
         let command = self.context.observer.prepare(self.id, start).await?;
         let (instance, execution) = (self.id, command.execution);
         match launch(&self.context, instance, &command).await {
@@ -216,7 +217,7 @@ impl Instance {
                 let _ = outbox.send(Message::Ended(execution, Box::new(ended)));
             }
         });
-        let confinement = mantyx_limits::plan(&care.limits, &self.context.offer, execution);
+        let confinement = self.context.limiter.plan(&care.limits, execution);
         Live::new(execution, pid, started_at, care, &confinement, orders)
     }
 
@@ -284,6 +285,10 @@ impl Instance {
         Ok(())
     }
 
+    fn is_service(&self, execution: ExecutionId) -> bool {
+        matches!(&self.service, Service::Running(live, _) if live.execution == execution)
+    }
+
     fn watches(&self, execution: ExecutionId) -> bool {
         self.live().any(|live| live.execution == execution)
     }
@@ -316,6 +321,9 @@ impl Instance {
 
     /// A process has ended.
     async fn ended(&mut self, execution: ExecutionId, ended: Ended) {
+        if self.is_service(execution) && self.stoppers.is_empty() {
+            self.context.limiter.foresee_start();
+        }
         self.report_end(execution, ended.clone()).await;
         self.runs.remove(&execution);
         match std::mem::replace(&mut self.service, Service::Off) {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mantyx_core::InstanceId;
-use mantyx_limits as limits;
+use mantyx_limits::Confinement;
 use mantyx_monitor::{Launch, MainProcess, Message, Output, Plan, VERSION};
 use mantyx_platform::process;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
 
@@ -28,10 +28,18 @@ pub(crate) enum Launched {
 
 /// Starts a process under a monitor of its own.
 pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Command) -> Launched {
-    let mut monitor = match start_monitor(context, instance, command) {
+    let confinement = context.limiter.plan(&command.care.limits, command.execution);
+    let mut monitor = match start_monitor(context, command) {
         Ok(monitor) => monitor,
         Err(reason) => return Launched::Failed(Ended::start_failed(reason)),
     };
+    // Without a scope the monitor finds no group, and says so in a warning.
+    if let Err(error) = context.limiter.admit(&confinement, monitor.id()).await {
+        tracing::warn!(?error, execution = %command.execution, "systemd made no scope");
+    }
+    if let Err(reason) = give(&mut monitor, &order(context, instance, command, confinement)).await {
+        return fail(context, command, monitor, &reason).await;
+    }
     match answer(&mut monitor).await {
         Some(Message::Started { main, warnings }) => {
             collect(monitor);
@@ -46,24 +54,33 @@ pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Co
     }
 }
 
-fn start_monitor(context: &Context, instance: InstanceId, command: &Command) -> Result<Child, String> {
-    let launch = Launch {
-        version: VERSION,
-        plan: plan(context, instance, command),
-        environment: command.care.surroundings.environment.clone(),
-        run_folder: context.folder.path().to_owned(),
-    };
-    let text =
-        serde_json::to_vec(&launch).map_err(|error| format!("The launch cannot be written: {error}"))?;
+fn start_monitor(context: &Context, command: &Command) -> Result<Child, String> {
     process::Command::new(&context.monitor_program)
         // For people who look at the list of processes; the monitor reads no arguments.
         .arg(command.execution.to_string())
-        .input(text)
+        .open_input()
         .start(process::Output::Pipe, process::Output::Nothing)
         .map_err(|error| error.detail().to_owned())
 }
 
-fn plan(context: &Context, instance: InstanceId, command: &Command) -> Plan {
+fn order(context: &Context, instance: InstanceId, command: &Command, confinement: Confinement) -> Launch {
+    Launch {
+        version: VERSION,
+        plan: plan(context, instance, command, confinement),
+        environment: command.care.surroundings.environment.clone(),
+        run_folder: context.folder.path().to_owned(),
+    }
+}
+
+/// Gives a monitor its launch, and hangs up.
+async fn give(monitor: &mut Child, launch: &Launch) -> Result<(), String> {
+    let text =
+        serde_json::to_vec(launch).map_err(|error| format!("The launch cannot be written: {error}"))?;
+    let mut input = monitor.stdin.take().ok_or("The monitor cannot be told what to start")?;
+    input.write_all(&text).await.map_err(|error| format!("The monitor does not take its launch: {error}"))
+}
+
+fn plan(context: &Context, instance: InstanceId, command: &Command, confinement: Confinement) -> Plan {
     Plan {
         execution: command.execution,
         instance,
@@ -76,7 +93,7 @@ fn plan(context: &Context, instance: InstanceId, command: &Command) -> Plan {
         output: Output::Pipes,
         identity: command.care.surroundings.identity.clone(),
         deadlines: command.care.deadlines(),
-        confinement: Some(limits::plan(&command.care.limits, &context.offer, command.execution)),
+        confinement: Some(confinement),
         rotation: context.rotation,
     }
 }

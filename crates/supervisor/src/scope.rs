@@ -37,7 +37,7 @@ const INFINITY: u64 = u64::MAX;
 type Property = (&'static str, Variant<'static>);
 
 /// Whoever asks systemd for scopes. It connects again by itself when the bus was restarted.
-pub struct ScopeManager {
+pub(crate) struct ScopeManager {
     link: Mutex<Link>,
     turns: Semaphore,
 }
@@ -73,7 +73,7 @@ enum Dialect {
 
 impl ScopeManager {
     /// Connects to systemd over the system bus.
-    pub async fn connect() -> Result<Self> {
+    pub(crate) async fn connect() -> Result<Self> {
         Self::with(connection::Builder::system()).await
     }
 
@@ -83,7 +83,7 @@ impl ScopeManager {
     }
 
     /// Makes a scope with a monitor in it, and waits until that has happened.
-    pub async fn start(&self, scope: &SystemdScope, monitor_pid: u32) -> Result<()> {
+    pub(crate) async fn start(&self, scope: &SystemdScope, monitor_pid: u32) -> Result<()> {
         let _turn = self.turns.acquire().await;
         let link = self.link().await?;
         let started = async {
@@ -99,7 +99,7 @@ impl ScopeManager {
     }
 
     /// Changes the limits of a scope that exists.
-    pub async fn adjust(&self, scope: &SystemdScope) -> Result<()> {
+    pub(crate) async fn adjust(&self, scope: &SystemdScope) -> Result<()> {
         let _turn = self.turns.acquire().await;
         let link = self.link().await?;
         // Until the next boot, that is as long as the scope can exist.

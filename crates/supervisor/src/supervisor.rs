@@ -18,19 +18,19 @@ use crate::command::Start;
 use crate::context::{Context, blocking};
 use crate::discover::{Discovered, discover};
 use crate::instance::{Instance, Message, Role, Snapshot};
+use crate::limiter::Limiter;
 use crate::observer::Observer;
 use crate::service::ServiceStatus;
 use crate::watch::{Order, Watch};
 
 /// Where the supervisor finds its things.
-#[derive(Clone, Debug)]
 pub struct SupervisorConfig {
     /// The folder of sockets and records, as an absolute path. It is made when it is not there.
     pub run_dir: PathBuf,
     /// The program `mantyx-monitor`, as an absolute path.
     pub monitor_program: PathBuf,
-    /// What this machine offers to hold processes to their limits.
-    pub offer: Offer,
+    /// What holds processes to their limits.
+    pub limiter: Limiter,
     /// How logs are rotated.
     pub rotation: Rotation,
 }
@@ -52,12 +52,13 @@ struct Mailbox {
 impl Supervisor {
     /// A supervisor that watches nothing yet.
     pub fn new(config: SupervisorConfig, observer: Arc<dyn Observer>) -> Result<Self> {
-        let SupervisorConfig { run_dir, monitor_program, offer, rotation } = config;
+        let SupervisorConfig { run_dir, monitor_program, limiter, rotation } = config;
         folders::create(&run_dir, 0o700)?;
         let folder = RunFolder::open(&run_dir)
             .map_err(|error| Error::io(format!("open the run folder `{}`", run_dir.display()), error))?;
         let (down, _) = watch::channel(false);
-        let context = Context { observer, folder: Arc::new(folder), monitor_program, offer, rotation, down };
+        let context =
+            Context { observer, folder: Arc::new(folder), monitor_program, limiter, rotation, down };
         Ok(Self { context: Arc::new(context), instances: Arc::default() })
     }
 
@@ -149,7 +150,7 @@ impl Supervisor {
     /// What this machine offers to hold processes to their limits.
     #[must_use]
     pub fn offer(&self) -> &Offer {
-        &self.context.offer
+        self.context.limiter.offer()
     }
 
     /// Stops watching, and leaves every process alive. What is being reported is reported first.
@@ -159,6 +160,7 @@ impl Supervisor {
         for (_, mailbox) in instances {
             let _ = mailbox.task.await;
         }
+        self.context.limiter.release();
     }
 
     async fn ask<T>(

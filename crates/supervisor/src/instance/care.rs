@@ -37,13 +37,17 @@ impl Instance {
     /// Every process of the instance is cared for in another way from now on.
     pub(super) async fn adjust(&mut self, care: &Care) {
         let context = Arc::clone(&self.context);
-        let confinement = |execution| mantyx_limits::plan(&care.limits, &context.offer, execution);
+        let confinement = |execution| context.limiter.plan(&care.limits, execution);
         for live in self.runs.values_mut() {
             let _ = live.adjust(care.clone(), confinement(live.execution));
         }
         let Service::Running(live, _) = &mut self.service else { return };
         let execution = live.execution;
-        let changed = live.adjust(care.clone(), confinement(execution));
+        let confinement = confinement(execution);
+        if let Err(error) = context.limiter.adjust(&confinement).await {
+            tracing::warn!(?error, %execution, "systemd did not change the limits");
+        }
+        let changed = live.adjust(care.clone(), confinement);
         if changed == Changed::Yes {
             let tell = self.teller(move |finding| Message::Found(execution, finding));
             if let Service::Running(live, _) = &mut self.service {

@@ -19,7 +19,7 @@ use mantyx_core::{
 use mantyx_logs::Rotation;
 use mantyx_monitor::{Record, RunFolder};
 use mantyx_supervisor::{
-    BoxFuture, Care, Command, Condition, Ended, Observer, Offer, Reach, Report, Start, Supervisor,
+    BoxFuture, Care, Command, Condition, Ended, Limiter, Observer, Reach, Report, Start, Supervisor,
     SupervisorConfig, Surroundings,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -102,7 +102,7 @@ impl Stage {
         let config = SupervisorConfig {
             run_dir: self.path("run"),
             monitor_program: monitor_program(),
-            offer: Offer::rlimits(),
+            limiter: Limiter::rlimits(),
             rotation: Rotation::default(),
         };
         Supervisor::new(config, Arc::<Book>::clone(&self.book)).unwrap()
