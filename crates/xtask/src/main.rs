@@ -16,6 +16,7 @@ mod docs;
 mod http;
 mod interrupt;
 mod page;
+mod programs;
 mod setup;
 mod terminal;
 mod workspace;
@@ -30,6 +31,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build the page and the programs for use, into `target/page` and `target/release`.
+    Build,
     /// Build the page into `target/page`.
     Page,
     /// Get what the other tasks need and this machine lacks.
@@ -57,6 +60,10 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> anyhow::Result<ExitCode> {
     match task {
+        Task::Build => {
+            page::build()?;
+            programs::build().map(drop)?;
+        }
         Task::Page => page::build()?,
         Task::Setup => setup::prepare(setup::Purpose::Test).map(drop)?,
         Task::Test(options) => return checks::run(&options),
