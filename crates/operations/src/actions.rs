@@ -5,8 +5,8 @@
 
 use mantyx_api_types::{AppView, ExecutionView};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, Code, Effect, Ending, Error, EventKind, InstanceId, Next, Overlap,
-    Result, Trigger,
+    Actor, AppEvent, AppId, AppName, AppState, Code, Effect, Ending, Error, EventKind, InstanceId, Next,
+    Overlap, Result, Trigger,
 };
 use mantyx_registry::tables::{apps, executions, instances, operations, schedules};
 use mantyx_registry::{Change, Read, check, views};

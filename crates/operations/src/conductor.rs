@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use mantyx_core::{
-    Actor, AppEvent, AppType, Code, Error, EventKind, ExecutionId, ExecutionStatus, Exit, Health,
-    InstanceId, Result, ScheduleId, Timestamp, Trigger,
+    Actor, AppEvent, AppType, Code, Error, EventKind, ExecutionId, ExecutionStatus, Exit, Health, InstanceId,
+    Result, ScheduleId, Timestamp, Trigger,
 };
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::executions::{Claim, Execution, Finish};
@@ -130,12 +130,7 @@ impl Observer for Conductor {
 }
 
 /// Persists an execution before it is a process, and says what to run. A due instant is claimed here, once.
-fn claim(
-    change: &mut Change<'_, '_>,
-    instance: InstanceId,
-    start: Start,
-    house: &House,
-) -> Result<Command> {
+fn claim(change: &mut Change<'_, '_>, instance: InstanceId, start: Start, house: &House) -> Result<Command> {
     let active = active(change, instance)?;
     let (app, instance) = (active.app.clone(), active.instance.clone());
     let row = Execution {

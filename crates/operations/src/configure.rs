@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mantyx_api_types::{AppPatch, AppView, ConfigurationView};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Configuration, Error, EventKind, Result, RevisionId,
-    WebPort, check_description, check_display_name, tidy_tags,
+    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Configuration, Error, EventKind, Result,
+    RevisionId, WebPort, check_description, check_display_name, tidy_tags,
 };
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::{apps, config_revisions, executions, instances};

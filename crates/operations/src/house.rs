@@ -27,13 +27,7 @@ impl House {
     pub(crate) fn new(settings: &Settings) -> Self {
         let url = settings.public_url.clone().unwrap_or_else(|| format!("http://{}", settings.bind));
         let reach = reach(settings.bind.ip());
-        Self {
-            layout: settings.layout(),
-            settings: settings.clone(),
-            url,
-            reach,
-            passed_on: passed_on(),
-        }
+        Self { layout: settings.layout(), settings: settings.clone(), url, reach, passed_on: passed_on() }
     }
 }
 

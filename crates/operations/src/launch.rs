@@ -59,7 +59,10 @@ pub(crate) fn care(launching: &Launching<'_>) -> Care {
         timeout: configuration.timeout.map(seconds),
         limits: configuration.limits,
         surroundings: Surroundings {
-            directory: configuration.working_directory.as_ref().map_or(source.clone(), |dir| source.join(dir)),
+            directory: configuration
+                .working_directory
+                .as_ref()
+                .map_or(source.clone(), |dir| source.join(dir)),
             environment: environment(launching, &programs),
             identity: launching.runs_as.identity.clone(),
         },
@@ -129,7 +132,8 @@ mod tests {
     fn launch(text: &str, change: impl FnOnce(&mut Configuration)) -> Command {
         let mut configuration = Configuration::new(Launch::parse(text).unwrap());
         change(&mut configuration);
-        let settings = Settings::load(Some("/srv/mantyx".into()), BTreeMap::new(), std::iter::empty()).unwrap();
+        let settings =
+            Settings::load(Some("/srv/mantyx".into()), BTreeMap::new(), std::iter::empty()).unwrap();
         let mut house = House::new(&settings);
         house.passed_on = BTreeMap::from([("LANG".into(), "C.UTF-8".into())]);
         command(&Launching {
@@ -181,7 +185,11 @@ mod tests {
             ("LANG", "de_DE.UTF-8"),
         ];
         for (name, value) in expected {
-            assert_eq!(command.care.surroundings.environment.get(name).map(String::as_str), Some(value), "{name}");
+            assert_eq!(
+                command.care.surroundings.environment.get(name).map(String::as_str),
+                Some(value),
+                "{name}"
+            );
         }
         assert!(command.care.surroundings.environment.contains_key("MANTYX_EXECUTION_ID"));
         assert!(command.care.surroundings.environment["PATH"].starts_with("/srv/mantyx/venvs/wiki/"));

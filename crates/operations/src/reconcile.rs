@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Ending, EnvironmentId, Error, EventKind, ExecutionId,
-    ExecutionStatus, OperationKind, RestartHistory, Result, Subject, Timestamp, Trigger,
+    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Ending, EnvironmentId, Error, EventKind,
+    ExecutionId, ExecutionStatus, OperationKind, RestartHistory, Result, Subject, Timestamp, Trigger,
 };
 use mantyx_platform::folders;
 use mantyx_registry::tables::executions::{Execution, Finish};

@@ -3,7 +3,9 @@
 //! Moves are done so that doing them twice is doing them once: what the daemon's death interrupts is carried on.
 
 use mantyx_api_types::{OperationView, Page, RestoreRequest, TrashedAppView};
-use mantyx_core::{Actor, AppEvent, AppId, AppName, Code, Ending, Effect, Error, EventKind, OperationKind, Result};
+use mantyx_core::{
+    Actor, AppEvent, AppId, AppName, Code, Effect, Ending, Error, EventKind, OperationKind, Result,
+};
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, port_leases};
 use mantyx_registry::{Change, PortPool, Word, check, settle_web_port, views};
