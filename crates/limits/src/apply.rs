@@ -49,6 +49,11 @@ impl Terms {
         let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
         for limit in &self.limits {
             let result = prlimit(pid, limit.resource.of_kernel(), limit.of_kernel());
+            // Root without the right to rule resources may not touch a process of somebody else, not even to tell it
+            // what it has.
+            if result.is_err() && is_held_to(process, limit) {
+                continue;
+            }
             note(limit.resource.in_words(), result.map(drop).map_err(io::Error::from));
         }
         if let Some(nice) = self.nice {
@@ -71,6 +76,16 @@ impl Terms {
             oom_score: self.oom_score.clone().filter(|_| self.oom_score != before.oom_score),
         }
     }
+}
+
+/// Whether a process has this limit already (proc(5), `limits`).
+fn is_held_to(process: u32, limit: &ProcessLimit) -> bool {
+    let table = fs::read_to_string(format!("/proc/{process}/limits")).unwrap_or_default();
+    let row = table.lines().find_map(|line| line.strip_prefix(limit.resource.in_table()));
+    row.is_some_and(|row| {
+        let mut numbers = row.split_ascii_whitespace().map(|number| number.parse::<u64>().ok());
+        numbers.next() == Some(limit.soft) && numbers.next() == Some(limit.hard)
+    })
 }
 
 /// Niceness belongs to each thread of a process (setpriority(2), "C library/kernel differences").
@@ -109,10 +124,32 @@ impl Resource {
         }
     }
 
+    /// As the table of the kernel calls it.
+    const fn in_table(self) -> &'static str {
+        match self {
+            Self::OpenFiles => "Max open files",
+            Self::Data => "Max data size",
+        }
+    }
+
     const fn in_words(self) -> &'static str {
         match self {
             Self::OpenFiles => "The limit of open files",
             Self::Data => "The limit of data",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_process_has_is_read_from_the_table() {
+        let own = rustix::process::getrlimit(Kernel::Nofile);
+        let limit = ProcessLimit { resource: Resource::OpenFiles, soft: own.current, hard: own.maximum };
+        assert!(is_held_to(std::process::id(), &limit));
+        assert!(!is_held_to(std::process::id(), &ProcessLimit { soft: Some(3), ..limit }));
+        assert!(!is_held_to(u32::MAX, &limit));
     }
 }
