@@ -84,6 +84,7 @@ fn screen(state: State) -> AnyView {
         Route::Setup(app) => pages::setup(state, app).into_any(),
         Route::App(app, _) => pages::app(state, app).into_any(),
         Route::Trash => pages::trash(state).into_any(),
+        Route::System => pages::system(state).into_any(),
         Route::Login | Route::Nowhere => pages::not_found().into_any(),
     })
 }
@@ -96,6 +97,7 @@ fn rail(state: State) -> impl IntoView {
     let on_apps = move || matches!(state.router.route(), Route::Dashboard | Route::App(..));
     let on_add = move || matches!(state.router.route(), Route::Add | Route::Setup(_));
     let on_trash = move || state.router.route() == Route::Trash;
+    let on_system = move || state.router.route() == Route::System;
     view! {
         <nav class="rail" aria-label="Main">
             <a class="brand" href="/" aria-label="Mantyx, all apps">{logo()} <span>"Mantyx"</span></a>
@@ -103,6 +105,7 @@ fn rail(state: State) -> impl IntoView {
                 {place("/", "nav-apps", Icon::Apps, "Apps", on_apps, failed)}
                 {place("/add", "nav-add", Icon::Add, "Add app", on_add, || 0)}
                 {place("/trash", "nav-trash", Icon::Trash, "Trash", on_trash, || 0)}
+                {place("/system", "nav-system", Icon::System, "System", on_system, || 0)}
             </div>
             <div class="rail-end">
                 {machine(state)}

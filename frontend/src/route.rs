@@ -18,6 +18,8 @@ pub(crate) enum Route {
     App(String, Tab),
     /// What was deleted.
     Trash,
+    /// The daemon and its machine.
+    System,
     /// Who are you?
     Login,
     /// No screen has this address.
@@ -76,6 +78,7 @@ impl Route {
             ["add"] => Self::Add,
             ["add", app] => Self::Setup((*app).to_owned()),
             ["trash"] => Self::Trash,
+            ["system"] => Self::System,
             ["login"] => Self::Login,
             ["apps", app] => Self::App((*app).to_owned(), Tab::Overview),
             ["apps", app, slug] => Tab::ALL
@@ -95,6 +98,7 @@ impl Route {
             Self::App(app, Tab::Overview) => format!("/apps/{app}"),
             Self::App(app, tab) => format!("/apps/{app}/{}", tab.slug()),
             Self::Trash => "/trash".to_owned(),
+            Self::System => "/system".to_owned(),
             Self::Login => "/login".to_owned(),
         }
     }
@@ -108,6 +112,7 @@ impl Route {
             Self::App(app, Tab::Overview) => app.clone(),
             Self::App(app, tab) => format!("{app}: {}", tab.title()),
             Self::Trash => "Trash".to_owned(),
+            Self::System => "System".to_owned(),
             Self::Login => "Log in".to_owned(),
             Self::Nowhere => "Not found".to_owned(),
         };
@@ -207,7 +212,14 @@ mod tests {
     #[test]
     fn every_screen_has_an_address_that_leads_back() {
         let app = || "photo-index".to_owned();
-        let mut routes = vec![Route::Dashboard, Route::Add, Route::Setup(app()), Route::Trash, Route::Login];
+        let mut routes = vec![
+            Route::Dashboard,
+            Route::Add,
+            Route::Setup(app()),
+            Route::Trash,
+            Route::System,
+            Route::Login,
+        ];
         routes.extend(Tab::ALL.map(|tab| Route::App(app(), tab)));
         for route in routes {
             assert_eq!(Route::parse(&route.path()), route);

@@ -9,6 +9,7 @@
 mod scheduled;
 mod service;
 mod small_things;
+mod supervision;
 
 use mantyx_test_support::{Browser, TestMantyx};
 use serde_json::{Value, json};

@@ -55,6 +55,7 @@ async fn nothing_sticks_out_of_a_phone_or_a_wall() {
             ("runs", format!("/apps/{name}/runs")),
             ("configuration", format!("/apps/{name}/configuration")),
             ("danger", format!("/apps/{name}/danger")),
+            ("system", "/system".to_owned()),
         ];
         for (screen, path) in screens {
             browser.open(&format!("{}{path}", mantyx.url())).await;

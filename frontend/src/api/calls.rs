@@ -1,14 +1,15 @@
 //! Every call that the page makes, one method each, in the order of the API's page of the specification.
 
-use mantyx_api_types::core::{AppEvent, AppId, AppName, ExecutionId, OperationId, ScheduleId, ScheduleSpec};
+use mantyx_api_types::core::{AppEvent, AppId, AppName, OperationId, ScheduleId, ScheduleSpec};
 use mantyx_api_types::{
-    AppCreated, AppPatch, AppView, ConfigurationView, DependenciesView, ExecutionView, GitSource, LiveTicket,
-    LoginCode, NewSchedule, OperationView, RenameRequest, RestoreRequest, SchedulePatch, SchedulePreview,
-    ScheduleView, SystemView, TokenAnswer, TrashedAppView,
+    AppCreated, AppMetrics, AppPatch, AppView, ConfigurationView, DependenciesView, ExecutionView, GitSource,
+    LiveTicket, LogLine, LoginCode, NewSchedule, OperationView, RenameRequest, RestoreRequest, SchedulePatch,
+    SchedulePreview, ScheduleView, Sparkline, SystemView, TokenAnswer, TrashedAppView,
 };
 
 use super::Client;
 use super::client::{Answer, Call, encoded};
+use crate::state::search::Query;
 
 impl Client {
     /// Logs in with the one-time code of the printed link.
@@ -77,10 +78,16 @@ impl Client {
         self.get(&format!("/api/apps/{app}/dependencies"))
     }
 
-    /// The log of an app, or of one execution, as a file.
-    pub(crate) async fn log_file(self, app: &str, execution: Option<ExecutionId>) -> Answer<web_sys::Blob> {
-        let execution = execution.map(|id| format!("&execution={id}")).unwrap_or_default();
-        self.bytes(&format!("/api/apps/{app}/logs?download=true{execution}")).await
+    /// The lines of a log that a search finds, as a file.
+    pub(crate) async fn log_file(self, app: &str, search: &Query) -> Answer<web_sys::Blob> {
+        self.bytes(&format!("/api/apps/{app}/logs?download=true{}", parameters(search))).await
+    }
+
+    /// The lines of a log that a search finds, the oldest first.
+    pub(crate) async fn log_lines(self, app: &str, search: &Query) -> Answer<Vec<LogLine>> {
+        let path = format!("/api/apps/{app}/logs?follow=false{}", parameters(search));
+        let page: mantyx_api_types::Page<LogLine> = self.get(&path).await?;
+        Ok(page.items)
     }
 
     /// The newest executions of an app.
@@ -88,6 +95,16 @@ impl Client {
         let path = format!("/api/executions?app={app}&limit={limit}");
         let page: mantyx_api_types::Page<ExecutionView> = self.get(&path).await?;
         Ok(page.items)
+    }
+
+    /// What an app used over time: `hour`, `day` or `month`.
+    pub(crate) fn metrics(self, app: &str, span: &str) -> Call<AppMetrics> {
+        self.get(&format!("/api/apps/{app}/metrics?span={span}"))
+    }
+
+    /// What every app used in the last ten minutes.
+    pub(crate) fn sparklines(self) -> Call<Vec<Sparkline>> {
+        self.get("/api/sparklines")
     }
 
     /// One operation.
@@ -129,4 +146,12 @@ impl Client {
     pub(crate) fn purge(self, id: AppId, confirm: &str) -> Call<OperationView> {
         self.ask("DELETE", &format!("/api/trash/{id}?confirm={}", encoded(confirm)))
     }
+}
+
+/// Parameters behind others of an address.
+fn parameters(query: &Query) -> String {
+    query
+        .iter()
+        .flat_map(|(name, value)| ["&".to_owned(), (*name).to_owned(), "=".to_owned(), encoded(value)])
+        .collect()
 }

@@ -30,13 +30,16 @@ pub(super) fn message(text: &str) -> Option<LiveMessage> {
         "app_gone" => LiveMessage::AppGone { id: take(fields, "id")? },
         "execution" => LiveMessage::Execution { execution: take(fields, "execution")? },
         "operation" => LiveMessage::Operation { operation: take(fields, "operation")? },
-        "log" => {
-            LiveMessage::Log { subscription: take(fields, "subscription")?, lines: take(fields, "lines")? }
-        }
+        "log" => LiveMessage::Log {
+            subscription: take(fields, "subscription")?,
+            lines: take(fields, "lines")?,
+            skipped: take::<Option<u64>>(fields, "skipped")?.unwrap_or_default(),
+        },
         "log_end" => {
             LiveMessage::LogEnd { subscription: take(fields, "subscription")?, error: take(fields, "error")? }
         }
         "host" => LiveMessage::Host { host: take(fields, "host")? },
+        "usage" => LiveMessage::Usage { at: take(fields, "at")?, apps: take(fields, "apps")? },
         _ => return None,
     })
 }
@@ -64,8 +67,12 @@ mod tests {
             json!({"tell": "operation", "operation": operation}),
             json!({"tell": "app_gone", "id": id}),
             json!({"tell": "log", "subscription": 1, "lines": [line]}),
+            json!({"tell": "log", "subscription": 1, "lines": [], "skipped": 12}),
             json!({"tell": "log_end", "subscription": 1, "error": null}),
             json!({"tell": "host", "host": host}),
+            json!({"tell": "usage", "at": "2026-11-20T05:00:00Z", "apps": [
+                {"app": id, "cpu": 0.5, "memory": 1024, "processes": 2}, {"app": id, "cpu": 1, "memory": 0, "processes": 0},
+            ]}),
         ] {
             let text = said.to_string();
             let expected: LiveMessage = serde_json::from_str(&text).unwrap();

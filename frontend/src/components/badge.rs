@@ -1,7 +1,7 @@
 //! States and outcomes: a shape, a word and a colour, so that none of them is needed alone.
 
 use leptos::prelude::*;
-use mantyx_api_types::core::{AppState, AppType, ExecutionStatus, OperationStatus};
+use mantyx_api_types::core::{AppState, AppType, ExecutionStatus, Health, OperationStatus};
 use mantyx_api_types::{AppView, OperationView};
 
 use super::dynamic::dynamic;
@@ -52,11 +52,61 @@ pub(crate) fn state_line(state: State, app: Signal<AppView>) -> impl IntoView {
         None => match app.read().restarts_at {
             Some(at) => view! {
                 {state_badge(app.read().state)}
-                <span class="muted">{dynamic(move || format!("restarts {}", state.clock.until(at)))}</span>
+                <span class="muted" data-testid="restarts-at">
+                    {dynamic(move || format!("{} {}", next_word(app.read().state), state.clock.until(at)))}
+                </span>
             }
             .into_any(),
             None => state_badge(app.read().state).into_any(),
         },
+    })
+}
+
+/// What was given up is tried again after a long while; everything else restarts soon.
+const fn next_word(state: AppState) -> &'static str {
+    match state {
+        AppState::Failed => "tries again",
+        _ => "restarts",
+    }
+}
+
+/// How an app is, as shape and word; nothing when nothing looks at it.
+pub(crate) fn health_badge(app: Signal<AppView>) -> impl IntoView {
+    let seen = Memo::new(move |_| {
+        let app = app.read();
+        (app.health, app.health_detail.clone())
+    });
+    dynamic(move || {
+        let (health, detail) = seen.get();
+        let (class, picture) = match health {
+            Health::Unknown => return None,
+            Health::Starting => (
+                "health-starting",
+                ("M6 1.6v1.8M6 8.6v1.8M1.6 6h1.8M8.6 6h1.8M2.9 2.9l1.2 1.2M7.9 7.9l1.2 1.2", "line"),
+            ),
+            Health::Healthy => {
+                ("health-healthy", ("M6 10.2C-1 5.6 3.2.3 6 3.3 8.8.3 13 5.6 6 10.2z", "solid"))
+            }
+            Health::Unhealthy => ("health-unhealthy", ("M6 1.2 11.4 10.6H.6zM6 4.8v2.4", "line")),
+        };
+        Some(view! {
+            <span class=format!("badge {class}") data-testid="app-health" data-health=health.as_str() title=detail>
+                {glyph(picture)}
+                {words::health(health)}
+            </span>
+        })
+    })
+}
+
+/// That something which was asked for cannot be done here; the sentences are on the app's own screen.
+pub(crate) fn warning_mark(app: Signal<AppView>) -> impl IntoView {
+    let warnings = Memo::new(move |_| app.read().warnings.clone());
+    dynamic(move || {
+        let warnings = warnings.get();
+        let count = crate::text::number::plural(warnings.len(), "warning", "warnings");
+        (!warnings.is_empty()).then(|| {
+            view! { <span class="warning-mark" title=warnings.join("\n") data-testid="app-warnings">{icon(Icon::Alert)} {count}</span> }
+        })
     })
 }
 

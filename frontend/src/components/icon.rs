@@ -26,7 +26,9 @@ pub(crate) enum Icon {
     Sliders,
     Service,
     Stop,
+    System,
     Trash,
+    Unfold,
     Upload,
 }
 
@@ -59,6 +61,8 @@ impl Icon {
             }
             Self::Stop => "M4 4h8v8H4z",
             Self::Trash => "M2.6 4.4h10.8M6 4.2V2.4h4v1.8M4 4.6l.7 9h6.6l.7-9M6.7 7.2v4M9.3 7.2v4",
+            Self::System => "M2.5 2.8h11v4h-11zM2.5 9.2h11v4h-11zM5 4.8h.1M5 11.2h.1",
+            Self::Unfold => "m4 6 4 4.4L12 6",
             Self::Upload => "M8 10.6V2.4M4.6 5.6 8 2.2l3.4 3.4M2.5 13.6h11",
         }
     }

@@ -1,31 +1,81 @@
 //! One line of a log as a row: time, stream, and its text in the colours that the program chose.
 
+use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use mantyx_api_types::LogStream;
 
 use super::dynamic::IntoViews;
 use crate::state::clock;
-use crate::state::log::Line;
+use crate::state::log::{Content, Line};
+use crate::state::search::{Case, Search};
 use crate::text::ansi::{self, Attribute, Colour, Span, Style};
 
-/// A row of the view.
-pub(super) fn log_row(line: &Line, search: &str) -> impl IntoView + use<> {
+/// A row that is drawn.
+pub(super) struct Row {
+    /// Its line.
+    pub(super) line: Line,
+    /// What was searched for when it was found.
+    pub(super) search: Search,
+    /// Which search it belongs to.
+    pub(super) searches: u32,
+    /// Whether it is the one that was asked for.
+    pub(super) marked: bool,
+}
+
+/// A row of the view. Where `jump` is given, its time leads to that moment.
+pub(super) fn log_row(row: &Row, jump: Option<Callback<DateTime<Utc>>>) -> AnyView {
+    let Row { line, search, marked, .. } = row;
+    let Content::Text(text) = &line.content else { return gap(&line.content) };
     let (class, mark) = match line.stream {
         LogStream::Stdout => ("log-row", ""),
         LogStream::Stderr => ("log-row stderr", "err"),
     };
-    let spans = ansi::spans(&line.text).into_iter().map(|span| span_view(span, search)).into_views();
+    let here = if *marked { "here" } else { "" };
     view! {
-        <div class=format!("{class} {}", line.level.class())>
-            <time class="log-time" title=clock::stamp(line.at)>{clock::precise(line.at)}</time>
+        <div class=format!("{class} {} {here}", line.level.class())>
+            {time(line.at, jump)}
             <span class="log-stream">{mark}</span>
-            <span class="log-text">{spans}</span>
+            <span class="log-text">{spans(text, search.mark(), search.case)}</span>
         </div>
+    }
+    .into_any()
+}
+
+fn time(at: DateTime<Utc>, jump: Option<Callback<DateTime<Utc>>>) -> AnyView {
+    let (stamp, words) = (clock::stamp(at), clock::precise(at));
+    match jump {
+        None => view! { <time class="log-time" title=stamp>{words}</time> }.into_any(),
+        Some(jump) => view! {
+            <button
+                type="button"
+                class="log-time log-jump"
+                data-testid="log-jump"
+                title=format!("{stamp}: show what was written around it")
+                on:click=move |_| jump.run(at)
+            >
+                {words}
+            </button>
+        }
+        .into_any(),
     }
 }
 
-fn span_view(span: Span, search: &str) -> AnyView {
-    let text = marked(&span.text, search);
+fn gap(content: &Content) -> AnyView {
+    view! { <div class="log-row log-gap"><span class="log-time">"···"</span> {content.words()}</div> }
+        .into_any()
+}
+
+/// The text of a line in its colours.
+pub(super) fn log_spans(text: &str) -> AnyView {
+    spans(text, "", Case::Ignored)
+}
+
+fn spans(text: &str, search: &str, case: Case) -> AnyView {
+    ansi::spans(text).into_iter().map(|span| span_view(span, search, case)).into_views()
+}
+
+fn span_view(span: Span, search: &str, case: Case) -> AnyView {
+    let text = marked(&span.text, search, case);
     if span.style == Style::default() {
         return text;
     }
@@ -42,8 +92,8 @@ fn span_view(span: Span, search: &str) -> AnyView {
 }
 
 /// The text with what is searched for marked.
-fn marked(text: &str, search: &str) -> AnyView {
-    cut(text, search)
+fn marked(text: &str, search: &str, case: Case) -> AnyView {
+    cut(text, search, case)
         .into_iter()
         .map(|(piece, hit)| {
             let piece = piece.to_owned();
@@ -53,12 +103,15 @@ fn marked(text: &str, search: &str) -> AnyView {
         .into_any()
 }
 
-/// Cuts a text into pieces that are found and pieces between them, whatever the case of ASCII letters.
-fn cut<'a>(text: &'a str, search: &str) -> Vec<(&'a str, bool)> {
+/// Cuts a text into pieces that are found and pieces between them; of letters that are not ASCII the case matters.
+fn cut<'a>(text: &'a str, search: &str, case: Case) -> Vec<(&'a str, bool)> {
     if search.is_empty() {
         return vec![(text, false)];
     }
-    let (lower, wanted) = (text.to_ascii_lowercase(), search.to_ascii_lowercase());
+    let (lower, wanted) = match case {
+        Case::Ignored => (text.to_ascii_lowercase(), search.to_ascii_lowercase()),
+        Case::Matters => (text.to_owned(), search.to_owned()),
+    };
     let mut pieces = Vec::new();
     let mut from = 0;
     while let Some(at) = lower[from..].find(&wanted).map(|at| from + at) {
@@ -104,11 +157,12 @@ mod tests {
     #[test]
     fn what_is_searched_is_cut_out() {
         assert_eq!(
-            cut("An error, ERROR", "error"),
+            cut("An error, ERROR", "error", Case::Ignored),
             [("An ", false), ("error", true), (", ", false), ("ERROR", true)]
         );
-        assert_eq!(cut("ä", "x"), [("ä", false)]);
-        assert_eq!(cut("any", ""), [("any", false)]);
+        assert_eq!(cut("ä", "x", Case::Ignored), [("ä", false)]);
+        assert_eq!(cut("any", "", Case::Ignored), [("any", false)]);
+        assert_eq!(cut("a A", "A", Case::Matters), [("a ", false), ("A", true)]);
     }
 
     #[test]

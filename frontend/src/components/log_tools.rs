@@ -1,21 +1,21 @@
 //! The controls above a log: following, search, streams and times, and how many lines there are. A narrow window
-//! has one row of them and shows the others when it is asked to.
+//! has one row of them and shows the others when it is asked to. The time range unfolds in any window.
 
 use leptos::prelude::*;
 use mantyx_api_types::LogStream;
 
 use super::dynamic::dynamic;
 use super::icon::{Icon, icon};
-use super::log_view::Model;
+use super::log_model::Model;
+use super::log_search::{count_words, range, search_field};
 use super::segmented::{Choice, Segmented, segmented};
-use crate::state::log::LogBuffer;
-use crate::text::number;
 
 /// Which controls a narrow window shows below the first ones; a wide one shows all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fold {
     Closed,
     Search,
+    Range,
     Rest,
 }
 
@@ -26,9 +26,11 @@ pub(super) fn tools(model: Model, more: ViewFn) -> impl IntoView {
             class="log-tools"
             class:show-search=move || model.fold.get() == Fold::Search
             class:show-rest=move || model.fold.get() == Fold::Rest
+            class:show-range=move || model.fold.get() == Fold::Range
         >
             {pause_button(model)}
-            {search(model)}
+            {search_field(model)}
+            {fold_button(model, Fold::Range, Icon::Clock, "Time range")}
             <div class="log-rest">
                 {streams(model)}
                 <label class="check">
@@ -44,6 +46,7 @@ pub(super) fn tools(model: Model, more: ViewFn) -> impl IntoView {
             <span class="log-count muted" data-testid="log-count">{dynamic(move || count_words(model))}</span>
             {fold_button(model, Fold::Search, Icon::Search, "Find in this log")}
             {fold_button(model, Fold::Rest, Icon::Sliders, "More controls")}
+            {range(model)}
         </div>
     }
 }
@@ -62,6 +65,8 @@ fn fold_button(model: Model, fold: Fold, picture: Icon, title: &'static str) -> 
         <button
             type="button"
             class="icon-button log-fold"
+            class:always=fold == Fold::Range
+            data-testid=(fold == Fold::Range).then_some("log-range")
             title=title
             aria-label=title
             aria-expanded=move || open().to_string()
@@ -72,31 +77,13 @@ fn fold_button(model: Model, fold: Fold, picture: Icon, title: &'static str) -> 
     }
 }
 
-fn search(model: Model) -> impl IntoView {
-    view! {
-        <div class="search">
-            {icon(Icon::Search)}
-            <input
-                node_ref=model.finder
-                type="search"
-                class="input"
-                data-testid="log-search"
-                placeholder="Find in this log"
-                aria-label="Show lines that contain"
-                on:input:target=move |event| {
-                    let text = event.target().value();
-                    model.filter.update(|filter| filter.text = text);
-                }
-            />
-        </div>
-    }
-}
-
 fn pause_button(model: Model) -> impl IntoView {
-    let toggle =
-        move |_| if model.following.get_untracked() { model.following.set(false) } else { model.to_end() };
+    let toggle = move |_| {
+        if model.following.get_untracked() { model.following.set(false) } else { model.to_end() }
+    };
+    let off = move || (!model.is_live()).to_string();
     view! {
-        <button type="button" class="button" data-testid="log-pause" on:click=toggle>
+        <button type="button" class="button" data-testid="log-pause" aria-disabled=off on:click=toggle>
             {dynamic(move || if model.following.get() { view! { {icon(Icon::Pause)} "Pause" }.into_any() } else { view! { {icon(Icon::Play)} "Follow" }.into_any() })}
         </button>
     }
@@ -113,25 +100,7 @@ fn streams(model: Model) -> impl IntoView {
             choice(Some(LogStream::Stdout), "stdout", "log-stdout"),
             choice(Some(LogStream::Stderr), "stderr", "log-stderr"),
         ],
-        value: Signal::derive(move || model.filter.with(|filter| filter.stream)),
-        change: Callback::new(move |stream| model.filter.update(|filter| filter.stream = stream)),
+        value: Signal::derive(move || model.search.with(|search| search.stream)),
+        change: Callback::new(move |stream| model.search.update(|search| search.stream = stream)),
     })
-}
-
-/// So many lines, in words.
-pub(super) fn lines_words(count: usize) -> String {
-    number::plural(count, "line", "lines")
-}
-
-/// How many lines there are, how many of them are shown, and that older ones are not here.
-fn count_words(model: Model) -> String {
-    let shown = model.rows();
-    let kept = model.buffer.with_value(LogBuffer::len);
-    let lines = lines_words(kept);
-    match (shown == kept, model.is_part()) {
-        (true, false) => lines,
-        (false, false) => format!("{} of {lines}", number::count(shown)),
-        (true, true) => format!("Last {lines}"),
-        (false, true) => format!("{} of the last {lines}; older ones are in the file", number::count(shown)),
-    }
 }

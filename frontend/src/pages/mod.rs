@@ -6,6 +6,7 @@ mod dashboard;
 mod form;
 mod login;
 mod not_found;
+mod system;
 mod trash;
 
 pub(crate) use add::{add, setup};
@@ -13,4 +14,5 @@ pub(crate) use app::app;
 pub(crate) use dashboard::dashboard;
 pub(crate) use login::login;
 pub(crate) use not_found::not_found;
+pub(crate) use system::system;
 pub(crate) use trash::trash;

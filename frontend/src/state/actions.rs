@@ -7,8 +7,9 @@ use mantyx_api_types::OperationView;
 use mantyx_api_types::core::{AppEvent, ExecutionId, OperationKind, OperationStatus};
 use wasm_bindgen::JsCast;
 
+use super::search::Search;
 use super::store::Pending;
-use super::{State, effect};
+use super::{Connection, State, effect};
 use crate::api::Failure;
 use crate::route::{Route, Tab};
 use crate::text::words;
@@ -34,6 +35,21 @@ impl State {
         });
     }
 
+    /// Reads the lines beside the names of apps, for each connection anew.
+    pub(super) fn keep_sparklines(self) {
+        let live = Memo::new(move |_| self.live.connection() == Connection::Live);
+        effect(move || {
+            if live.get() {
+                spawn_local(async move {
+                    // Without an answer the lines begin with the next look.
+                    if let Ok(lines) = self.client.sparklines().await {
+                        self.store.usage().begin(lines);
+                    }
+                });
+            }
+        });
+    }
+
     /// Reads the executions of an app; the socket keeps them up to date from then on.
     pub(crate) fn load_runs(self, app: String) {
         spawn_local(async move {
@@ -44,10 +60,10 @@ impl State {
         });
     }
 
-    /// Saves a log as a file.
-    pub(crate) fn save_log(self, app: String, execution: Option<ExecutionId>) {
+    /// Saves a log as a file: all of it, or what a search finds.
+    pub(crate) fn save_log(self, app: String, execution: Option<ExecutionId>, search: Search) {
         spawn_local(async move {
-            match self.client.log_file(&app, execution).await {
+            match self.client.log_file(&app, &search.query(execution)).await {
                 Ok(blob) => save(&blob, &format!("{app}.log")),
                 Err(failure) => self.toasts.failure(&failure),
             }

@@ -67,6 +67,28 @@ pub(crate) fn appointment(at: DateTime<Utc>) -> String {
     time::appointment(at, zone_at(at))
 }
 
+/// A time of day to the minute.
+pub(crate) fn time_of_day(at: DateTime<Utc>) -> String {
+    time::clock(at, zone_at(at))
+}
+
+/// A day of the year.
+pub(crate) fn day(at: DateTime<Utc>) -> String {
+    time::day(at, zone_at(at))
+}
+
+/// How many milliseconds the clock of the browser is ahead of UTC at that instant.
+pub(crate) fn ahead(at: DateTime<Utc>) -> i64 {
+    i64::from(zone_at(at).local_minus_utc()) * 1000
+}
+
+/// What a field for a local date and time holds, such as `2026-11-20T05:00`.
+#[allow(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit for 290,000 years")]
+pub(crate) fn read_local(text: &str) -> Option<DateTime<Utc>> {
+    let millis = js_sys::Date::parse(text);
+    if millis.is_nan() { None } else { DateTime::from_timestamp_millis(millis as i64) }
+}
+
 /// The name of the browser's time zone.
 pub(crate) fn timezone() -> String {
     let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &js_sys::Object::new());

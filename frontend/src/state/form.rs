@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 
 use mantyx_api_types::core::{
-    AppType, CatchUp, Configuration, FieldError, Overlap, RestartPolicy, ScheduleSpec, Timing, WebPort,
+    AppType, CatchUp, Configuration, FieldError, Overlap, Probe, Readiness, RestartPolicy, ScheduleSpec,
+    StopSignal, Timing, WebPort,
 };
 use mantyx_api_types::{AppPatch, AppView, ScheduleView};
 use serde_json::{Map, Value, json};
+
+use super::fields::{FIELDS, Field, SizeUnit, at, set_at};
 
 /// Whether an app has a web page of its own, and where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +22,20 @@ pub(crate) enum PortChoice {
     Auto,
     /// A person chooses.
     Fixed,
+}
+
+/// What a health check looks at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ProbeChoice {
+    /// Nothing.
+    #[default]
+    None,
+    /// An answer over HTTP.
+    Http,
+    /// A connection.
+    Tcp,
+    /// A command.
+    Exec,
 }
 
 /// How a schedule is said.
@@ -78,6 +95,18 @@ pub(crate) struct Form {
     pub(crate) entrypoint: String,
     /// Which exits lead to another start.
     pub(crate) restart_policy: RestartPolicy,
+    /// Whether one that was given up is tried again.
+    pub(crate) retry: bool,
+    /// The signal that asks it to end.
+    pub(crate) stop_signal: StopSignal,
+    /// What its health check looks at.
+    pub(crate) probe: ProbeChoice,
+    /// When it counts as ready.
+    pub(crate) readiness: Readiness,
+    /// What the limit of its memory is counted in.
+    pub(crate) memory_unit: SizeUnit,
+    /// The fields that are one text each.
+    texts: [String; FIELDS],
     /// Whether it starts with the machine.
     pub(crate) autostart: bool,
     /// Whether it has a web page.
@@ -119,6 +148,12 @@ impl Form {
             app_type: app.r#type,
             entrypoint: configuration.entrypoint.to_string(),
             restart_policy: configuration.restart_policy,
+            retry: configuration.retry,
+            stop_signal: configuration.stop_signal,
+            probe: probe_choice(&configuration.health.probe),
+            readiness: configuration.health.readiness,
+            memory_unit: configuration.limits.memory.map(SizeUnit::of).unwrap_or_default(),
+            texts: texts(configuration),
             autostart: configuration.autostart,
             port,
             port_number,
@@ -134,6 +169,16 @@ impl Form {
             form.read_schedule(&schedule.spec);
         }
         form
+    }
+
+    /// The text of a field.
+    pub(crate) fn text(&self, field: Field) -> &str {
+        &self.texts[field as usize]
+    }
+
+    /// Another text for a field.
+    pub(crate) fn set_text(&mut self, field: Field, text: String) {
+        self.texts[field as usize] = text;
     }
 
     fn read_schedule(&mut self, spec: &ScheduleSpec) {
@@ -191,13 +236,62 @@ impl Form {
         set("restart_policy", json!(self.restart_policy), json!(before.restart_policy));
         set("autostart", json!(self.autostart), json!(before.autostart));
         set("web_port", self.port()?, json!(before.web_port));
+        set("retry", json!(self.retry), json!(before.retry));
+        set("stop_signal", json!(self.stop_signal), json!(before.stop_signal));
         set("env", Value::Object(self.env_patch(&before.env)), json!({}));
+        self.patch_texts(&json!(before), &mut configuration)?;
         Ok(AppPatch {
             display_name: changed(&self.display_name, &app.display_name),
             r#type: (self.app_type != app.r#type).then_some(self.app_type),
             configuration,
             ..AppPatch::default()
         })
+    }
+
+    fn patch_texts(&self, before: &Value, patch: &mut Map<String, Value>) -> Result<(), FieldError> {
+        let single = |field: &Field| !field.is_of_probe() && field.is_about(self.app_type);
+        for field in Field::ALL.into_iter().filter(single) {
+            let now = field.value(self.text(field), self.memory_unit)?;
+            if at(before, field.path()) != Some(&now) {
+                set_at(patch, field.path(), now);
+            }
+        }
+        if self.app_type == AppType::Scheduled {
+            return Ok(());
+        }
+        let readiness = json!(self.readiness);
+        if at(before, "health.readiness") != Some(&readiness) {
+            set_at(patch, "health.readiness", readiness);
+        }
+        let now = self.probe()?;
+        match at(before, "health.probe") {
+            Some(then) if *then == now => {}
+            then => set_at(patch, "health.probe", probe_patch(now, then)),
+        }
+        Ok(())
+    }
+
+    /// What the health check looks at, as a whole.
+    fn probe(&self) -> Result<Value, FieldError> {
+        let (kind, fields): (_, &[Field]) = match self.probe {
+            ProbeChoice::None => ("none", &[]),
+            ProbeChoice::Http => ("http", &[Field::ProbeUrl, Field::ProbeStatus, Field::ProbeBody]),
+            ProbeChoice::Tcp => ("tcp", &[Field::ProbePort]),
+            ProbeChoice::Exec => ("exec", &[Field::ProbeCommand]),
+        };
+        let mut probe = Map::from_iter([("kind".to_owned(), json!(kind))]);
+        for field in fields {
+            let value = field.value(self.text(*field), self.memory_unit)?;
+            let name = field.path().rsplit('.').next().unwrap_or_default();
+            // A command line and an address are texts even when they are empty: the daemon says what is missing.
+            let required = matches!(field, Field::ProbeUrl | Field::ProbeCommand);
+            match value {
+                Value::Null if required => probe.insert(name.to_owned(), json!("")),
+                Value::Null => None,
+                value => probe.insert(name.to_owned(), value),
+            };
+        }
+        Ok(Value::Object(probe))
     }
 
     fn port(&self) -> Result<Value, FieldError> {
@@ -228,6 +322,37 @@ impl Form {
     }
 }
 
+/// A probe of the kind that it was before loses what it does not say any more; one of another kind begins anew.
+fn probe_patch(now: Value, then: Option<&Value>) -> Value {
+    let (Value::Object(mut now), Some(Value::Object(then))) = (now, then) else { return json!({}) };
+    if now.get("kind") == then.get("kind") {
+        for name in then.keys() {
+            now.entry(name).or_insert(Value::Null);
+        }
+    }
+    Value::Object(now)
+}
+
+const fn probe_choice(probe: &Probe) -> ProbeChoice {
+    match probe {
+        Probe::None => ProbeChoice::None,
+        Probe::Http { .. } => ProbeChoice::Http,
+        Probe::Tcp { .. } => ProbeChoice::Tcp,
+        Probe::Exec { .. } => ProbeChoice::Exec,
+    }
+}
+
+/// The texts of a configuration. A path is suggested to whoever chooses HTTP.
+fn texts(configuration: &Configuration) -> [String; FIELDS] {
+    let configuration = json!(configuration);
+    let mut texts = Field::ALL.map(|field| field.read(&configuration));
+    let url = &mut texts[Field::ProbeUrl as usize];
+    if url.is_empty() {
+        "/".clone_into(url);
+    }
+    texts
+}
+
 fn variables(env: &BTreeMap<String, String>) -> Vec<Variable> {
     (0..)
         .zip(env)
@@ -255,6 +380,7 @@ mod tests {
         serde_json::from_value(json!({
             "id": "0190a6c0-0000-7000-8000-000000000001", "name": "wiki", "display_name": "", "description": "",
             "tags": [], "type": "perpetual", "state": AppState::Uploaded, "reason": null, "legal_events": [],
+            "health": "unknown", "health_detail": null, "status_text": null, "warnings": [],
             "operation": null, "pid": null, "execution": null, "started_at": null, "restarts_at": null,
             "restarts": 0, "release": 1, "origin": {"kind": "archive", "file": "wiki.zip"},
             "last_execution": null, "next_run": null, "web_port": null, "web_url": null,
@@ -295,6 +421,63 @@ mod tests {
         let after = configuration().patched(&patch.configuration).unwrap();
         assert_eq!(after.env, BTreeMap::from([("A".into(), "9".into()), ("C".into(), String::new())]));
         assert_eq!(Form::read(&app(), &after, None, "Europe/Berlin").entrypoint, "-m wiki");
+    }
+
+    fn patched(change: impl FnOnce(&mut Form)) -> Value {
+        let mut form = form();
+        change(&mut form);
+        let patch = form.patch(&app(), &configuration()).unwrap().configuration;
+        Value::Object(patch)
+    }
+
+    #[test]
+    fn limits_and_times_are_sent_where_they_stand() {
+        let patch = patched(|form| {
+            form.set_text(Field::Memory, "256".into());
+            form.set_text(Field::Processes, String::new());
+            form.set_text(Field::HealthInterval, "5".into());
+            form.set_text(Field::Groups, "video".into());
+            form.retry = false;
+            form.readiness = Readiness::Notified;
+        });
+        let wanted = json!({"limits": {"memory": 256 << 20, "processes": null}, "groups": ["video"], "retry": false,
+            "health": {"interval": 5, "readiness": "notified"}});
+        assert_eq!(patch, wanted);
+        let Value::Object(patch) = patch else { panic!("a patch is an object") };
+        let after = configuration().patched(&patch).unwrap();
+        // Processes have a limit also when none is given.
+        assert_eq!((after.limits.memory, after.limits.processes), (Some(256 << 20), Some(4096)));
+        assert_eq!(Form::read(&app(), &after, None, "UTC").text(Field::Memory), "256");
+    }
+
+    #[test]
+    fn a_probe_of_another_kind_is_sent_as_a_whole() {
+        let patch = patched(|form| {
+            form.probe = ProbeChoice::Http;
+            form.set_text(Field::ProbeUrl, "http://127.0.0.1:8000/health".into());
+            form.set_text(Field::ProbeStatus, "204".into());
+        });
+        let probe = json!({"kind": "http", "url": "http://127.0.0.1:8000/health", "status": 204});
+        assert_eq!(patch, json!({"health": {"probe": probe}}));
+        let then = json!({"kind": "http", "url": "/", "body": "ok"});
+        assert_eq!(
+            probe_patch(json!({"kind": "http", "url": "/"}), Some(&then)),
+            json!({"kind": "http", "url": "/", "body": null})
+        );
+        assert_eq!(probe_patch(json!({"kind": "none"}), Some(&then)), json!({"kind": "none"}));
+    }
+
+    #[test]
+    fn what_is_not_about_its_type_is_neither_sent_nor_wrong() {
+        let patch = patched(|form| {
+            form.app_type = AppType::Scheduled;
+            form.set_text(Field::RestartDelay, "soon".into());
+            form.set_text(Field::Timeout, "60".into());
+        });
+        assert_eq!(patch, json!({"timeout": 60}));
+        let mut wrong = form();
+        wrong.set_text(Field::RestartDelay, "soon".into());
+        assert_eq!(wrong.patch(&app(), &configuration()).unwrap_err().field, "restart_delay");
     }
 
     #[test]

@@ -29,8 +29,8 @@ pub(crate) enum Connection {
 
 /// What a follower of a log is told.
 pub(crate) enum LogEvent {
-    /// More lines.
-    Lines(Vec<LogLine>),
+    /// More lines, and how many were passed over before them.
+    Lines(Vec<LogLine>, u64),
     /// The connection was lost and is back: some lines come again.
     Resumed,
     /// There is nothing more to come, or a reason why nothing can come.
@@ -150,8 +150,8 @@ impl Live {
         match event {
             SocketEvent::Closed => self.lost(generation),
             SocketEvent::Message(message) => match *message {
-                LiveMessage::Log { subscription, lines } => {
-                    self.pass_on(subscription, LogEvent::Lines(lines));
+                LiveMessage::Log { subscription, lines, skipped } => {
+                    self.pass_on(subscription, LogEvent::Lines(lines, skipped));
                 }
                 LiveMessage::LogEnd { subscription, error } => {
                     self.pass_on(subscription, LogEvent::End(error));

@@ -8,9 +8,32 @@ use mantyx_api_types::{LogLine, LogStream};
 
 use crate::text::ansi;
 use crate::text::level::{Level, LevelReader};
+use crate::text::number;
 
 /// How many lines a view keeps.
 pub(crate) const CAPACITY: usize = 100_000;
+
+/// What stands in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A line with its ANSI sequences.
+    Text(String),
+    /// So many lines came faster than anybody can read, and are not here.
+    Skipped(u64),
+}
+
+impl Content {
+    /// What is said of lines that are not here; the line itself otherwise.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Skipped(count) => {
+                let lines = number::plural(usize::try_from(*count).unwrap_or(usize::MAX), "line", "lines");
+                format!("{lines} skipped in view; all are in the log")
+            }
+        }
+    }
+}
 
 /// A line that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,33 +46,8 @@ pub(crate) struct Line {
     pub(crate) stream: LogStream,
     /// How bad it is.
     pub(crate) level: Level,
-    /// Its text with ANSI sequences.
-    pub(crate) text: String,
-}
-
-/// Which lines are shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Filter {
-    /// Only of this stream.
-    pub(crate) stream: Option<LogStream>,
-    /// Only those that contain this, whatever the case; all when it is empty.
-    pub(crate) text: String,
-}
-
-impl Filter {
-    fn is_open(&self) -> bool {
-        self.stream.is_none() && self.text.is_empty()
-    }
-
-    fn passes(&self, line: &Line) -> bool {
-        self.stream.is_none_or(|stream| stream == line.stream)
-            && (self.text.is_empty() || contains(&ansi::plain(&line.text), &self.text))
-    }
-}
-
-/// Whether a text contains another, whatever the case of its ASCII letters, as the marks in the lines have it.
-fn contains(text: &str, wanted: &str) -> bool {
-    text.to_ascii_lowercase().contains(&wanted.to_ascii_lowercase())
+    /// What it says.
+    pub(crate) content: Content,
 }
 
 /// The lines of a view.
@@ -57,11 +55,13 @@ fn contains(text: &str, wanted: &str) -> bool {
 pub(crate) struct LogBuffer {
     capacity: usize,
     lines: VecDeque<Line>,
-    /// The numbers of the lines that pass; unused while the filter lets everything through.
+    /// The numbers of the lines that pass; unused while every stream is shown.
     passing: VecDeque<u64>,
-    filter: Filter,
+    stream: Option<LogStream>,
     levels: LevelReader,
     next: u64,
+    /// How many lines were never here.
+    skipped: u64,
     /// After a reconnect, lines up to here were seen before.
     seen: Option<DateTime<Utc>>,
 }
@@ -79,18 +79,30 @@ impl LogBuffer {
             capacity,
             lines: VecDeque::new(),
             passing: VecDeque::new(),
-            filter: Filter::default(),
+            stream: None,
             levels: LevelReader::default(),
             next: 0,
+            skipped: 0,
             seen: None,
         }
     }
 
-    /// Takes the next lines. Answers how many rows went from the top of what is shown.
-    pub(crate) fn extend(&mut self, lines: Vec<LogLine>) -> usize {
+    /// A view of lines that were read at once.
+    pub(crate) fn of(lines: Vec<LogLine>) -> Self {
+        let mut buffer = Self::default();
+        buffer.extend(lines, 0);
+        buffer
+    }
+
+    /// Takes the next lines, and how many were left out before them. Answers how many rows went from the top of what
+    /// is shown.
+    pub(crate) fn extend(&mut self, lines: Vec<LogLine>, skipped: u64) -> usize {
+        if let (1.., Some(first)) = (skipped, lines.first()) {
+            self.skip(skipped, first.at, first.stream);
+        }
         for line in lines {
             if !self.was_seen(line.at) {
-                self.push(line);
+                self.take(line);
             }
         }
         self.drop_oldest()
@@ -101,14 +113,12 @@ impl LogBuffer {
         self.seen = self.lines.back().map(|line| line.at);
     }
 
-    /// Shows other lines.
-    pub(crate) fn set_filter(&mut self, filter: Filter) {
-        self.filter = filter;
-        let filter = &self.filter;
-        self.passing = if filter.is_open() {
-            VecDeque::new()
-        } else {
-            self.lines.iter().filter(|line| filter.passes(line)).map(|line| line.number).collect()
+    /// Shows one stream alone, or all.
+    pub(crate) fn show(&mut self, stream: Option<LogStream>) {
+        self.stream = stream;
+        self.passing = match stream {
+            None => VecDeque::new(),
+            Some(_) => self.lines.iter().filter(|line| self.passes(line)).map(|line| line.number).collect(),
         };
     }
 
@@ -122,19 +132,29 @@ impl LogBuffer {
         self.lines.front().map_or(0, |line| line.number)
     }
 
+    /// How many lines came too fast to be shown at all.
+    pub(crate) const fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
     /// How many rows are shown.
     pub(crate) fn rows(&self) -> usize {
-        if self.filter.is_open() { self.lines.len() } else { self.passing.len() }
+        if self.stream.is_none() { self.lines.len() } else { self.passing.len() }
     }
 
     /// The line in a row.
     pub(crate) fn row(&self, row: usize) -> Option<&Line> {
-        if self.filter.is_open() {
+        if self.stream.is_none() {
             return self.lines.get(row);
         }
         let number = *self.passing.get(row)?;
         let index = usize::try_from(number - self.dropped()).ok()?;
         self.lines.get(index)
+    }
+
+    /// That lines are missing is said whichever stream is shown.
+    fn passes(&self, line: &Line) -> bool {
+        matches!(line.content, Content::Skipped(_)) || self.stream.is_none_or(|stream| stream == line.stream)
     }
 
     fn was_seen(&mut self, at: DateTime<Utc>) -> bool {
@@ -145,15 +165,28 @@ impl LogBuffer {
         seen
     }
 
-    fn push(&mut self, line: LogLine) {
+    fn take(&mut self, line: LogLine) {
         let level = if line.text.contains('\u{1b}') {
             self.levels.read(&ansi::plain(&line.text))
         } else {
             self.levels.read(&line.text)
         };
-        let line = Line { number: self.next, at: line.at, stream: line.stream, level, text: line.text };
+        self.push(line.at, line.stream, level, Content::Text(line.text));
+    }
+
+    /// Two gaps with nothing between them are one.
+    fn skip(&mut self, count: u64, at: DateTime<Utc>, stream: LogStream) {
+        self.skipped += count;
+        match self.lines.back_mut() {
+            Some(Line { content: Content::Skipped(before), .. }) => *before += count,
+            _ => self.push(at, stream, Level::None, Content::Skipped(count)),
+        }
+    }
+
+    fn push(&mut self, at: DateTime<Utc>, stream: LogStream, level: Level, content: Content) {
+        let line = Line { number: self.next, at, stream, level, content };
         self.next += 1;
-        if !self.filter.is_open() && self.filter.passes(&line) {
+        if self.stream.is_some() && self.passes(&line) {
             self.passing.push_back(line.number);
         }
         self.lines.push_back(line);
@@ -191,13 +224,17 @@ mod tests {
         let mut buffer = LogBuffer::with_capacity(capacity);
         for second in 0..lines {
             let stream = if second % 2 == 0 { LogStream::Stdout } else { LogStream::Stderr };
-            buffer.extend(vec![line(second, &format!("Line \u{1b}[1m{second}"), stream)]);
+            buffer.extend(vec![line(second, &format!("Line \u{1b}[1m{second}"), stream)], 0);
         }
         buffer
     }
 
     fn texts(buffer: &LogBuffer) -> Vec<String> {
-        (0..buffer.rows()).filter_map(|row| buffer.row(row)).map(|line| ansi::plain(&line.text)).collect()
+        let text = |line: &Line| match &line.content {
+            Content::Text(text) => ansi::plain(text),
+            Content::Skipped(count) => format!("-{count}"),
+        };
+        (0..buffer.rows()).filter_map(|row| buffer.row(row)).map(text).collect()
     }
 
     #[test]
@@ -208,38 +245,56 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_holds_for_old_and_new_lines() {
+    fn one_stream_alone_holds_for_old_and_new_lines() {
         let mut buffer = filled(4, 4);
-        buffer.set_filter(Filter { stream: Some(LogStream::Stderr), text: "LINE".into() });
+        buffer.show(Some(LogStream::Stderr));
         assert_eq!(texts(&buffer), ["Line 1", "Line 3"]);
-        let gone = buffer.extend(vec![
-            line(5, "line 5", LogStream::Stderr),
-            line(6, "line 6", LogStream::Stdout),
-            line(7, "other", LogStream::Stderr),
-        ]);
-        assert_eq!(gone, 1);
-        assert_eq!(texts(&buffer), ["Line 3", "line 5"]);
-        buffer.set_filter(Filter::default());
+        let lines = vec![
+            line(5, "5", LogStream::Stderr),
+            line(6, "6", LogStream::Stdout),
+            line(7, "7", LogStream::Stderr),
+        ];
+        assert_eq!(buffer.extend(lines, 0), 1, "one of its rows went");
+        assert_eq!(texts(&buffer), ["Line 3", "5", "7"]);
+        buffer.show(None);
         assert_eq!(buffer.rows(), 4);
     }
 
     #[test]
-    fn styles_do_not_hide_what_is_searched() {
-        let mut buffer = filled(4, 4);
-        buffer.set_filter(Filter { stream: None, text: "line 2".into() });
-        assert_eq!(texts(&buffer), ["Line 2"]);
+    fn what_was_left_out_is_said_where_it_was() {
+        let mut buffer = filled(10, 1);
+        buffer.extend(vec![line(5, "5", LogStream::Stdout)], 40);
+        buffer.show(Some(LogStream::Stderr));
+        buffer.extend(vec![line(6, "6", LogStream::Stdout)], 2);
+        assert_eq!(texts(&buffer), ["-40", "-2"]);
+        buffer.show(None);
+        assert_eq!(texts(&buffer), ["Line 0", "-40", "5", "-2", "6"]);
+        assert_eq!(buffer.skipped(), 42);
+    }
+
+    #[test]
+    fn a_flood_leaves_as_many_as_are_kept() {
+        let mut buffer = LogBuffer::with_capacity(1000);
+        for batch in 0..100 {
+            let lines = (0..500).map(|at| line(batch * 500 + at, "x", LogStream::Stdout)).collect();
+            buffer.extend(lines, 0);
+            assert!(buffer.len() <= 1000);
+        }
+        assert_eq!((buffer.rows(), buffer.dropped()), (1000, 49_000));
+        assert_eq!(buffer.row(999).map(|line| line.number), Some(49_999));
     }
 
     #[test]
     fn a_reconnect_repeats_nothing() {
         let mut buffer = filled(10, 3);
         buffer.resume();
-        buffer.extend(vec![
+        let lines = vec![
             line(1, "again", LogStream::Stdout),
             line(2, "again", LogStream::Stdout),
             line(3, "new", LogStream::Stdout),
             line(3, "new too", LogStream::Stdout),
-        ]);
+        ];
+        buffer.extend(lines, 0);
         assert_eq!(texts(&buffer), ["Line 0", "Line 1", "Line 2", "new", "new too"]);
     }
 }

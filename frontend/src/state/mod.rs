@@ -3,12 +3,15 @@
 
 mod actions;
 pub(crate) mod clock;
+pub(crate) mod fields;
 pub(crate) mod form;
 mod live;
 pub(crate) mod log;
+pub(crate) mod search;
 mod session;
 mod store;
 mod toasts;
+mod usage;
 
 use std::ops::Deref;
 
@@ -19,6 +22,7 @@ pub(crate) use live::{Connection, Follow, Live, LogEvent};
 pub(crate) use session::Session;
 pub(crate) use store::Store;
 pub(crate) use toasts::{Toast, Toasts, Tone};
+pub(crate) use usage::{RECENT, Usage};
 
 use crate::api::Client;
 use crate::route::Router;
@@ -72,6 +76,7 @@ impl State {
         let state = Self(Box::leak(Box::new(parts)));
         state.announce_operations();
         state.keep_loaded(move || state.toasts.answered());
+        state.keep_sparklines();
         state
     }
 

@@ -7,6 +7,8 @@ use leptos::prelude::*;
 use mantyx_api_types::core::{AppEvent, AppId, OperationId, OperationStatus};
 use mantyx_api_types::{AppView, ExecutionView, HostView, LiveMessage, OperationView};
 
+use super::Usage;
+
 /// How many executions of an app are kept for its screen.
 const RUNS_KEPT: usize = 200;
 
@@ -22,6 +24,7 @@ pub(crate) struct Store {
     /// By the name of the app, newest first; only of apps whose executions were asked for.
     runs: RwSignal<HashMap<String, Vec<ExecutionView>>>,
     host: RwSignal<Option<HostView>>,
+    usage: Usage,
     version: RwSignal<String>,
     /// Requests that are on their way.
     pending: RwSignal<HashSet<(String, AppEvent)>>,
@@ -37,6 +40,7 @@ impl Store {
             operations: RwSignal::new(BTreeMap::new()),
             runs: RwSignal::new(HashMap::new()),
             host: RwSignal::new(None),
+            usage: Usage::none(),
             version: RwSignal::new(String::new()),
             pending: RwSignal::new(HashSet::new()),
             ended: RwSignal::new(None),
@@ -49,6 +53,7 @@ impl Store {
         self.operations.update(BTreeMap::clear);
         self.runs.update(HashMap::clear);
         self.host.set(None);
+        self.usage.clear();
     }
 
     /// Takes in what was said.
@@ -69,6 +74,7 @@ impl Store {
             LiveMessage::Execution { execution } => self.put_execution(*execution),
             LiveMessage::Operation { operation } => self.put_operation(*operation),
             LiveMessage::Host { host } => self.host.set(Some(host)),
+            LiveMessage::Usage { at, apps } => self.usage.look(at, apps),
             // Lines go to their subscription; there is no screen for events in this version.
             LiveMessage::Log { .. } | LiveMessage::LogEnd { .. } | LiveMessage::Event { .. } => {}
         }
@@ -162,6 +168,11 @@ impl Store {
         self.runs.with(|runs| runs.get(app).cloned())
     }
 
+    /// What every app uses.
+    pub(crate) const fn usage(self) -> Usage {
+        self.usage
+    }
+
     /// The machine.
     pub(crate) fn host(self) -> Option<HostView> {
         self.host.get()
@@ -216,7 +227,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "id": format!("0190a6c0-0000-7000-8000-0000000000{id:02x}"), "app": "wiki", "release": 1,
             "revision": 1, "trigger": "manual", "schedule": null, "status": status, "pid": null, "exit": null,
-            "cause": null, "started_at": "2026-11-20T05:00:00Z", "finished_at": null, "cpu_seconds": null,
+            "ending": null, "cause": null, "last_lines": [], "dropped_lines": 0, "started_at": "2026-11-20T05:00:00Z", "finished_at": null, "cpu_seconds": null,
             "peak_memory": null
         }))
         .unwrap()

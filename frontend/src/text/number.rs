@@ -44,6 +44,14 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{} %", whole(share * 100.0))
 }
 
+/// So many processors: `4 %`, `150 %`, where 100 % is one of them; a tenth where there is little.
+pub(crate) fn processors(processors: f64) -> String {
+    match processors * 100.0 {
+        small if small > 0.0 && small < 9.95 => format!("{} %", tenths(small)),
+        percent => format!("{} %", whole(percent)),
+    }
+}
+
 /// A share as a length in CSS.
 pub(crate) fn length(share: f64) -> String {
     format!("{}%", tenths(share * 100.0))
@@ -85,6 +93,7 @@ mod tests {
     fn a_share_of_nothing_is_nothing() {
         assert_eq!(percent(share(1, 0)), "0 %");
         assert_eq!(percent(share(81, 100)), "81 %");
+        assert_eq!([0.0, 0.004, 0.123, 1.5].map(processors), ["0 %", "0.4 %", "12 %", "150 %"]);
         assert_eq!(length(share(1, 3)), "33.3%");
         assert_eq!([0.0, 12.34, -0.26, 20.0].map(tenths), ["0.0", "12.3", "-0.3", "20.0"]);
     }

@@ -79,6 +79,17 @@ fn date(at: &DateTime<FixedOffset>) -> String {
     format!("{} {}", MONTHS[at.month0() as usize], at.day())
 }
 
+/// A time of day to the minute, for axes: `02:00`.
+pub(crate) fn clock(at: DateTime<Utc>, zone: FixedOffset) -> String {
+    let at = at.with_timezone(&zone);
+    format!("{:02}:{:02}", at.hour(), at.minute())
+}
+
+/// A day, for axes: `Nov 18`.
+pub(crate) fn day(at: DateTime<Utc>, zone: FixedOffset) -> String {
+    date(&at.with_timezone(&zone))
+}
+
 /// A weekday with its date and time, for lists of runs to come: `Fri, Nov 20, 02:00`; seconds where there are any.
 pub(crate) fn appointment(at: DateTime<Utc>, zone: FixedOffset) -> String {
     let at = at.with_timezone(&zone);
@@ -146,6 +157,7 @@ mod tests {
         let instant = at("2026-11-20T01:02:03.004Z");
         assert_eq!(stamp(instant, zone(-5)), "2026-11-19 20:02:03");
         assert_eq!(precise(instant, zone(0)), "01:02:03.004");
+        assert_eq!((clock(instant, zone(1)), day(instant, zone(-5))), ("02:02".into(), "Nov 19".into()));
         assert_eq!(appointment(at("2026-11-20T01:02:00Z"), zone(1)), "Fri, Nov 20, 02:02");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 const TOKENS: &str = include_str!("0-tokens.css");
 
-const REST: [&str; 7] = [
+const REST: [&str; 8] = [
     include_str!("1-base.css"),
     include_str!("2-shell.css"),
     include_str!("3-controls.css"),
@@ -13,6 +13,7 @@ const REST: [&str; 7] = [
     include_str!("5-tables.css"),
     include_str!("6-log.css"),
     include_str!("7-screens.css"),
+    include_str!("8-figures.css"),
 ];
 
 type Rgb = [f64; 3];

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use mantyx_api_types::core::{AppEvent, AppState, OperationKind, OperationStatus};
 use mantyx_api_types::{AppView, OperationView};
 
-use crate::components::{Icon, LogTools, LogView, dynamic, icon, log_view, operation_steps, skeleton};
+use crate::components::{Icon, LogView, dynamic, icon, log_view, operation_steps, skeleton};
 use crate::route::{Route, Tab};
 use crate::state::{Follow, State};
 
@@ -25,7 +25,7 @@ pub(super) fn install(state: State, name: String, back: impl Fn() + Copy + Send 
                     {with_some(shown, move |operation| operation_steps(state, operation).into_any())}
                     {log_view(state, LogView {
                         follow: Follow::Operation(id),
-                        tools: LogTools::None,
+                        search: None,
                         more: ViewFn::default(),
                         nothing: "The log of the installation comes here",
                     })}

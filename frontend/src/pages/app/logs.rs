@@ -4,8 +4,9 @@ use leptos::prelude::*;
 use mantyx_api_types::core::{ExecutionId, ExecutionStatus};
 use mantyx_api_types::{AppView, ExecutionView};
 
-use crate::components::{Icon, IntoViews, LogTools, LogView, dynamic, icon, log_view};
+use crate::components::{Icon, IntoViews, LogView, dynamic, icon, log_view};
 use crate::route::{Route, Tab};
+use crate::state::search::Search;
 use crate::state::{Follow, State, clock};
 use crate::text::words;
 
@@ -15,16 +16,17 @@ const TAIL: u32 = 10_000;
 /// The tab. Another execution is another view.
 pub(super) fn logs(state: State, app: Signal<AppView>) -> impl IntoView {
     let name = app.with_untracked(|app| app.name.clone());
-    let chosen = RwSignal::new(of_address());
+    let (chosen, search) = (RwSignal::new(of_address()), RwSignal::new(Search::default()));
     dynamic(move || {
         let execution = chosen.get();
         let name = name.clone();
-        let more = ViewFn::from(move || more_tools(state, app, chosen));
+        // What was searched for in one is searched for in the next.
+        let more = ViewFn::from(move || more_tools(state, app, chosen, search));
         view! {
             <section class="panel log-page">
                 {log_view(state, LogView {
                     follow: Follow::App(name, execution, TAIL),
-                    tools: LogTools::All,
+                    search: Some(search),
                     more,
                     nothing: "Nothing was written yet. Lines come here as the app writes them.",
                 })}
@@ -44,13 +46,18 @@ pub(super) fn address(app: &str, execution: ExecutionId) -> String {
     format!("{}?execution={execution}", Route::App(app.to_owned(), Tab::Logs).path())
 }
 
-fn more_tools(state: State, app: Signal<AppView>, chosen: RwSignal<Option<ExecutionId>>) -> impl IntoView {
+fn more_tools(
+    state: State,
+    app: Signal<AppView>,
+    chosen: RwSignal<Option<ExecutionId>>,
+    search: RwSignal<Search>,
+) -> impl IntoView {
     let name = move || app.read().name.to_string();
     let options = move || {
         let runs = state.store.runs(&name()).unwrap_or_default();
         runs.iter().map(|run| option(run, chosen)).into_views()
     };
-    let save = move |_| state.save_log(untrack(name), chosen.get_untracked());
+    let save = move |_| state.save_log(untrack(name), chosen.get_untracked(), search.get_untracked());
     view! {
         <select
             class="input"
@@ -62,7 +69,8 @@ fn more_tools(state: State, app: Signal<AppView>, chosen: RwSignal<Option<Execut
             {dynamic(options)}
         </select>
         <button type="button" class="button" data-testid="log-download" on:click=save>
-            {icon(Icon::Download)} "Download"
+            {icon(Icon::Download)}
+            {dynamic(move || if search.with(Search::is_asked) { "Download matches" } else { "Download" })}
         </button>
     }
 }

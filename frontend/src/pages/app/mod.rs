@@ -5,6 +5,8 @@ mod danger;
 mod logs;
 mod overview;
 mod runs;
+mod usage;
+mod why;
 
 use leptos::html;
 use leptos::prelude::*;
@@ -15,8 +17,8 @@ use wasm_bindgen::JsCast;
 pub(super) use configuration::save;
 
 use crate::components::{
-    Icon, IntoViews, Look, action_button, dynamic, empty, icon, keyed, notice, offered, skeleton, state_line,
-    type_word,
+    Icon, IntoViews, Look, action_button, dynamic, empty, health_badge, icon, keyed, notice, offered, prose,
+    skeleton, state_line, type_word,
 };
 use crate::route::{Route, Tab};
 use crate::state::{State, effect};
@@ -67,7 +69,8 @@ fn screen(state: State, app: Signal<AppView>) -> impl IntoView {
     });
     view! {
         {head(state, app)}
-        {reason(app)}
+        {unhealthy(app)}
+        {dynamic(move || (tab.get() != Tab::Overview).then(|| reason(app)))}
         {tabs(app, tab)}
         {dynamic(move || match tab.get() {
             Tab::Overview => overview::overview(state, app).into_any(),
@@ -93,6 +96,7 @@ fn head(state: State, app: Signal<AppView>) -> impl IntoView {
             <div class="app-title">
                 <h1>{dynamic(move || app.read().name.to_string())}</h1>
                 <span class="app-state">{state_line(state, app)}</span>
+                {health_badge(app)}
                 <p class="facts-line muted">{facts_line(state, app)}</p>
             </div>
             <div class="row app-actions">
@@ -116,7 +120,9 @@ fn facts_line(state: State, app: Signal<AppView>) -> impl IntoView {
         1 => Some("1 restart".to_owned()),
         many => Some(format!("{many} restarts")),
     };
+    let status = move || app.read().status_text.clone();
     view! {
+        {dynamic(move || status().map(|text| view! { <span data-testid="app-status">"“" {text} "”"</span> }))}
         {dynamic(move || display_name().map(|name| view! { <span>{name}</span> }))}
         <span>{dynamic(move || type_word(app.read().r#type))}</span>
         {dynamic(move || release().map(|text| view! { <span>{text}</span> }))}
@@ -127,7 +133,17 @@ fn facts_line(state: State, app: Signal<AppView>) -> impl IntoView {
     }
 }
 
-/// Why it is in its state, when there is something to say.
+/// What the last look at it said, when it was not well.
+fn unhealthy(app: Signal<AppView>) -> impl IntoView {
+    let detail = Memo::new(move |_| app.read().health_detail.clone());
+    dynamic(move || {
+        detail.get().map(|detail| view! {
+        <p class="health-detail" data-testid="health-detail">{icon(Icon::Alert)} <span>{prose(&detail)}</span></p>
+    })
+    })
+}
+
+/// Why it is in its state, when there is something to say. The overview says it with all that belongs to it.
 fn reason(app: Signal<AppView>) -> impl IntoView {
     let failed = Memo::new(move |_| {
         let app = app.read();

@@ -7,9 +7,10 @@ use mantyx_api_types::{
     AppView, ConfigurationView, DependenciesView, ExecutionView, OperationView, ScheduleView,
 };
 
+use super::{reason, usage, why};
 use crate::api::Answer;
 use crate::components::{
-    IntoViews, LogTools, LogView, dynamic, failure_notice, log_view, operation_steps, skeleton,
+    Icon, IntoViews, LogView, dynamic, failure_notice, icon, log_view, operation_steps, prose, skeleton,
 };
 use crate::route::{Route, Tab};
 use crate::state::{Follow, State};
@@ -71,9 +72,18 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
         busy.track();
         model.load();
     });
+    let limits = move || {
+        let configuration = model.configuration.read();
+        configuration.as_ref().and_then(|answer| answer.as_ref().ok()).map(|view| view.configuration.limits)
+    };
+    let never_ran = Memo::new(move |_| app.read().last_execution.is_none());
     view! {
+        {dynamic(move || never_ran.get().then(|| reason(app)))}
+        {why::why(state, app)}
+        {warnings(app)}
         <div class="columns">
             <div class="column">
+                {usage::usage(state, app, Signal::derive(limits))}
                 {recent(model)}
                 {last_lines(model)}
             </div>
@@ -84,6 +94,23 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
             </div>
         </div>
     }
+}
+
+/// What was asked for and cannot be done here.
+fn warnings(app: Signal<AppView>) -> impl IntoView {
+    let warnings = Memo::new(move |_| app.read().warnings.clone());
+    let line = |warning: &String| view! { <li>{prose(warning)}</li> };
+    dynamic(move || {
+        let warnings = warnings.get();
+        (!warnings.is_empty()).then(|| {
+            view! {
+                <section class="warnings" aria-label="Warnings" data-testid="warnings">
+                    {icon(Icon::Alert)}
+                    <ul>{warnings.iter().map(line).into_views()}</ul>
+                </section>
+            }
+        })
+    })
 }
 
 fn facts(model: Model) -> impl IntoView {
@@ -119,11 +146,15 @@ fn fact_list(app: &AppView, view: &ConfigurationView, root: Option<String>) -> i
             {service.then(|| view! {
                 <dt>"Restart"</dt>
                 <dd>{restart_words(configuration)}</dd>
+                <dt>"Health"</dt>
+                <dd>{words::health_check(&configuration.health)}</dd>
                 <dt>"Starts"</dt>
                 <dd>{start}</dd>
                 <dt>"Web port"</dt>
                 <dd>{port}</dd>
             })}
+            <dt>"Limits"</dt>
+            <dd data-testid="fact-limits">{words::limits(&configuration.limits)}</dd>
             <dt>"Variables"</dt>
             <dd>{match configuration.env.len() {
                 0 => "none of its own".to_owned(),
@@ -285,7 +316,7 @@ fn last_lines(model: Model) -> impl IntoView {
             <h2 class="panel-title">"Log" <a class="link" href=more>"Open log"</a></h2>
             {log_view(model.state, LogView {
                 follow: Follow::App(name, None, 200),
-                tools: LogTools::None,
+                search: None,
                 more: ViewFn::default(),
                 nothing: "Nothing was written yet",
             })}

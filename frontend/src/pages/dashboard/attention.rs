@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use mantyx_api_types::AppView;
-use mantyx_api_types::core::{AppState, AppType, ExecutionStatus};
+use mantyx_api_types::core::{AppState, AppType, ExecutionStatus, Health};
 
 use crate::components::{Icon, IntoViews, dynamic, icon, prose};
 use crate::route::{Route, Tab};
@@ -45,25 +45,39 @@ pub(super) fn attention(state: State) -> impl IntoView {
 fn trouble(app: &AppView) -> Option<Trouble> {
     let name = app.name.to_string();
     let last = app.last_execution.as_ref();
-    let of_last = || last.and_then(|last| last.cause.clone().or_else(|| last.exit.map(words::exit)));
+    let of_last =
+        || last.and_then(|last| words::cause(last.ending.as_ref(), last.exit, last.cause.as_deref()));
     let log = (Route::App(name.clone(), Tab::Logs), "Open log");
     let trouble = |what, why, help| {
         let when = last.map(|last| last.finished_at);
         Some(Trouble { app: name.clone(), what, why, when, help })
     };
+    if app.health == Health::Unhealthy && app.state == AppState::Running {
+        let (app, why) = (name.clone(), app.health_detail.clone());
+        return Some(Trouble { app, what: "is unhealthy", why, when: None, help: log });
+    }
     match (app.state, app.r#type, last.map(|last| last.status)) {
         (AppState::Failed, _, None) => trouble(
             "could not be installed",
             app.reason.clone(),
             (Route::Setup(name.clone()), "Fix the setup"),
         ),
-        (AppState::Failed, _, Some(_)) => trouble("has failed", app.reason.clone().or_else(of_last), log),
+        (AppState::Failed, _, Some(_)) => trouble("has failed", both(app.reason.as_deref(), of_last()), log),
         (
             AppState::Enabled,
             AppType::Scheduled,
             Some(ExecutionStatus::Failed | ExecutionStatus::Timeout | ExecutionStatus::Lost),
         ) => trouble("failed in its last run", of_last(), log),
         _ => None,
+    }
+}
+
+/// Why it is in its state, and the cause that was recognised unless that says it already.
+fn both(reason: Option<&str>, cause: Option<String>) -> Option<String> {
+    match (reason, cause) {
+        (Some(reason), Some(cause)) if !reason.contains(&cause) => Some(format!("{reason}. {cause}")),
+        (Some(reason), _) => Some(reason.to_owned()),
+        (None, cause) => cause,
     }
 }
 

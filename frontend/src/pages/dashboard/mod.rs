@@ -173,6 +173,20 @@ fn is_typing() -> bool {
     matches!(focused.as_deref(), Some("INPUT" | "TEXTAREA" | "SELECT"))
 }
 
+/// The columns before the one of the actions: their titles and classes.
+const COLUMNS: [(&str, &str); 10] = [
+    ("App", ""),
+    ("State", ""),
+    ("Type", "cell-type"),
+    ("CPU", ""),
+    ("Memory", ""),
+    ("Up / last run", ""),
+    ("Next run", "cell-next"),
+    ("Restarts", "number"),
+    ("Release", "number cell-release"),
+    ("Web page", ""),
+];
+
 fn table(model: Model) -> impl IntoView {
     let none = move || model.apps().is_some_and(|apps| apps.is_empty());
     let clear = move |_| {
@@ -184,14 +198,7 @@ fn table(model: Model) -> impl IntoView {
             <table class="apps" role="table">
                 <thead role="rowgroup">
                     <tr role="row">
-                        <th role="columnheader" scope="col">"App"</th>
-                        <th role="columnheader" scope="col">"State"</th>
-                        <th role="columnheader" scope="col">"Type"</th>
-                        <th role="columnheader" scope="col">"Up / last run"</th>
-                        <th role="columnheader" scope="col">"Next run"</th>
-                        <th role="columnheader" scope="col" class="number">"Restarts"</th>
-                        <th role="columnheader" scope="col" class="number">"Release"</th>
-                        <th role="columnheader" scope="col">"Web page"</th>
+                        {COLUMNS.map(|(title, class)| view! { <th role="columnheader" scope="col" class=class>{title}</th> }).into_views()}
                         <th role="columnheader" scope="col"><span class="hidden">"Actions"</span></th>
                     </tr>
                 </thead>

@@ -4,7 +4,10 @@ use leptos::prelude::*;
 use mantyx_api_types::AppView;
 use mantyx_api_types::core::{AppEvent, AppState, ExecutionStatus};
 
-use crate::components::{Icon, Look, action_button, dynamic, icon, keyed, offered, state_line, type_word};
+use crate::components::{
+    Icon, Look, Measure, action_button, dynamic, health_badge, icon, keyed, offered, prose, sparkline,
+    state_line, type_word, warning_mark,
+};
 use crate::pages::app::open_link;
 use crate::route::{Route, Tab};
 use crate::state::State;
@@ -14,16 +17,21 @@ use crate::text::{time, words};
 pub(super) fn row(state: State, app: Signal<AppView>) -> impl IntoView {
     let name = Memo::new(move |_| app.read().name.to_string());
     let restarts = move || app.read().restarts;
+    let id = app.with_untracked(|app| app.id);
+    let alive = Signal::derive(move || app.read().started_at.is_some());
     view! {
         <tr role="row" data-testid=move || format!("app-row-{}", name.get())>
             <td role="cell" class="cell-app">
                 <a class="app-link" href=move || address(&app.read())>{name}</a>
-                <span class="muted">{dynamic(move || app.read().display_name.clone())}</span>
+                <span class="muted">{dynamic(move || subtitle(&app.read()))}</span>
+                {warning_mark(app)}
             </td>
-            <td role="cell" class="cell-state">{state_line(state, app)}</td>
+            <td role="cell" class="cell-state">{state_line(state, app)} {health_badge(app)}</td>
             <td role="cell" class="cell-type muted" title=move || words::app_type(app.read().r#type)>
                 {dynamic(move || type_word(app.read().r#type))}
             </td>
+            <td role="cell" class="cell-cpu">{sparkline(state, id, alive, Measure::Cpu)}</td>
+            <td role="cell" class="cell-memory">{sparkline(state, id, alive, Measure::Memory)}</td>
             <td role="cell" class="cell-run">{last_run(state, app)}</td>
             <td role="cell" class="cell-next">{next_run(state, app)}</td>
             <td
@@ -50,6 +58,11 @@ fn address(app: &AppView) -> String {
     }
 }
 
+/// What it says of itself, or else what people call it.
+fn subtitle(app: &AppView) -> String {
+    app.status_text.clone().unwrap_or_else(|| app.display_name.clone())
+}
+
 const fn setup_word(app: &AppView) -> &'static str {
     if app.operation.is_some() { "Show" } else { "Set up" }
 }
@@ -65,9 +78,16 @@ fn last_run(state: State, app: Signal<AppView>) -> impl IntoView {
                 let (end, took) = (last.finished_at, time::duration(last.finished_at - last.started_at));
                 let bad =
                     last.status != ExecutionStatus::Success && last.status != ExecutionStatus::Cancelled;
+                let cause = bad
+                    .then(|| words::cause(last.ending.as_ref(), last.exit, last.cause.as_deref()))
+                    .flatten();
                 view! {
                     <span class:bad=bad>{words::status(last.status).to_ascii_lowercase()}</span>
-                    <span class="muted">{dynamic(move || format!(" {}, ran {took}", state.clock.moment(end)))}</span>
+                    <span class="muted">{dynamic(move || format!(" {}", state.clock.moment(end)))}</span>
+                    <span class="muted took">{format!(", ran {took}")}</span>
+                    {cause.map(|cause| view! {
+                        <span class="row-cause" title=cause.replace('`', "") data-testid="row-cause">{prose(&cause)}</span>
+                    })}
                 }
                 .into_any()
             }

@@ -1,5 +1,9 @@
 //! The fields about an app, as the second step of adding one and the configuration of one both show them.
 
+mod care;
+mod fold;
+mod health;
+mod inputs;
 mod schedule;
 mod variables;
 
@@ -12,6 +16,7 @@ use crate::components::{
     Choice, InputStyle, IntoViews, Segmented, TextField, dynamic, segmented, text_field,
 };
 use crate::state::State;
+use crate::state::fields::error_at;
 use crate::state::form::{Form, PortChoice, errors_at};
 
 pub(super) use schedule::schedule_errors;
@@ -83,6 +88,15 @@ impl FormModel {
         }
     }
 
+    /// The same for a field that is known by its path.
+    fn forgive_path(self, path: &str) {
+        if self.errors.with_untracked(|errors| error_at(errors, path).is_some()) {
+            self.errors.update(|errors| {
+                errors.retain(|error| error_at(std::slice::from_ref(error), path).is_none());
+            });
+        }
+    }
+
     /// The failure to show below the form: one about fields only as long as one of them is still as it was.
     pub(super) fn shown(self, failure: Option<Failure>) -> Option<Failure> {
         failure.filter(|failure| failure.fields().is_empty() || !self.errors.read().is_empty())
@@ -101,6 +115,7 @@ pub(super) fn fields(model: FormModel, naming: Naming) -> impl IntoView {
         {start(model, naming)}
         {dynamic(move || if scheduled.get() { schedule::schedule(model).into_any() } else { service(model).into_any() })}
         {variables::variables(model)}
+        {care::care(model)}
     }
 }
 
@@ -205,7 +220,7 @@ fn service(model: FormModel) -> impl IntoView {
     let restart = segmented(Segmented {
         name: "restart-policy",
         label: "When it ends, start it again",
-        help: "At once the first time, then after longer and longer waits. After 3 restarts within 5 minutes Mantyx gives up and says so.",
+        help: "At once the first time, then after longer and longer waits. Too many within a while, and Mantyx gives up for now: the numbers are under Restarts.",
         choices: vec![
             Choice { value: RestartPolicy::OnFailure, title: "On failure", id: "restart-on-failure" },
             Choice { value: RestartPolicy::Always, title: "Always", id: "restart-always" },

@@ -1,0 +1,247 @@
+//! Searching a whole log: the field with its switches, the time range, what was found, and the way to the moment of a
+//! line and back.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use mantyx_api_types::LogLine;
+
+use super::icon::{Icon, icon};
+use super::log_model::{Mode, Model};
+use crate::api::Answer;
+use crate::state::clock;
+use crate::state::effect;
+use crate::state::log::LogBuffer;
+use crate::state::search::{self, Case, MATCHES, Meaning, RANGE, Search};
+use crate::text::number;
+
+/// How long nobody types before a log is searched.
+const REST: Duration = Duration::from_millis(300);
+
+/// Searches again whenever something else is searched for.
+pub(super) fn keep_searching(model: Model) {
+    let asked = Memo::new(move |_| Some(model.search.get()).filter(Search::is_asked));
+    effect(move || {
+        let number = model.begin_search();
+        match asked.get() {
+            None => model.show_live(),
+            Some(search) => set_timeout(
+                move || {
+                    // Only the last one that was typed, and only while the view is there.
+                    if model.searches() == Some(number) {
+                        find(model, search, number);
+                    }
+                },
+                REST,
+            ),
+        }
+    });
+}
+
+fn find(model: Model, search: Search, number: u32) {
+    let Some((app, execution)) = model.source() else { return };
+    let mut query = search.query(execution);
+    query.push(("tail", MATCHES.to_string()));
+    model.silence.update(|silence| silence.failure = None);
+    if untrack(|| model.mode.get()) == Mode::Live {
+        model.show_still(Vec::new(), Mode::Searching, None);
+    }
+    spawn_local(async move {
+        let answer = model.state.client.log_lines(app.as_str(), &query).await;
+        take(model, number, answer, Mode::Found, None);
+    });
+}
+
+/// Shows an answer, unless something else was asked since.
+fn take(model: Model, number: u32, answer: Answer<Vec<LogLine>>, mode: Mode, row: Option<usize>) {
+    if model.searches() != Some(number) {
+        return;
+    }
+    let (lines, failure) = match answer {
+        Ok(lines) => (lines, None),
+        Err(failure) => {
+            let detail =
+                failure.fields().first().map_or_else(|| failure.detail(), |field| field.detail.clone());
+            (Vec::new(), Some(detail))
+        }
+    };
+    model.silence.update(|silence| silence.failure = failure);
+    model.show_still(lines, mode, row);
+}
+
+/// Shows what was written around a moment.
+pub(super) fn jump(model: Model, at: DateTime<Utc>) {
+    let Some((app, execution)) = model.source() else { return };
+    let number = model.begin_search();
+    spawn_local(async move {
+        let client = model.state.client;
+        let mut lines = match client.log_lines(app.as_str(), &search::before(at, execution)).await {
+            Ok(lines) => lines,
+            Err(failure) => return take(model, number, Err(failure), Mode::Around(at), None),
+        };
+        let row = lines.len();
+        let mut range = Some(RANGE);
+        let mut found = Vec::new();
+        while let Some(asked) = range {
+            match client.log_lines(app.as_str(), &search::after(at, execution, asked)).await {
+                Ok(after) => {
+                    range = search::next_range(asked, after.len());
+                    found = after;
+                }
+                Err(failure) => return take(model, number, Err(failure), Mode::Around(at), None),
+            }
+        }
+        lines.extend(found);
+        take(model, number, Ok(lines), Mode::Around(at), Some(row));
+    });
+}
+
+/// What is shown instead of the live lines, and the ways out.
+pub(super) fn still_bar(model: Model) -> Option<AnyView> {
+    let mode = model.mode.get();
+    let rows = model.rows();
+    let (words, back) = match mode {
+        Mode::Live => return None,
+        Mode::Searching => ("Searching the whole log".to_owned(), false),
+        Mode::Found => (found_words(rows, model.search.with(|search| search.text.is_empty())), false),
+        Mode::Around(at) => (format!("Around {}", clock::stamp(at)), model.search.with(Search::is_asked)),
+    };
+    let to_matches = move |_| {
+        let number = model.begin_search();
+        find(model, model.search.get_untracked(), number);
+    };
+    let to_live = move |_| {
+        model.search.update(|search| *search = Search { stream: search.stream, ..Search::default() });
+        model.show_live();
+    };
+    Some(
+        view! {
+            <div class="log-note" role="status" data-testid="log-found">
+                {icon(Icon::Search)}
+                <span>{words}</span>
+                {back.then(|| view! {
+                    <button type="button" class="link" data-testid="log-to-matches" on:click=to_matches>"Back to the matches"</button>
+                })}
+                <button type="button" class="link" data-testid="log-to-live" on:click=to_live>"Back to the live log"</button>
+            </div>
+        }
+        .into_any(),
+    )
+}
+
+/// How much was found: matches, or all that was written in a time.
+fn found_words(rows: usize, in_time: bool) -> String {
+    match (in_time, rows >= MATCHES) {
+        (false, false) => format!("{} in the whole log", number::plural(rows, "match", "matches")),
+        (false, true) => format!("The newest {} matches; there are older ones", number::count(rows)),
+        (true, false) => format!("{} in that time", number::plural(rows, "line", "lines")),
+        (true, true) => {
+            format!("The newest {} lines of that time; there are older ones", number::count(rows))
+        }
+    }
+}
+
+/// The field with its two switches.
+pub(super) fn search_field(model: Model) -> AnyView {
+    let literal = move || model.search.with(|search| search.meaning == Meaning::Literal);
+    let ignored = move || model.search.with(|search| search.case == Case::Ignored);
+    let switch = |id, title, sign, on: Signal<bool>, press: Callback<()>| {
+        view! {
+            <button
+                type="button"
+                class="switch"
+                data-testid=id
+                title=title
+                aria-label=title
+                aria-pressed=move || on.get().to_string()
+                on:click=move |_| press.run(())
+            >
+                {sign}
+            </button>
+        }
+        .into_any()
+    };
+    let turn_case = move |()| {
+        let next = if untrack(ignored) { Case::Matters } else { Case::Ignored };
+        model.search.update(|search| search.case = next);
+    };
+    let turn_meaning = move |()| {
+        let next = if untrack(literal) { Meaning::Pattern } else { Meaning::Literal };
+        model.search.update(|search| search.meaning = next);
+    };
+    view! {
+        <div class="search">
+            {icon(Icon::Search)}
+            <input
+                node_ref=model.finder
+                type="search"
+                class="input"
+                data-testid="log-search"
+                placeholder="Search the whole log"
+                aria-label="Search the whole log"
+                autocomplete="off"
+                autocapitalize="off"
+                spellcheck="false"
+                prop:value=move || model.search.with(|search| search.text.clone())
+                on:input:target=move |event| {
+                    let text = event.target().value();
+                    model.search.update(|search| search.text = text);
+                }
+            />
+            <span class="switches">
+                {switch("log-case", "Match capital letters", "Aa", Signal::derive(move || !ignored()), Callback::new(turn_case))}
+                {switch("log-regex", "Regular expression", ".*", Signal::derive(move || !literal()), Callback::new(turn_meaning))}
+            </span>
+        </div>
+    }
+    .into_any()
+}
+
+/// From when to when; both ends may be open.
+pub(super) fn range(model: Model) -> AnyView {
+    let field = |id, label, write: fn(&mut Search, Option<DateTime<Utc>>)| {
+        let open =
+            Memo::new(move |_| model.search.with(|search| search.since.is_none() && search.until.is_none()));
+        // A search that was left has no range any more.
+        let cleared = move || open.get().then_some("");
+        view! {
+            <label class="log-when">
+                <span>{label}</span>
+                <input
+                    type="datetime-local"
+                    step="1"
+                    class="input"
+                    data-testid=id
+                    prop:value=move || cleared().unwrap_or_default()
+                    on:change:target=move |event| {
+                        let at = clock::read_local(&event.target().value());
+                        model.search.update(|search| write(search, at));
+                    }
+                />
+            </label>
+        }
+        .into_any()
+    };
+    view! {
+        <div class="log-range">
+            {field("log-since", "From", |search, at| search.since = at)}
+            {field("log-until", "to", |search, at| search.until = at)}
+        </div>
+    }
+    .into_any()
+}
+
+/// How many lines there are, how many of them are shown, and that older ones are not here.
+pub(super) fn count_words(model: Model) -> String {
+    let shown = model.rows();
+    let kept = model.with_shown(LogBuffer::len);
+    let lines = number::plural(kept, "line", "lines");
+    match (shown == kept, model.is_live() && model.is_part()) {
+        (true, false) => lines,
+        (false, false) => format!("{} of {lines}", number::count(shown)),
+        (true, true) => format!("Last {lines}"),
+        (false, true) => format!("{} of the last {lines}", number::count(shown)),
+    }
+}
