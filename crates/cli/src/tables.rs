@@ -253,10 +253,10 @@ weather  enabled  scheduled               failed 1 min ago  in 8 h 28 min";
     fn a_live_app_says_what_it_uses_and_that_it_is_not_well() {
         let (view, now) = view();
         let live = AppView { pid: Some(7), health: Health::Unhealthy, ..view };
-        let line = |at| [Sparkline { app: live.id, points: vec![point(at)] }];
-        let said = apps(std::slice::from_ref(&live), &line(now), now);
+        let seen = |at| [Sparkline { app: live.id, points: vec![point(at)] }];
+        let said = apps(std::slice::from_ref(&live), &seen(now), now);
         assert!(said.contains("enabled, unhealthy  scheduled  125.6 %  300.0 MiB"), "{said}");
-        let old = apps(std::slice::from_ref(&live), &line(now - NOW), now);
+        let old = apps(std::slice::from_ref(&live), &seen(now - NOW), now);
         assert!(!old.contains("MiB"), "{old}");
         let facts =
             app(&AppView { health_detail: Some("It answered 500".into()), ..live }, &[point(now)], now);
