@@ -61,19 +61,25 @@ pub(super) enum Form {
     Compressed,
 }
 
-/// One thing to do.
+/// What is to be done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) removals: Vec<Removal>,
+    /// Segments that stay, smaller.
+    pub(super) compressed: Vec<Segment>,
+}
+
+/// What goes of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// The whole log goes.
-    Remove(PathBuf, Vec<u32>),
-    /// Its oldest segments go, from one through another.
-    RemoveOldest(PathBuf, u32, u32),
-    /// A segment stays, smaller.
-    Compress(Segment),
+pub(super) enum Removal {
+    /// All of its segments.
+    Whole(PathBuf, Vec<u32>),
+    /// Its oldest segments, from one through another.
+    Oldest(PathBuf, u32, u32),
 }
 
 /// What is to be done with these logs now.
-pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Vec<Step> {
+pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Plan {
     let mut cuts: Vec<Cut> = logs.iter().map(|log| Cut::by_age(log, now, limits.retention)).collect();
     let mut size: u64 = logs.iter().zip(&cuts).map(|(log, cut)| cut.kept(log)).sum();
     for (_, log, index) in oldest_first(logs) {
@@ -86,7 +92,11 @@ pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Vec<S
             cuts[log] = next;
         }
     }
-    logs.iter().zip(cuts).flat_map(|(log, cut)| steps(log, cut, now)).collect()
+    let cut = || logs.iter().zip(&cuts);
+    Plan {
+        removals: cut().filter_map(|(log, cut)| removal(log, *cut)).collect(),
+        compressed: cut().flat_map(|(log, cut)| compressed(log, *cut, now)).collect(),
+    }
 }
 
 /// All segments of all logs by age, each as its age, the index of its log and its own.
@@ -127,22 +137,26 @@ fn age(segment: &SegmentOnDisk, now: SystemTime) -> Duration {
     now.duration_since(segment.modified).unwrap_or_default()
 }
 
-fn steps(log: &LogOnDisk, cut: Cut, now: SystemTime) -> Vec<Step> {
+fn removal(log: &LogOnDisk, cut: Cut) -> Option<Removal> {
     let (gone, kept) = log.segments.split_at(cut.0);
-    if kept.is_empty() {
-        return vec![Step::Remove(log.path.clone(), gone.iter().map(|segment| segment.number).collect())];
+    match (gone, kept) {
+        (gone, []) => {
+            Some(Removal::Whole(log.path.clone(), gone.iter().map(|segment| segment.number).collect()))
+        }
+        ([], _) => None,
+        // A first segment with a gap behind it is the remark of an earlier removal, and no reason for another one.
+        ([only], [next, ..]) if only.number == 0 && next.number > 1 => None,
+        ([first, ..], _) => {
+            let last = gone.last().unwrap_or(first);
+            Some(Removal::Oldest(log.path.clone(), first.number, last.number))
+        }
     }
-    let removal = match gone {
-        [first, .., last] => Some((first.number, last.number)),
-        // A first segment alone may be the remark of an earlier removal, which is no reason for another one.
-        [only] if only.number > 0 || kept[0].number == 1 => Some((only.number, only.number)),
-        _ => None,
-    };
-    let removal = removal.map(|(from, through)| Step::RemoveOldest(log.path.clone(), from, through));
-    let compressed =
-        kept.iter().filter(|segment| log.writer == Writer::Gone && is_compressible(segment, now));
-    let compressed = compressed.map(|segment| Step::Compress(Segment::new(log.path.clone(), segment.number)));
-    removal.into_iter().chain(compressed).collect()
+}
+
+fn compressed(log: &LogOnDisk, cut: Cut, now: SystemTime) -> impl Iterator<Item = Segment> {
+    let kept = log.segments[cut.0..].iter().filter(move |segment| is_compressible(segment, now));
+    let kept = kept.filter(|_| log.writer == Writer::Gone);
+    kept.map(|segment| Segment::new(log.path.clone(), segment.number))
 }
 
 fn is_compressible(segment: &SegmentOnDisk, now: SystemTime) -> bool {

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use mantyx_core::{Error, Result};
-use mantyx_logs::{Segment, remove_oldest, segments_in};
+use mantyx_logs::{Segment, compress_all, remove_oldest, segments_in};
 use mantyx_platform::folders;
 use mantyx_registry::Registry;
 use mantyx_registry::tables::{executions, operations};
 use mantyx_settings::Layout;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Form, Limits, LogOnDisk, SegmentOnDisk, Step, Writer, plan};
+use super::{Form, Limits, LogOnDisk, Removal, SegmentOnDisk, Writer, plan};
 use crate::logs::source::blocking;
 use crate::mantyx::Mantyx;
 
@@ -49,15 +49,27 @@ pub(super) async fn sweep(registry: &Registry, layout: &Layout, limits: Limits) 
     let folder = layout.all_logs();
     blocking(move || {
         let logs = look(&folder, &alive)?;
+        let plan = plan(&logs, SystemTime::now(), limits);
         // One that fails is tried again next time, and hinders no other.
-        for step in plan(&logs, SystemTime::now(), limits) {
-            if let Err(error) = take(&step) {
-                tracing::warn!(?error, ?step, "a log could not be tidied up");
+        for removal in &plan.removals {
+            if let Err(error) = take(removal) {
+                tracing::warn!(?error, ?removal, "a log could not be tidied up");
             }
         }
-        Ok(())
+        compress(plan.compressed)
     })
     .await
+}
+
+/// Anybody else goes first.
+fn compress(segments: Vec<Segment>) -> Result<()> {
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let thread = compress_all(segments).map_err(|e| Error::io("begin to compress old logs", e))?;
+    thread
+        .join()
+        .map_err(|_| Error::internal("compress old logs", std::io::Error::other("the thread broke off")))
 }
 
 /// All logs of all apps.
@@ -87,19 +99,15 @@ fn measure(log: &Path, number: u32) -> Option<SegmentOnDisk> {
     Some(SegmentOnDisk { number, size: file.len(), modified: file.modified().ok()?, form })
 }
 
-fn take(step: &Step) -> Result<()> {
-    let doing = |what: &str, path: &Path| format!("{what} the log `{}`", path.display());
-    match step {
-        Step::Remove(log, numbers) => numbers.iter().try_for_each(|number| {
+fn take(removal: &Removal) -> Result<()> {
+    match removal {
+        Removal::Whole(log, numbers) => numbers.iter().try_for_each(|number| {
             let segment = Segment::new(log, *number);
+            folders::remove(&segment.unfinished())?;
             folders::remove(&segment.plain())?;
             folders::remove(&segment.compressed())
         }),
-        Step::RemoveOldest(log, from, through) => {
-            remove_oldest(log, *from, *through).map_err(|e| Error::io(doing("shorten", log), e))
-        }
-        Step::Compress(segment) => {
-            segment.compress(|| true).map_err(|e| Error::io(doing("compress", segment.log()), e))
-        }
+        Removal::Oldest(log, from, through) => remove_oldest(log, *from, *through)
+            .map_err(|e| Error::io(format!("shorten the log `{}`", log.display()), e)),
     }
 }

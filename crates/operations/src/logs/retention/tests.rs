@@ -39,19 +39,15 @@ fn any_logs() -> impl Strategy<Value = Vec<LogOnDisk>> {
     })
 }
 
-/// The numbers that each log has left.
-fn left(logs: &[LogOnDisk], steps: &[Step]) -> BTreeMap<PathBuf, Vec<SegmentOnDisk>> {
+/// The segments that each log has left.
+fn left(logs: &[LogOnDisk], plan: &Plan) -> BTreeMap<PathBuf, Vec<SegmentOnDisk>> {
     let mut left: BTreeMap<_, _> = logs.iter().map(|log| (log.path.clone(), log.segments.clone())).collect();
-    for step in steps {
-        match step {
-            Step::Remove(path, numbers) => {
-                left.get_mut(path).unwrap().retain(|segment| !numbers.contains(&segment.number));
-            }
-            Step::RemoveOldest(path, from, through) => {
-                left.get_mut(path).unwrap().retain(|segment| !(*from..=*through).contains(&segment.number));
-            }
-            Step::Compress(_) => {}
-        }
+    for removal in &plan.removals {
+        let (path, gone): (_, Vec<u32>) = match removal {
+            Removal::Whole(path, numbers) => (path, numbers.clone()),
+            Removal::Oldest(path, from, through) => (path, (*from..=*through).collect()),
+        };
+        left.get_mut(path).unwrap().retain(|segment| !gone.contains(&segment.number));
     }
     left
 }
@@ -62,8 +58,7 @@ proptest! {
         logs in any_logs(), days in 1u32..40, total_size in 0u64..1_000_000,
     ) {
         let limits = Limits { retention: DAY * days, total_size };
-        let steps = plan(&logs, now(), limits);
-        let left = left(&logs, &steps);
+        let left = left(&logs, &plan(&logs, now(), limits));
         let mut size = 0;
         let mut could_go = 0;
         for log in &logs {
@@ -88,8 +83,8 @@ proptest! {
     #[test]
     fn nothing_goes_without_need(logs in any_logs()) {
         let limits = Limits { retention: DAY * 365, total_size: u64::MAX };
-        let steps = plan(&logs, now(), limits);
-        prop_assert_eq!(left(&logs, &steps), left(&logs, &[]));
+        let plan = plan(&logs, now(), limits);
+        prop_assert_eq!(left(&logs, &plan), left(&logs, &Plan::default()));
     }
 
     #[test]
@@ -120,10 +115,10 @@ fn old_large_segments_of_logs_that_are_over_are_compressed() {
     let segments = vec![segment(0, 9, 1 << 20), segment(1, 8, 100), segment(2, 0, 1 << 20)];
     let log = LogOnDisk { path: "a.log".into(), writer: Writer::Gone, segments };
     let limits = Limits { retention: DAY, total_size: u64::MAX };
-    let expected = vec![Step::Compress(Segment::new("a.log", 0))];
+    let expected = Plan { removals: Vec::new(), compressed: vec![Segment::new("a.log", 0)] };
     assert_eq!(plan(std::slice::from_ref(&log), now(), limits), expected);
     let alive = LogOnDisk { writer: Writer::Alive, ..log };
-    assert_eq!(plan(&[alive], now(), limits), []);
+    assert_eq!(plan(&[alive], now(), limits), Plan::default());
 }
 
 #[tokio::test]
