@@ -16,7 +16,7 @@ use super::contenders::{Contender, Mantyx, Peer, peers};
 use super::figures::{FLOOR, Metric, Row};
 use super::lab::{Lab, Program};
 use super::report::{self, Report};
-use crate::{interrupt, setup, terminal, workspace};
+use crate::{interrupt, programs, setup, terminal, workspace};
 
 /// How it is measured.
 #[derive(clap::Args)]
@@ -167,7 +167,7 @@ pub(super) fn run(options: &Options) -> Result<()> {
 
 fn contenders(options: &Options) -> Result<Vec<Box<dyn Contender>>> {
     let search_path = setup::prepare(setup::Purpose::Demo)?.path()?;
-    let mantyx = Mantyx::new(programs(options)?, search_path);
+    let mantyx = Mantyx::new(built(options)?, search_path);
     let mut contenders: Vec<Box<dyn Contender>> = vec![Box::new(mantyx)];
     if !options.no_peers {
         contenders.extend(peers(&options.peers));
@@ -175,25 +175,20 @@ fn contenders(options: &Options) -> Result<Vec<Box<dyn Contender>>> {
     Ok(contenders)
 }
 
-/// The folder of `mantyx` and `mantyx-monitor`, which are built if need be.
-fn programs(options: &Options) -> Result<PathBuf> {
+/// The folder of `mantyx` and `mantyx-monitor`, built as they are for use if need be.
+fn built(options: &Options) -> Result<PathBuf> {
     if let Some(folder) = &options.programs {
         return Ok(std::path::absolute(folder)?);
     }
-    let start = Instant::now();
-    terminal::step("Building Mantyx");
-    let mut cargo = workspace::cargo();
-    cargo.args(["build", "--package", "mantyx", "--package", "mantyx-monitor"]);
-    let folder = match options.profile {
-        Profile::Debug => "debug",
-        Profile::Release => {
-            cargo.arg("--release");
-            "release"
+    match options.profile {
+        Profile::Release => programs::build(),
+        Profile::Debug => {
+            let mut cargo = workspace::cargo();
+            cargo.args(["build", "--package", "mantyx", "--package", "mantyx-monitor"]);
+            workspace::run(&mut cargo)?;
+            Ok(workspace::target().join("debug"))
         }
-    };
-    workspace::run(&mut cargo)?;
-    terminal::done("Mantyx is built", start);
-    Ok(workspace::target().join(folder))
+    }
 }
 
 /// One measurement for all contenders and the floor. One that fails is told in the notes; only an interruption ends
