@@ -24,11 +24,11 @@ http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Handler).serve_fore
 
 /// Writes a few thousand lines, some of them unlike the others, and stays.
 const TALKER: &str = r"
-import sys, time
+import time
 
 for number in range(3000):
     if number % 500 == 250:
-        print(f'ERROR the needle is in haystack {number}', file=sys.stderr, flush=True)
+        print(f'ERROR the needle is in haystack {number}', flush=True)
     else:
         print(f'INFO straw {number}', flush=True)
 print('done talking', flush=True)

@@ -25,8 +25,8 @@ pub(super) enum Mode {
     Searching,
     /// What a search found.
     Found,
-    /// What was written around a moment.
-    Around(DateTime<Utc>),
+    /// What was written around a moment, and which row was asked for.
+    Around(DateTime<Utc>, usize),
 }
 
 /// Where the view is scrolled to, in pixels.
@@ -232,8 +232,8 @@ impl Model {
         self.changed();
     }
 
-    /// Shows lines that were read at once, with this row in the middle, or their end.
-    pub(super) fn show_still(self, lines: Vec<LogLine>, mode: Mode, row: Option<usize>) {
+    /// Shows lines that were read at once, with the row that was asked for in the middle, or their end.
+    pub(super) fn show_still(self, lines: Vec<LogLine>, mode: Mode) {
         if self.inner.try_update_value(|inner| inner.still = LogBuffer::of(lines)).is_none() {
             return;
         }
@@ -242,12 +242,12 @@ impl Model {
         request_animation_frame(move || {
             let Some(element) = self.scroller.try_get_untracked().flatten() else { return };
             let height = self.row_height.get_untracked();
-            match row {
-                Some(row) => {
+            match mode {
+                Mode::Around(_, row) => {
                     let middle = f64::from(element.client_height()) / 2.0;
                     element.scroll_to_with_x_and_y(0.0, rows_high(row, height) - middle);
                 }
-                None => element.set_scroll_top(element.scroll_height()),
+                Mode::Live | Mode::Searching | Mode::Found => element.set_scroll_top(element.scroll_height()),
             }
         });
     }

@@ -1,6 +1,5 @@
 //! One line of a log as a row: time, stream, and its text in the colours that the program chose.
 
-use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use mantyx_api_types::LogStream;
 
@@ -23,7 +22,7 @@ pub(super) struct Row {
 }
 
 /// A row of the view. Where `jump` is given, its time leads to that moment.
-pub(super) fn log_row(row: &Row, jump: Option<Callback<DateTime<Utc>>>) -> AnyView {
+pub(super) fn log_row(row: &Row, jump: Option<Callback<Line>>) -> AnyView {
     let Row { line, search, marked, .. } = row;
     let Content::Text(text) = &line.content else { return gap(&line.content) };
     let (class, mark) = match line.stream {
@@ -33,7 +32,7 @@ pub(super) fn log_row(row: &Row, jump: Option<Callback<DateTime<Utc>>>) -> AnyVi
     let here = if *marked { "here" } else { "" };
     view! {
         <div class=format!("{class} {} {here}", line.level.class())>
-            {time(line.at, jump)}
+            {time(line, jump)}
             <span class="log-stream">{mark}</span>
             <span class="log-text">{spans(text, search.mark(), search.case)}</span>
         </div>
@@ -41,8 +40,8 @@ pub(super) fn log_row(row: &Row, jump: Option<Callback<DateTime<Utc>>>) -> AnyVi
     .into_any()
 }
 
-fn time(at: DateTime<Utc>, jump: Option<Callback<DateTime<Utc>>>) -> AnyView {
-    let (stamp, words) = (clock::stamp(at), clock::precise(at));
+fn time(line: &Line, jump: Option<Callback<Line>>) -> AnyView {
+    let (stamp, words, line) = (clock::stamp(line.at), clock::precise(line.at), line.clone());
     match jump {
         None => view! { <time class="log-time" title=stamp>{words}</time> }.into_any(),
         Some(jump) => view! {
@@ -51,7 +50,7 @@ fn time(at: DateTime<Utc>, jump: Option<Callback<DateTime<Utc>>>) -> AnyView {
                 class="log-time log-jump"
                 data-testid="log-jump"
                 title=format!("{stamp}: show what was written around it")
-                on:click=move |_| jump.run(at)
+                on:click=move |_| jump.run(line.clone())
             >
                 {words}
             </button>

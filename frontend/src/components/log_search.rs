@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mantyx_api_types::LogLine;
+use mantyx_api_types::core::{AppName, ExecutionId};
 
 use super::icon::{Icon, icon};
 use super::log_model::{Mode, Model};
 use crate::api::Answer;
 use crate::state::clock;
 use crate::state::effect;
-use crate::state::log::LogBuffer;
+use crate::state::log::{Line, LogBuffer};
 use crate::state::search::{self, Case, MATCHES, Meaning, RANGE, Search};
 use crate::text::number;
 
@@ -46,16 +47,16 @@ fn find(model: Model, search: Search, number: u32) {
     query.push(("tail", MATCHES.to_string()));
     model.silence.update(|silence| silence.failure = None);
     if untrack(|| model.mode.get()) == Mode::Live {
-        model.show_still(Vec::new(), Mode::Searching, None);
+        model.show_still(Vec::new(), Mode::Searching);
     }
     spawn_local(async move {
         let answer = model.state.client.log_lines(app.as_str(), &query).await;
-        take(model, number, answer, Mode::Found, None);
+        take(model, number, answer, Mode::Found);
     });
 }
 
 /// Shows an answer, unless something else was asked since.
-fn take(model: Model, number: u32, answer: Answer<Vec<LogLine>>, mode: Mode, row: Option<usize>) {
+fn take(model: Model, number: u32, answer: Answer<Vec<LogLine>>, mode: Mode) {
     if model.searches() != Some(number) {
         return;
     }
@@ -68,34 +69,39 @@ fn take(model: Model, number: u32, answer: Answer<Vec<LogLine>>, mode: Mode, row
         }
     };
     model.silence.update(|silence| silence.failure = failure);
-    model.show_still(lines, mode, row);
+    model.show_still(lines, mode);
 }
 
-/// Shows what was written around a moment.
-pub(super) fn jump(model: Model, at: DateTime<Utc>) {
+/// Shows what was written around a line.
+pub(super) fn jump_to(model: Model, line: Line) {
     let Some((app, execution)) = model.source() else { return };
     let number = model.begin_search();
     spawn_local(async move {
-        let client = model.state.client;
-        let mut lines = match client.log_lines(app.as_str(), &search::before(at, execution)).await {
-            Ok(lines) => lines,
-            Err(failure) => return take(model, number, Err(failure), Mode::Around(at), None),
-        };
-        let row = lines.len();
-        let mut range = Some(RANGE);
-        let mut found = Vec::new();
-        while let Some(asked) = range {
-            match client.log_lines(app.as_str(), &search::after(at, execution, asked)).await {
-                Ok(after) => {
-                    range = search::next_range(asked, after.len());
-                    found = after;
-                }
-                Err(failure) => return take(model, number, Err(failure), Mode::Around(at), None),
-            }
-        }
-        lines.extend(found);
-        take(model, number, Ok(lines), Mode::Around(at), Some(row));
+        let answer = around(model, &app, execution, line.at).await;
+        // Lines that were read at once have one time: of them it is the one with the same words.
+        let words = line.content.words();
+        let is_it = |found: &LogLine| found.at == line.at && found.text == words;
+        let row = answer.as_ref().ok().and_then(|lines| lines.iter().position(is_it));
+        take(model, number, answer, Mode::Around(line.at, row.unwrap_or_default()));
     });
+}
+
+/// The lines before a moment, and those from it on.
+async fn around(
+    model: Model,
+    app: &AppName,
+    execution: Option<ExecutionId>,
+    at: DateTime<Utc>,
+) -> Answer<Vec<LogLine>> {
+    let client = model.state.client;
+    let mut lines = client.log_lines(app.as_str(), &search::before(at, execution)).await?;
+    let (mut range, mut found) = (Some(RANGE), Vec::new());
+    while let Some(asked) = range {
+        found = client.log_lines(app.as_str(), &search::after(at, execution, asked)).await?;
+        range = search::next_range(asked, found.len());
+    }
+    lines.append(&mut found);
+    Ok(lines)
 }
 
 /// What is shown instead of the live lines, and the ways out.
@@ -106,7 +112,7 @@ pub(super) fn still_bar(model: Model) -> Option<AnyView> {
         Mode::Live => return None,
         Mode::Searching => ("Searching the whole log".to_owned(), false),
         Mode::Found => (found_words(rows, model.search.with(|search| search.text.is_empty())), false),
-        Mode::Around(at) => (format!("Around {}", clock::stamp(at)), model.search.with(Search::is_asked)),
+        Mode::Around(at, _) => (format!("Around {}", clock::stamp(at)), model.search.with(Search::is_asked)),
     };
     let to_matches = move |_| {
         let number = model.begin_search();

@@ -1,14 +1,13 @@
 //! A log: follows over the socket, keeps the newest 100,000 lines, and draws only the rows that are in sight. A search
 //! goes through the whole log where it lies, and what it finds takes the place of the lines until it is left.
 
-use chrono::{DateTime, Utc};
 use leptos::prelude::*;
 
 use super::dynamic::{dynamic, keyed};
 use super::icon::{Icon, icon};
 use super::log_model::{Mode, Model, rows_high};
 use super::log_rows::{Row, log_row};
-use super::log_search::{keep_searching, still_bar};
+use super::log_search::{jump_to, keep_searching, still_bar};
 use super::log_tools::tools;
 use crate::state::log::{Content, LogBuffer};
 use crate::state::search::Search;
@@ -64,20 +63,11 @@ fn rows(model: Model, sight: Memo<std::ops::Range<usize>>) -> Vec<Row> {
     model.with_shown(|buffer| {
         let row = |row: usize| {
             let line = buffer.row(row)?.clone();
-            let before = row.checked_sub(1).and_then(|row| buffer.row(row));
-            let marked = is_first(mode, line.at, before.map(|line| line.at));
+            let marked = matches!(mode, Mode::Around(_, sought) if sought == row);
             Some(Row { line, search: search.clone(), searches, marked })
         };
         sight.get().filter_map(row).collect()
     })
-}
-
-/// Of the lines around a moment the first one from it on is marked.
-fn is_first(mode: Mode, at: DateTime<Utc>, before: Option<DateTime<Utc>>) -> bool {
-    match mode {
-        Mode::Around(moment) => at >= moment && before.is_none_or(|before| before < moment),
-        Mode::Live | Mode::Searching | Mode::Found => false,
-    }
 }
 
 fn lines(model: Model) -> impl IntoView {
@@ -86,7 +76,7 @@ fn lines(model: Model) -> impl IntoView {
     let offset = move || {
         format!("translateY({}px)", number::tenths(rows_high(sight.get().start, model.row_height.get())))
     };
-    let jump = Callback::new(move |at| super::log_search::jump(model, at));
+    let jump = Callback::new(move |line| jump_to(model, line));
     effect(move || {
         if model.scroller.get().is_some() {
             request_animation_frame(move || model.measure());
@@ -138,7 +128,7 @@ fn empty_words(model: Model, nothing: &'static str) -> impl IntoView {
         (_, Some(error)) => error,
         (Mode::Searching, None) => "Searching the whole log".to_owned(),
         (Mode::Found, None) => "No line of the whole log matches".to_owned(),
-        (Mode::Around(_), None) => "Nothing is left of that time".to_owned(),
+        (Mode::Around(..), None) => "Nothing is left of that time".to_owned(),
         (Mode::Live, None) if one_stream() => "Nothing was written to this stream lately".to_owned(),
         (Mode::Live, None) => nothing.to_owned(),
     };

@@ -59,6 +59,9 @@ fn banner(
         Tone::Bad => ("why bad", "Why it died"),
         Tone::Past => ("why past", "Why it died the last time"),
     };
+    // What the reason says of the cause stands in a line of its own.
+    let cause = last.cause.as_deref();
+    let reason = reason.map(|reason| cause.map_or_else(|| reason.clone(), |cause| reason.replace(cause, "")));
     let ending = last.ending.as_ref().map(|ending| words::ending(ending, last.exit));
     // Of one that ended by itself the sentence says it already.
     let by_itself = matches!(last.ending, None | Some(Ending::Exited));
@@ -72,8 +75,8 @@ fn banner(
             {icon(Icon::Alert)}
             <div class="why-words">
                 <h2>{title} <span class="muted">{dynamic(move || format!(" {}, after {took}", state.clock.ago(end)))}</span></h2>
-                {reason.map(|reason| view! { <p class="why-reason">{prose(&reason)}</p> })}
                 {last.cause.as_ref().map(|cause| view! { <p class="why-cause" data-testid="why-cause">{prose(cause)}</p> })}
+                {reason.map(|reason| view! { <p>{prose(reason.trim())}</p> })}
                 <p data-testid="why-ending">
                     {ending.map(|ending| prose(&ending))}
                     <span class="muted">{exit}</span>
