@@ -43,7 +43,7 @@ impl Conductor {
         T: Send + 'static,
         F: FnOnce(&mut Change<'_, '_>) -> Result<T> + Send + 'static,
     {
-        self.registry.change(&Actor::Mantyx, work).await
+        self.registry.note(work).await
     }
 
     async fn prepare_start(&self, instance: InstanceId, start: Start) -> Result<Command> {
@@ -51,7 +51,12 @@ impl Conductor {
         refuse_held_port(&active.app, active.web_port)?;
         self.make_folders(&active)?;
         let house = Arc::clone(&self.house);
-        self.change(move |change| claim(change, instance, start, &house)).await
+        let work = move |change: &mut Change<'_, '_>| claim(change, instance, start, &house);
+        match start.schedule {
+            // No loss of power may let a due instant be claimed twice.
+            Some(_) => self.registry.change(&Actor::Mantyx, work).await,
+            None => self.change(work).await,
+        }
     }
 
     /// Before the claim: what fails here must not leave an execution that never ends.

@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn a_crash_has_its_cause_and_its_last_words() {
-        let lines: String = (0..50).map(|n| format!("line {n}\n")).collect();
-        let log = format!("{lines}{}\nModuleNotFoundError: No module named 'flask'\n", "x".repeat(900));
+        let lines = (0..50).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+        let log = format!("{lines}\n{}\nModuleNotFoundError: No module named 'flask'\n", "x".repeat(900));
         let finish = finished(&ended(Ending::Exited, Some(Exit::Code(1)), 5000), &log);
         assert_eq!(finish.status.0, ExecutionStatus::Failed);
         assert!(finish.cause.unwrap().contains("`flask`"));

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mantyx_api_types::LiveMessage;
 use mantyx_core::{Actor, Error, Result};
-use mantyx_store::{Read, Store};
+use mantyx_store::{Durability, Read, Store};
 use tokio::sync::{broadcast, watch};
 
-use crate::change::{Change, announcements};
+use crate::change::{Change, Changed, announcements};
 
 /// How far a listener may fall behind before it has to start over.
 const BACKLOG: usize = 1024;
@@ -77,29 +77,47 @@ impl Registry {
         F: FnOnce(&mut Change<'_, '_>) -> Result<T> + Send + 'static,
     {
         let (registry, actor) = (self.clone(), actor.clone());
-        blocking(move || registry.change_now(&actor, work)).await
+        blocking(move || registry.change_now(Durability::PowerLoss, &actor, work)).await
     }
 
-    fn change_now<T>(&self, actor: &Actor, work: impl FnOnce(&mut Change<'_, '_>) -> Result<T>) -> Result<T> {
+    /// The same for what happened to processes, which Mantyx saw and nobody asked for.
+    pub async fn note<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Change<'_, '_>) -> Result<T> + Send + 'static,
+    {
+        let registry = self.clone();
+        blocking(move || registry.change_now(Durability::Crash, &Actor::Mantyx, work)).await
+    }
+
+    fn change_now<T>(
+        &self,
+        durability: Durability,
+        actor: &Actor,
+        work: impl FnOnce(&mut Change<'_, '_>) -> Result<T>,
+    ) -> Result<T> {
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let (value, changed) = self.store.write(|tx| {
+        let (value, changed) = self.store.write_with(durability, |tx| {
             let mut change = Change::new(tx, actor);
             let value = work(&mut change)?;
             Ok((value, change.into_changed()))
         })?;
-        // The change is committed: failing to announce it must not look as if it had not happened.
-        match self.store.read(|db| announcements(db, changed)) {
-            Ok(messages) => messages.into_iter().for_each(|message| self.announce(message)),
-            Err(error) => tracing::error!(?error, "a change could not be announced"),
+        if changed.iter().any(|changed| matches!(changed, Changed::Execution(_))) {
+            self.executions.send_replace(());
+        }
+        // Who begins to listen after the commit reads what it did.
+        if self.is_heard() {
+            self.announce(changed);
         }
         Ok(value)
     }
 
-    fn announce(&self, message: LiveMessage) {
-        if matches!(message, LiveMessage::Execution { .. }) {
-            self.executions.send_replace(());
+    /// The change is committed: failing to announce it must not look as if it had not happened.
+    fn announce(&self, changed: Vec<Changed>) {
+        match self.store.read(|db| announcements(db, changed)) {
+            Ok(messages) => messages.into_iter().for_each(|message| self.tell(message)),
+            Err(error) => tracing::error!(?error, "a change could not be announced"),
         }
-        self.tell(message);
     }
 }
 

@@ -16,14 +16,39 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 /// How many connections for reading are kept for the next reader.
 const SPARE_READERS: usize = 4;
 
-/// `synchronous=FULL`: what a person was told is done survives a loss of power.
 const PRAGMAS: &str = "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;";
+
+/// What a change survives as soon as it is made. Neither ever leaves half a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// A loss of power: what a person was told is done.
+    PowerLoss,
+    /// The death of this process; a loss of power may take the last seconds back. It is for what happens to processes:
+    /// no process survives that either, and not to wait for the disk makes starts many times faster.
+    Crash,
+}
+
+impl Durability {
+    /// For a database with a write-ahead log (sqlite.org/pragma.html#pragma_synchronous).
+    const fn pragma(self) -> &'static str {
+        match self {
+            Self::PowerLoss => "PRAGMA synchronous = FULL",
+            Self::Crash => "PRAGMA synchronous = NORMAL",
+        }
+    }
+}
+
+/// The one connection that changes things.
+struct Writer {
+    connection: SqliteConnection,
+    durability: Durability,
+}
 
 /// The database of one root.
 pub struct Store {
     path: PathBuf,
-    writer: Mutex<SqliteConnection>,
+    writer: Mutex<Writer>,
     readers: Mutex<Vec<SqliteConnection>>,
 }
 
@@ -45,6 +70,7 @@ impl Store {
             .hint("Start the version of Mantyx that last used it, or restore a backup")
             .because(error)
         })?;
+        let writer = Writer { connection: writer, durability: Durability::PowerLoss };
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() })
     }
 
@@ -63,22 +89,43 @@ impl Store {
         outcome
     }
 
-    /// Changes several things at once, or none of them.
+    /// Changes several things at once, or none of them, and loses nothing of it.
     pub fn write<T>(&self, work: impl FnOnce(&mut Write<'_>) -> Result<T>) -> Result<T> {
+        self.write_with(Durability::PowerLoss, work)
+    }
+
+    /// Changes several things at once, or none of them.
+    pub fn write_with<T>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&mut Write<'_>) -> Result<T>,
+    ) -> Result<T> {
         let mut writer = self.writer();
-        in_transaction(&mut writer, "BEGIN IMMEDIATE", |connection| work(&mut Write(Read(connection))))
+        writer.be(durability)?;
+        let connection = &mut writer.connection;
+        in_transaction(connection, "BEGIN IMMEDIATE", |connection| work(&mut Write(Read(connection))))
     }
 }
 
 impl Store {
     /// A panic in the middle of a write left its transaction open: it is rolled back before the next one.
-    fn writer(&self) -> MutexGuard<'_, SqliteConnection> {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(|poisoned| {
             let mut writer = poisoned.into_inner();
-            let _ = AnsiTransactionManager::rollback_transaction(&mut *writer);
+            let _ = AnsiTransactionManager::rollback_transaction(&mut writer.connection);
             self.writer.clear_poison();
             writer
         })
+    }
+}
+
+impl Writer {
+    fn be(&mut self, durability: Durability) -> Result<()> {
+        if self.durability != durability {
+            self.connection.batch_execute(durability.pragma()).doing("choose how safely to write")?;
+            self.durability = durability;
+        }
+        Ok(())
     }
 }
 

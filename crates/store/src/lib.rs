@@ -13,5 +13,5 @@ mod schema;
 pub mod tables;
 mod text;
 
-pub use connection::{Read, Store, Write};
+pub use connection::{Durability, Read, Store, Write};
 pub use text::{Json, Word};

@@ -2,7 +2,8 @@
 
 use diesel::prelude::*;
 use mantyx_core::{
-    AppId, AppName, Ending, ExecutionId, ExecutionStatus, Exit, InstanceId, Result, ScheduleId, Timestamp, Trigger,
+    AppId, AppName, Ending, ExecutionId, ExecutionStatus, Exit, InstanceId, Result, ScheduleId, Timestamp,
+    Trigger,
 };
 
 use crate::fault::{Doing, is_duplicate};
