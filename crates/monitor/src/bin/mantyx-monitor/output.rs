@@ -22,6 +22,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
+use log::Cut;
 use pump::Pump;
 
 /// How long one write to the log may take before lines are dropped, and how long its end is waited for.
@@ -41,6 +42,8 @@ pub(crate) struct Output {
     pump: Option<Handle>,
     /// Lines lost while there was no pump.
     lost: u64,
+    /// Which of those have not ended.
+    cut: Cut,
 }
 
 /// What the loop waits for.
@@ -83,6 +86,8 @@ struct Gate {
     ending: bool,
     /// Lines that the loop threw away and the log does not say yet.
     lost: u64,
+    /// Which of those have not ended.
+    cut: Cut,
     /// Lines lost in all.
     dropped: u64,
 }
@@ -106,7 +111,7 @@ impl Output {
     /// Nothing comes until there are pipes.
     pub(crate) fn to(log: &Path, rotation: Rotation) -> Self {
         let (pipes, open) = (Arc::default(), Vec::new());
-        Self { log: log.to_owned(), rotation, pipes, open, pump: None, lost: 0 }
+        Self { log: log.to_owned(), rotation, pipes, open, pump: None, lost: 0, cut: Cut::default() }
     }
 
     /// Reads from these pipes.
@@ -179,7 +184,7 @@ impl Output {
             self.open.retain(|other| *other != stream);
             return;
         }
-        match Handle::start(&self.pipes, &self.log, self.rotation, self.lost) {
+        match Handle::start(&self.pipes, &self.log, self.rotation, (self.lost, self.cut)) {
             Ok(pump) => (self.pump, self.lost) = (Some(pump), 0),
             Err(_) => drop(self.throw_away(stream)),
         }
@@ -197,10 +202,9 @@ impl Output {
         match rustix::io::read(pipe, &mut chunk) {
             Ok(0) => self.open.retain(|other| *other != stream),
             Ok(read) => {
-                let lines = log::lines(&chunk[..read]);
                 match gate {
-                    Some(mut gate) => gate.lose(lines),
-                    None => self.lost += lines,
+                    Some(mut gate) => gate.lose(stream, &chunk[..read]),
+                    None => self.lost += self.cut.lose(stream, &chunk[..read]),
                 }
                 return read;
             }
@@ -222,9 +226,14 @@ impl Pipes {
 }
 
 impl Handle {
-    fn start(pipes: &Arc<Pipes>, log: &Path, rotation: Rotation, lost: u64) -> std::io::Result<Self> {
+    fn start(
+        pipes: &Arc<Pipes>,
+        log: &Path,
+        rotation: Rotation,
+        (lost, cut): (u64, Cut),
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            gate: Mutex::new(Gate { lost, dropped: lost, ..Gate::default() }),
+            gate: Mutex::new(Gate { lost, cut, dropped: lost, ..Gate::default() }),
             watchdog: timerfd_create(
                 TimerfdClockId::Monotonic,
                 TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
@@ -272,9 +281,15 @@ impl Shared {
 }
 
 impl Gate {
-    fn lose(&mut self, lines: u64) {
+    fn lose(&mut self, stream: Stream, bytes: &[u8]) {
+        let lines = self.cut.lose(stream, bytes);
         self.lost += lines;
         self.dropped += lines;
+    }
+
+    /// What the log is to say, and does not say again.
+    fn take_lost(&mut self) -> (u64, Cut) {
+        (std::mem::take(&mut self.lost), std::mem::take(&mut self.cut))
     }
 }
 

@@ -20,11 +20,56 @@ pub(super) struct Log {
     unsaid: u64,
     /// Lines lost since somebody asked.
     dropped: u64,
+    /// Which lines are lost that have not ended yet.
+    cut: Cut,
+}
+
+/// On which streams the last line that was lost has not ended: what comes next there is the rest of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cut {
+    stdout: bool,
+    stderr: bool,
+}
+
+impl Cut {
+    /// How many lines begin in bytes that are lost. A line that comes in pieces is one.
+    pub(super) fn lose(&mut self, stream: Stream, bytes: &[u8]) -> u64 {
+        let pieces: u64 = bytes.split_inclusive(|byte| *byte == b'\n').map(|_| 1).sum();
+        let Some(last) = bytes.last() else { return 0 };
+        let goes_on = std::mem::replace(self.of(stream), *last != b'\n');
+        pieces - u64::from(goes_on)
+    }
+
+    /// What of these bytes is not the rest of a line that is lost: half a line would look like a whole one.
+    pub(super) fn skip<'a>(&mut self, stream: Stream, bytes: &'a [u8]) -> &'a [u8] {
+        let cut = self.of(stream);
+        if !*cut {
+            return bytes;
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        *cut = end.is_none();
+        end.map_or(&[], |end| &bytes[end + 1..])
+    }
+
+    fn of(&mut self, stream: Stream) -> &mut bool {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
 }
 
 impl Log {
     pub(super) fn new(path: &Path, rotation: Rotation) -> Self {
-        Self { path: path.to_owned(), rotation, writer: None, tried: None, unsaid: 0, dropped: 0 }
+        Self {
+            path: path.to_owned(),
+            rotation,
+            writer: None,
+            tried: None,
+            unsaid: 0,
+            dropped: 0,
+            cut: Cut::default(),
+        }
     }
 
     /// Opens the log if it is not, at most once in a while.
@@ -38,17 +83,19 @@ impl Log {
     pub(super) fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.open();
         if let Some(writer) = &mut self.writer {
-            let written = writer.write(stream, SystemTime::now(), bytes);
+            let written = writer.write(stream, SystemTime::now(), self.cut.skip(stream, bytes));
             self.count(written.is_ok());
         } else {
-            self.lose(lines(bytes));
+            let lines = self.cut.lose(stream, bytes);
+            self.lose(lines);
         }
     }
 
-    /// Says that so many lines were lost elsewhere, behind those that were written so far. Lines that were begun
-    /// before end here.
-    pub(super) fn gap(&mut self, lines: u64) {
+    /// Says that so many lines were lost elsewhere, behind those that were written so far, and which of them have not
+    /// ended. Lines that were begun before end here.
+    pub(super) fn gap(&mut self, lines: u64, cut: Cut) {
         self.open();
+        self.cut = cut;
         self.unsaid += lines;
         let flushed = self.writer.as_mut().map(LogWriter::flush);
         self.count(flushed.is_some_and(|flushed| flushed.is_ok()));
@@ -99,14 +146,9 @@ impl Log {
     /// Writes unfinished lines too: nothing will finish them.
     pub(super) fn close(&mut self) {
         self.tried = None;
-        self.gap(0);
+        self.gap(0, self.cut);
         self.writer = None;
     }
-}
-
-/// How many lines these bytes are; the beginning of one is one too.
-pub(super) fn lines(bytes: &[u8]) -> u64 {
-    bytes.split_inclusive(|byte| *byte == b'\n').map(|_| 1).sum()
 }
 
 #[cfg(test)]
@@ -117,14 +159,20 @@ mod tests {
     fn a_log_that_appears_later_says_what_is_missing() {
         let root = tempfile::tempdir().unwrap();
         let mut log = Log::new(&root.path().join("later/app.log"), Rotation::default());
-        log.write(Stream::Stdout, b"one\ntwo\nthr");
+        // As Python without buffers writes: the line break by itself.
+        for piece in ["one", "\n", "two\nth", "r"] {
+            log.write(Stream::Stdout, piece.as_bytes());
+        }
         std::fs::create_dir(root.path().join("later")).unwrap();
         log.tried = None;
-        log.write(Stream::Stdout, b"four\n");
+        log.write(Stream::Stdout, b"ee");
+        log.write(Stream::Stderr, b"aside\n");
+        log.write(Stream::Stdout, b"\nfour\n");
         log.close();
         assert_eq!(log.take_dropped(), 3);
         let text = std::fs::read_to_string(&log.path).unwrap();
         assert!(text.contains("stdout F four\n"), "{text}");
         assert!(text.contains("stderr F [mantyx] 3 lines are missing"), "{text}");
+        assert!(text.contains("stderr F aside\n") && text.lines().count() == 3, "{text}");
     }
 }

@@ -123,9 +123,9 @@ impl Pump {
         self.shared.gate().work = Work::Writing;
         self.shared.watch(PATIENCE);
         work(&mut self.log);
-        let lost = std::mem::take(&mut self.shared.gate().lost);
+        let (lost, cut) = self.shared.gate().take_lost();
         if lost > 0 {
-            self.log.gap(lost);
+            self.log.gap(lost, cut);
         }
         self.shared.watch(Duration::ZERO);
         let mut gate = self.shared.gate();
