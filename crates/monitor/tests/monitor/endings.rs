@@ -60,8 +60,9 @@ fn the_first_reason_stays() {
 
 #[test]
 fn what_comes_after_the_end_was_not_its_reason() {
+    // The child is deaf from its first moment on: its parent may end before it has said anything.
     let mut run =
-        Stage::script("(trap '' TERM; echo ready; while :; do sleep 0.01; done) & read x; exit 6").start();
+        Stage::script("trap '' TERM; (echo ready; while :; do sleep 0.01; done) & read x; exit 6").start();
     run.stage.wait_for_log(1);
     wait_for("the process to end before its child", || {
         run.link().ask(&Request::Signal { number: 28 });
