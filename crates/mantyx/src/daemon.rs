@@ -22,7 +22,7 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     let link = login_link(&base(mantyx.settings(), address), &mantyx.login_code()?);
     tracing::info!(%address, root = %mantyx.settings().root.display(), "Mantyx is up");
     announce(&link);
-    memory::give_back_when_settled();
+    memory::give_back_now_and_then();
     let outcome = server.serve(listener, signals.any()).await;
     tracing::info!("Mantyx goes down; apps stay alive");
     mantyx.shutdown().await;

@@ -1,7 +1,7 @@
 //! How little memory a daemon that waits needs.
 //!
-//! The start does much that is done once: migrations, the document of the API, the tables of the certificates. What
-//! it leaves behind would stay for as long as the daemon runs, which is months.
+//! The start does much that is done once: migrations, the document of the API, the tables of the certificates. So does
+//! an install or an upload. What they leave behind would stay for as long as the daemon runs, which is months.
 #![allow(unsafe_code, reason = "mallopt, malloc_trim and madvise have no safe form")]
 
 use std::fs;
@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// When the start is over: everything that was adopted has been greeted by then.
 const SETTLED: Duration = Duration::from_secs(3);
+/// How long between two times after that. It takes less than a millisecond.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// Lets all threads share one heap. The allocator would give each a heap of its own, and what one thread has freed
 /// none of the others could use. The daemon waits far more than it allocates.
@@ -20,12 +22,16 @@ pub(crate) fn share_one_heap() {
     }
 }
 
-/// Gives back what the start used and the daemon does not, once it has settled.
-pub(crate) fn give_back_when_settled() {
+/// Gives back what was used and is not any more: once the daemon has settled, and now and then.
+pub(crate) fn give_back_now_and_then() {
     tokio::spawn(async {
-        tokio::time::sleep(SETTLED).await;
-        give_back_heap();
-        give_back_code();
+        let mut pause = SETTLED;
+        loop {
+            tokio::time::sleep(pause).await;
+            give_back_heap();
+            give_back_code();
+            pause = PAUSE;
+        }
     });
 }
 

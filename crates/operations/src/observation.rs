@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use mantyx_api_types::LiveMessage;
-use mantyx_core::{Actor, Error, Result, Timestamp};
+use mantyx_core::{Error, Result, Timestamp};
 use mantyx_registry::Registry;
 use mantyx_registry::tables::executions;
 use tokio::sync::watch;
@@ -157,7 +157,7 @@ impl Observer {
         let upkeep = if hour == self.kept_up { Upkeep::Done } else { Upkeep::Due };
         let work =
             move |change: &mut mantyx_registry::Change<'_, '_>| history::record(change, &minute, upkeep);
-        let there = self.registry.change(&Actor::Mantyx, work).await?;
+        let there = self.registry.note(work).await?;
         self.observation.recent().keep(&there);
         self.kept_up = hour;
         Ok(())
