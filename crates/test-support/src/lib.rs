@@ -31,6 +31,7 @@ pub mod apps;
 pub mod archives;
 mod browser;
 mod client;
+mod groups;
 mod leftovers;
 mod mantyx;
 mod places;
@@ -38,6 +39,7 @@ mod wait;
 
 pub use browser::Browser;
 pub use client::{Answer, Client, Refusal};
+pub use groups::control_groups;
 pub use mantyx::{Builder, TestMantyx};
 pub use places::workspace;
 pub use wait::{PATIENCE, wait_until};

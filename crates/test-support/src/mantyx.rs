@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,6 +13,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::groups::remove_control_groups;
 use crate::leftovers::end_all_that_mention;
 use crate::places;
 use crate::wait::{PATIENCE, wait_until};
@@ -23,6 +25,7 @@ const LOG_LINES_SHOWN: usize = 80;
 #[derive(Default)]
 pub struct Builder {
     variables: BTreeMap<String, String>,
+    user: Option<u32>,
 }
 
 impl Builder {
@@ -38,16 +41,28 @@ impl Builder {
         self
     }
 
+    /// The user that the daemon runs as, by number, with the group of the same number. Only root can have it so.
+    pub fn user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
+    }
+
     /// Starts it and waits until it answers.
     pub async fn start(self) -> TestMantyx {
         let root = tempfile::Builder::new().prefix("mantyx-").tempdir().expect("a temporary folder");
         open_to_all(root.path());
-        share_cache(root.path());
+        share_cache(root.path(), self.user);
         let address = free_address();
-        let mut variables = defaults();
+        let (mut programs, mut variables) = (Programs::built(), defaults());
+        if let Some(user) = self.user {
+            give(root.path(), user);
+            programs = programs.within_reach(root.path());
+        }
+        variables.insert("MANTYX_MONITOR".to_owned(), programs.monitor.display().to_string());
         variables.extend(self.variables);
-        let daemon = spawn(root.path(), address, &variables);
-        let mut mantyx = TestMantyx { root, address, variables, daemon, client: Client::nobody(address) };
+        let start = Start { program: programs.daemon, user: self.user, address, variables };
+        let daemon = start.spawn(root.path());
+        let mut mantyx = TestMantyx { root, start, daemon, client: Client::nobody(address) };
         mantyx.wait_until_it_answers().await;
         mantyx
     }
@@ -56,10 +71,17 @@ impl Builder {
 /// A daemon that ends, with everything that it started, when this value does.
 pub struct TestMantyx {
     root: TempDir,
-    address: SocketAddr,
-    variables: BTreeMap<String, String>,
+    start: Start,
     daemon: Child,
     client: Client,
+}
+
+/// How a daemon is started, each time.
+struct Start {
+    program: PathBuf,
+    user: Option<u32>,
+    address: SocketAddr,
+    variables: BTreeMap<String, String>,
 }
 
 impl TestMantyx {
@@ -83,7 +105,7 @@ impl TestMantyx {
     /// Where it answers: `http://127.0.0.1:40123`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.start.address)
     }
 
     /// The folder that holds everything.
@@ -130,12 +152,12 @@ impl TestMantyx {
 
     /// Starts the daemon once more, with the same folder, port and settings, and waits until it answers.
     pub async fn start_again(&mut self) {
-        self.daemon = spawn(self.root.path(), self.address, &self.variables);
+        self.daemon = self.start.spawn(self.root.path());
         self.wait_until_it_answers().await;
     }
 
     async fn wait_until_it_answers(&mut self) {
-        let nobody = Client::nobody(self.address);
+        let nobody = Client::nobody(self.start.address);
         let daemon = &mut self.daemon;
         wait_until("the daemon to answer", PATIENCE, async || {
             if let Some(status) = daemon.try_wait().expect("a child of the test") {
@@ -154,6 +176,7 @@ impl Drop for TestMantyx {
         let _ = self.daemon.kill();
         let _ = self.daemon.wait();
         end_all_that_mention(self.root.path());
+        remove_control_groups(self.root.path());
         make_removable(self.root.path());
         if std::thread::panicking() {
             let log = self.log();
@@ -164,16 +187,48 @@ impl Drop for TestMantyx {
     }
 }
 
-fn spawn(root: &Path, address: SocketAddr, variables: &BTreeMap<String, String>) -> Child {
-    let log = append(&log_file(root));
-    let mut command = Command::new(places::program("mantyx"));
-    command.arg("serve").arg("--root").arg(root).args(["--bind", &address.to_string()]);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MANTYX_")) {
-        command.env_remove(name);
+impl Start {
+    fn spawn(&self, root: &Path) -> Child {
+        let log = append(&log_file(root));
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--root").arg(root).args(["--bind", &self.address.to_string()]);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("MANTYX_"))
+        {
+            command.env_remove(name);
+        }
+        command.env("PATH", places::search_path()).envs(&self.variables);
+        command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
+        if let Some(user) = self.user {
+            command.uid(user).gid(user).current_dir(root);
+        }
+        command.spawn().unwrap_or_else(|error| panic!("`mantyx` could not be started: {error}"))
     }
-    command.env("PATH", places::search_path()).envs(variables);
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
-    command.spawn().unwrap_or_else(|error| panic!("`mantyx` could not be started: {error}"))
+}
+
+/// The two programs that a daemon needs.
+struct Programs {
+    daemon: PathBuf,
+    monitor: PathBuf,
+}
+
+impl Programs {
+    fn built() -> Self {
+        Self { daemon: places::program("mantyx"), monitor: places::program("mantyx-monitor") }
+    }
+
+    /// The same below the root: the checkout may lie where another user cannot go.
+    fn within_reach(self, root: &Path) -> Self {
+        let folder = root.join("programs");
+        fs::create_dir(&folder).expect("a new folder is empty");
+        open_to_all(&folder);
+        let bring = |program: PathBuf| {
+            let brought = folder.join(program.file_name().expect("a program has a name"));
+            let linked = fs::hard_link(&program, &brought);
+            linked.or_else(|_| fs::copy(&program, &brought).map(drop)).expect("room for a program");
+            brought
+        };
+        Self { daemon: bring(self.daemon), monitor: bring(self.monitor) }
+    }
 }
 
 fn defaults() -> BTreeMap<String, String> {
@@ -181,7 +236,6 @@ fn defaults() -> BTreeMap<String, String> {
     let page = places::target().join("page");
     let own = |name: &str, value: String| (name.to_owned(), value);
     BTreeMap::from([
-        own("MANTYX_MONITOR", places::program("mantyx-monitor").display().to_string()),
         own("MANTYX_PAGE", page.display().to_string()),
         own("MANTYX_PORT_POOL_FIRST", first.to_string()),
         own("MANTYX_PORT_POOL_LAST", last.to_string()),
@@ -202,29 +256,43 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("a listener has an address")
 }
 
-/// The tests share the packages and the uv that their daemons get: each is fetched once.
-fn share_cache(root: &Path) {
-    let (shared, own) = (shared_cache(), root.join("cache"));
-    fs::create_dir(&own).expect("a new folder is empty");
-    open_to_all(&own);
+/// The tests share the packages and the uv that their daemons get: each is fetched once for each user.
+fn share_cache(root: &Path, user: Option<u32>) {
+    let (shared, own) = (shared_cache(user.unwrap_or(geteuid().as_raw())), root.join("cache"));
+    let make = |folder: &Path| {
+        fs::create_dir_all(folder).expect("a folder for packages");
+        if let Some(user) = user {
+            give(folder, user);
+        }
+        open_to_all(folder);
+    };
+    make(&own);
     for name in ["packages", "tools"] {
         let place = shared.join(name);
-        fs::create_dir_all(&place).expect("a folder in the shared cache");
-        open_to_all(&place);
+        make(&place);
         symlink(place, own.join(name)).expect("a link to the shared cache");
     }
 }
 
 /// Not below the checkout: that may lie in a folder which the user that apps run as cannot enter. Everybody may write
 /// to where it is instead, so its owner is looked at.
-fn shared_cache() -> PathBuf {
-    let own = geteuid().as_raw();
-    let shared = std::env::temp_dir().join(format!("mantyx-test-cache-{own}"));
-    fs::create_dir_all(&shared).expect("a folder for packages");
-    let found = fs::symlink_metadata(&shared).expect("it was just made");
-    assert!(found.is_dir() && found.uid() == own, "`{}` belongs to somebody else", shared.display());
-    open_to_all(&shared);
+fn shared_cache(user: u32) -> PathBuf {
+    let shared = std::env::temp_dir().join(format!("mantyx-test-cache-{user}"));
+    let made = fs::create_dir(&shared).is_ok();
+    let look = || fs::symlink_metadata(&shared).expect("it was made, now or before");
+    if made || look().uid() == geteuid().as_raw() {
+        give(&shared, user);
+        open_to_all(&shared);
+    }
+    let found = look();
+    assert!(found.is_dir() && found.uid() == user, "`{}` belongs to somebody else", shared.display());
     shared
+}
+
+fn give(folder: &Path, user: u32) {
+    if user != geteuid().as_raw() {
+        chown(folder, Some(user), Some(user)).expect("only root can start a daemon as somebody else");
+    }
 }
 
 /// Apps run as another user than the daemon when that is root: they must be able to enter.
