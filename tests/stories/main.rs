@@ -8,6 +8,7 @@
 
 mod access;
 mod configuration;
+mod faults;
 mod first_app;
 mod hostile;
 mod identity;

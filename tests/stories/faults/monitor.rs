@@ -1,0 +1,74 @@
+//! A monitor is killed: its tree is stopped, its execution is lost, and the restart policy applies.
+
+use std::path::PathBuf;
+
+use mantyx_core::{Ending, ExecutionStatus, Trigger};
+use mantyx_test_support::{PATIENCE, wait_until};
+use serde_json::json;
+
+use super::scene::{Scene, is_alive, kill_9};
+
+/// Has a child, and, when it is told so, a grandchild that left its session, lost its parent and knows nothing of
+/// where it came from.
+const FAMILY: &str = r"
+import os, sys, time
+nap = 'import time; print(20 * chr(42), flush=True); time.sleep(600)'
+if os.fork() == 0:
+    time.sleep(600)
+if 'stray' in sys.argv and os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve(sys.executable, [sys.executable, '-c', nap, os.environ['APP_DATA_DIR']], {})
+    os._exit(0)
+print('up', flush=True)
+time.sleep(600)
+";
+
+/// Whether there is a daemon when the monitor is killed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Daemon {
+    Up,
+    Down,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_killed_monitor_its_whole_tree_goes_and_the_service_begins_again() {
+    kill_monitor(Daemon::Up).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_monitor_that_was_killed_while_there_was_no_daemon_is_missed_too() {
+    kill_monitor(Daemon::Down).await;
+}
+
+async fn kill_monitor(daemon: Daemon) {
+    let mut scene = Scene::begin().await;
+    // Only its control group leads to who has left everything else behind.
+    let has_groups = scene.system().await.limits.processes;
+    let (arguments, size) = if has_groups { (json!(["stray"]), 3) } else { (json!([]), 2) };
+    let name = scene.service("family", FAMILY, json!({ "arguments": arguments })).await;
+    scene.line(&name, if has_groups { "********" } else { "up" }).await;
+    let family = async || Some(scene.alive()).filter(|tree| tree.len() == size);
+    let tree = wait_until("the whole family", PATIENCE, family).await;
+    let app = scene.client().app(&name).await.unwrap();
+    let (execution, pid) = (app.execution.unwrap(), app.pid.unwrap());
+    assert_eq!(scene.groups(execution).is_empty(), !has_groups);
+    let monitor = scene.monitor(execution);
+    if daemon == Daemon::Down {
+        scene.mantyx.kill_9();
+    }
+    kill_9(monitor).await;
+    if daemon == Daemon::Down {
+        scene.mantyx.start_again().await;
+    }
+    scene.other_pid(&name, pid).await;
+    let left: Vec<&u32> = tree.iter().filter(|pid| is_alive(**pid)).collect();
+    assert!(left.is_empty(), "of the old tree {left:?} are alive");
+    assert_eq!(scene.groups(execution), Vec::<PathBuf>::new());
+    let runs = scene.client().executions(&name).await.unwrap();
+    assert_eq!((runs.len(), runs[0].trigger), (2, Trigger::Restart));
+    assert_eq!((runs[1].status, runs[1].exit), (ExecutionStatus::Lost, None));
+    assert_eq!(runs[1].ending, Some(Ending::Lost));
+    assert!(runs[1].cause.as_ref().unwrap().contains("monitor"), "{runs:?}");
+    scene.end().await;
+}
