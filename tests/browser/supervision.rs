@@ -52,7 +52,7 @@ async fn health_and_figures_are_seen_at_a_glance() {
     let health = json!({"probe": {"kind": "http", "url": "/"}, "interval": 1, "failures": 2, "successes": 1});
     let limits = json!({"memory": 268_435_456});
     let fields = [("name", "moody"), ("web_port", "auto"), ("restart_policy", "never")];
-    let name = begin(&client, MOODY, &fields, json!({"health": health, "limits": limits})).await;
+    let name = begin(client, MOODY, &fields, json!({"health": health, "limits": limits})).await;
     client.wait_for_app(&name, "be well", |app| app.health == Health::Healthy).await;
 
     let browser = Browser::start().await;
@@ -89,7 +89,7 @@ async fn why_it_died_is_said_with_its_last_lines() {
     let mantyx = TestMantyx::start().await;
     let client = mantyx.client();
     let fields = [("name", "mailer"), ("restart_limit", "1"), ("restart_delay", "0")];
-    let name = begin(&client, "print('reading invoices')\nimport jinja3\n", &fields, json!({})).await;
+    let name = begin(client, "print('reading invoices')\nimport jinja3\n", &fields, json!({})).await;
     client.wait_for_state(&name, AppState::Failed).await;
 
     let browser = Browser::start().await;
@@ -114,7 +114,7 @@ async fn why_it_died_is_said_with_its_last_lines() {
 async fn a_whole_log_is_searched_and_left_at_a_moment() {
     let mantyx = TestMantyx::start().await;
     let client = mantyx.client();
-    let name = begin(&client, TALKER, &[("name", "talker")], json!({})).await;
+    let name = begin(client, TALKER, &[("name", "talker")], json!({})).await;
     let browser = Browser::start().await;
     log_in(&browser, &mantyx).await;
     browser.open(&format!("{}/apps/{name}/logs", mantyx.url())).await;
@@ -151,7 +151,7 @@ async fn a_whole_log_is_searched_and_left_at_a_moment() {
 async fn health_and_limits_are_set_in_the_form() {
     let mantyx = TestMantyx::start().await;
     let client = mantyx.client();
-    let name = begin(&client, MOODY, &[("name", "moody"), ("web_port", "auto")], json!({})).await;
+    let name = begin(client, MOODY, &[("name", "moody"), ("web_port", "auto")], json!({})).await;
     let browser = Browser::start().await;
     log_in(&browser, &mantyx).await;
     browser.open(&format!("{}/apps/{name}/configuration", mantyx.url())).await;

@@ -11,7 +11,7 @@ mod why;
 use leptos::html;
 use leptos::prelude::*;
 use mantyx_api_types::AppView;
-use mantyx_api_types::core::{AppEvent, AppState};
+use mantyx_api_types::core::{AppEvent, AppState, Health};
 use wasm_bindgen::JsCast;
 
 pub(super) use configuration::save;
@@ -133,13 +133,21 @@ fn facts_line(state: State, app: Signal<AppView>) -> impl IntoView {
     }
 }
 
-/// What the last look at it said, when it was not well.
+/// What the last look at it said, when it was not well; as long as it gets ready that is no fault.
 fn unhealthy(app: Signal<AppView>) -> impl IntoView {
-    let detail = Memo::new(move |_| app.read().health_detail.clone());
+    let detail = Memo::new(move |_| {
+        let app = app.read();
+        app.health_detail.clone().map(|detail| (detail, app.health == Health::Unhealthy))
+    });
     dynamic(move || {
-        detail.get().map(|detail| view! {
-        <p class="health-detail" data-testid="health-detail">{icon(Icon::Alert)} <span>{prose(&detail)}</span></p>
-    })
+        detail.get().map(|(detail, bad)| {
+            view! {
+                <p class="health-detail" class:bad=bad data-testid="health-detail">
+                    {icon(if bad { Icon::Alert } else { Icon::Clock })}
+                    <span>{prose(&detail)}</span>
+                </p>
+            }
+        })
     })
 }
 

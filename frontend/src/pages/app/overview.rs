@@ -279,9 +279,10 @@ fn chart(runs: &[ExecutionView]) -> impl IntoView + use<> {
             of(longest)
         ),
     };
+    let any = !ended.is_empty();
     let bars = ended.into_iter().rev().map(|run| bar(run, longest)).into_views();
     view! {
-        <div class="chart" role="img" aria-label=words.clone()>{bars}</div>
+        {any.then(|| view! { <div class="chart" role="img" aria-label=words.clone()>{bars}</div> })}
         <p class="panel-words muted">{words}</p>
     }
 }
