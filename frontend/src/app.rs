@@ -8,7 +8,7 @@ use wasm_bindgen::JsCast;
 use crate::components::{Icon, dynamic, icon, logo, toasts};
 use crate::pages;
 use crate::route::{Route, Router};
-use crate::state::{Connection, State, effect};
+use crate::state::{Connection, State, effect, memo};
 use crate::text::number;
 
 /// The whole page.
@@ -17,7 +17,7 @@ pub(crate) fn app() -> impl IntoView {
     guard(state);
     keep_title(state.router);
     let _ = window_event_listener(leptos::ev::online, move |_| state.live.hurry());
-    let inside = Memo::new(move |_| state.session.is_open() && state.router.route() != Route::Login);
+    let inside = memo(move || state.session.is_open() && state.router.route() != Route::Login);
     view! {
         {dynamic(move || if inside.get() { shell(state).into_any() } else { pages::login(state).into_any() })}
         {toasts(state)}
@@ -74,7 +74,7 @@ fn shell(state: State) -> impl IntoView {
 
 /// The screen of the address. The tabs of an app are one screen, which stays while they change.
 fn screen(state: State) -> AnyView {
-    let place = Memo::new(move |_| match state.router.route() {
+    let place = memo(move || match state.router.route() {
         Route::App(app, _) => Route::App(app, crate::route::Tab::Overview),
         route => route,
     });

@@ -6,7 +6,7 @@ use mantyx_api_types::{AppView, OperationView};
 
 use super::dynamic::dynamic;
 use super::icon::{Icon, icon};
-use crate::state::State;
+use crate::state::{State, memo};
 use crate::text::words;
 
 /// The shape of a state on a grid of 12, and whether it is filled.
@@ -72,7 +72,7 @@ const fn next_word(state: AppState) -> &'static str {
 
 /// How an app is, as shape and word; nothing when nothing looks at it.
 pub(crate) fn health_badge(app: Signal<AppView>) -> impl IntoView {
-    let seen = Memo::new(move |_| {
+    let seen = memo(move || {
         let app = app.read();
         (app.health, app.health_detail.clone())
     });
@@ -100,7 +100,7 @@ pub(crate) fn health_badge(app: Signal<AppView>) -> impl IntoView {
 
 /// That something which was asked for cannot be done here; the sentences are on the app's own screen.
 pub(crate) fn warning_mark(app: Signal<AppView>) -> impl IntoView {
-    let warnings = Memo::new(move |_| app.read().warnings.clone());
+    let warnings = memo(move || app.read().warnings.clone());
     dynamic(move || {
         let warnings = warnings.get();
         let count = crate::text::number::plural(warnings.len(), "warning", "warnings");

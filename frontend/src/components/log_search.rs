@@ -12,10 +12,10 @@ use mantyx_api_types::core::{AppName, ExecutionId};
 use super::icon::{Icon, icon};
 use super::log_model::{Mode, Model};
 use crate::api::Answer;
-use crate::state::clock;
 use crate::state::effect;
 use crate::state::log::{Line, LogBuffer};
 use crate::state::search::{self, Case, MATCHES, Meaning, RANGE, Search};
+use crate::state::{clock, derived, memo};
 use crate::text::number;
 
 /// How long nobody types before a log is searched.
@@ -23,7 +23,7 @@ const REST: Duration = Duration::from_millis(300);
 
 /// Searches again whenever something else is searched for.
 pub(super) fn keep_searching(model: Model) {
-    let asked = Memo::new(move |_| Some(model.search.get()).filter(Search::is_asked));
+    let asked = memo(move || Some(model.search.get()).filter(Search::is_asked));
     effect(move || {
         let number = model.begin_search();
         match asked.get() {
@@ -197,8 +197,8 @@ pub(super) fn search_field(model: Model) -> AnyView {
                 }
             />
             <span class="switches">
-                {switch("log-case", "Match capital letters", "Aa", Signal::derive(move || !ignored()), Callback::new(turn_case))}
-                {switch("log-regex", "Regular expression", ".*", Signal::derive(move || !literal()), Callback::new(turn_meaning))}
+                {switch("log-case", "Match capital letters", "Aa", derived(move || !ignored()), Callback::new(turn_case))}
+                {switch("log-regex", "Regular expression", ".*", derived(move || !literal()), Callback::new(turn_meaning))}
             </span>
         </div>
     }
@@ -208,8 +208,7 @@ pub(super) fn search_field(model: Model) -> AnyView {
 /// From when to when; both ends may be open.
 pub(super) fn range(model: Model) -> AnyView {
     let field = |id, label, write: fn(&mut Search, Option<DateTime<Utc>>)| {
-        let open =
-            Memo::new(move |_| model.search.with(|search| search.since.is_none() && search.until.is_none()));
+        let open = memo(move || model.search.with(|search| search.since.is_none() && search.until.is_none()));
         // A search that was left has no range any more.
         let cleared = move || open.get().then_some("");
         view! {

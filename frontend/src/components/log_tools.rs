@@ -10,6 +10,8 @@ use super::log_model::Model;
 use super::log_search::{count_words, range, search_field};
 use super::segmented::{Choice, Segmented, segmented};
 
+use crate::state::derived;
+
 /// Which controls a narrow window shows below the first ones; a wide one shows all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fold {
@@ -100,7 +102,7 @@ fn streams(model: Model) -> impl IntoView {
             choice(Some(LogStream::Stdout), "stdout", "log-stdout"),
             choice(Some(LogStream::Stderr), "stderr", "log-stderr"),
         ],
-        value: Signal::derive(move || model.search.with(|search| search.stream)),
+        value: derived(move || model.search.with(|search| search.stream)),
         change: Callback::new(move |stream| model.search.update(|search| search.stream = stream)),
     })
 }

@@ -11,7 +11,7 @@ use super::log_search::{jump_to, keep_searching, still_bar};
 use super::log_tools::tools;
 use crate::state::log::{Content, LogBuffer};
 use crate::state::search::Search;
-use crate::state::{Follow, State, effect};
+use crate::state::{Follow, State, effect, memo};
 use crate::text::number;
 
 /// What is shown and how.
@@ -35,7 +35,7 @@ pub(crate) fn log_view(state: State, log: LogView) -> impl IntoView {
     model.keep_up();
     if has_tools {
         keep_searching(model);
-        let stream = Memo::new(move |_| model.search.with(|search| search.stream));
+        let stream = memo(move || model.search.with(|search| search.stream));
         effect(move || model.show_stream(stream.get()));
     }
     let resized = window_event_listener(leptos::ev::resize, move |_| model.measure());
@@ -71,7 +71,7 @@ fn rows(model: Model, sight: Memo<std::ops::Range<usize>>) -> Vec<Row> {
 }
 
 fn lines(model: Model) -> impl IntoView {
-    let sight = Memo::new(move |_| model.sight());
+    let sight = memo(move || model.sight());
     let height = move || format!("{}px", number::tenths(rows_high(model.rows(), model.row_height.get())));
     let offset = move || {
         format!("translateY({}px)", number::tenths(rows_high(sight.get().start, model.row_height.get())))

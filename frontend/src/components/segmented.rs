@@ -5,6 +5,8 @@ use leptos::prelude::*;
 use super::dynamic::IntoViews;
 use super::field::words_below;
 
+use crate::state::derived;
+
 /// One value of the control.
 pub(crate) struct Choice<T> {
     /// The value.
@@ -46,7 +48,7 @@ pub(crate) fn segmented<T: Copy + PartialEq + Send + Sync + 'static>(control: Se
             change.run(value);
         }
     };
-    places(name, label, help, words, Signal::derive(chosen), Callback::new(choose))
+    places(name, label, help, words, derived(chosen), Callback::new(choose))
 }
 
 /// The same for every type of value: it knows the choices by their places.

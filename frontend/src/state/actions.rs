@@ -9,7 +9,7 @@ use wasm_bindgen::JsCast;
 
 use super::search::Search;
 use super::store::Pending;
-use super::{Connection, State, effect};
+use super::{Connection, State, effect, memo};
 use crate::api::Failure;
 use crate::route::{Route, Tab};
 use crate::text::words;
@@ -37,7 +37,7 @@ impl State {
 
     /// Reads the lines beside the names of apps, for each connection anew.
     pub(super) fn keep_sparklines(self) {
-        let live = Memo::new(move |_| self.live.connection() == Connection::Live);
+        let live = memo(move || self.live.connection() == Connection::Live);
         effect(move || {
             if live.get() {
                 spawn_local(async move {

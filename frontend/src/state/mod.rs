@@ -98,3 +98,22 @@ pub(crate) fn effect(run: impl FnMut() + 'static) {
     }
     boxed(Box::new(run));
 }
+
+/// A value that is computed anew when a signal changes that it reads, and that signals only when it differs. One type
+/// for all of a value, as [`effect`].
+pub(crate) fn memo<T: PartialEq + Send + Sync + 'static>(
+    read: impl Fn() -> T + Send + Sync + 'static,
+) -> Memo<T> {
+    fn boxed<T: PartialEq + Send + Sync + 'static>(read: Box<dyn Fn() -> T + Send + Sync>) -> Memo<T> {
+        Memo::new(move |_| read())
+    }
+    boxed(Box::new(read))
+}
+
+/// A value that is computed whenever it is read. One type for all of a value, as [`effect`].
+pub(crate) fn derived<T: Send + Sync + 'static>(read: impl Fn() -> T + Send + Sync + 'static) -> Signal<T> {
+    fn boxed<T: Send + Sync + 'static>(read: Box<dyn Fn() -> T + Send + Sync>) -> Signal<T> {
+        Signal::derive(read)
+    }
+    boxed(Box::new(read))
+}

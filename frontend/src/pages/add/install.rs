@@ -6,20 +6,20 @@ use mantyx_api_types::{AppView, OperationView};
 
 use crate::components::{Icon, LogView, dynamic, icon, log_view, operation_steps, skeleton};
 use crate::route::{Route, Tab};
-use crate::state::{Follow, State};
+use crate::state::{Follow, State, derived, memo};
 
 /// The step. `back` leads to the form.
 pub(super) fn install(state: State, name: String, back: impl Fn() + Copy + Send + 'static) -> impl IntoView {
-    let app = Memo::new(move |_| state.store.app(&name));
-    let operation = Memo::new(move |_| {
+    let app = memo(move || state.store.app(&name));
+    let operation = memo(move || {
         let id = app.read().as_ref().map(|app| app.id)?;
         state.store.last_operation(id).filter(|operation| operation.kind == OperationKind::Install)
     });
-    let id = Memo::new(move |_| operation.read().as_ref().map(|operation| operation.id));
+    let id = memo(move || operation.read().as_ref().map(|operation| operation.id));
     let steps = move || match id.get() {
         None => app.with(Option::is_none).then(|| skeleton(6)).into_any(),
         Some(id) => {
-            let shown = Signal::derive(move || operation.get());
+            let shown = derived(move || operation.get());
             view! {
                 <section class="panel">
                     {with_some(shown, move |operation| operation_steps(state, operation).into_any())}

@@ -14,8 +14,8 @@ use crate::components::{
     Choice, Icon, InputStyle, Segmented, TextField, dynamic, failure_notice, icon, segmented, text_field,
 };
 use crate::route::Route;
-use crate::state::State;
 use crate::state::form::errors_at;
+use crate::state::{State, derived};
 use crate::text::number;
 
 /// Where code comes from.
@@ -144,7 +144,7 @@ impl Model {
     }
 
     fn error(self, names: &'static [&'static str]) -> Signal<Option<String>> {
-        Signal::derive(move || {
+        derived(move || {
             let failure = self.failure.read();
             failure.as_ref().and_then(|failure| errors_at(&failure.fields(), names))
         })

@@ -11,7 +11,7 @@ use crate::components::{Look, action_button, dynamic, failure_notice, form_notic
 use crate::pages::add::own_error;
 use crate::pages::form::{FormModel, Naming, fields, schedule_errors};
 use crate::state::form::Form;
-use crate::state::{State, clock};
+use crate::state::{State, clock, memo};
 
 /// What was read of the app, to be changed against.
 type Start = (AppView, ConfigurationView, String);
@@ -94,7 +94,7 @@ fn form(
         read,
         form,
         before: StoredValue::new((then, view)),
-        changed: Memo::new(move |_| form.form.with(|form| *form != start)),
+        changed: memo(move || form.form.with(|form| *form != start)),
         failure: RwSignal::new(None),
         busy: RwSignal::new(false),
     };

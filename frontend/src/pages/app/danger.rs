@@ -8,11 +8,11 @@ use mantyx_api_types::core::AppEvent;
 
 use crate::api::Failure;
 use crate::components::{InputStyle, Look, TextField, action_button, dynamic, failure_notice, text_field};
-use crate::state::State;
+use crate::state::{State, memo};
 
 /// The tab.
 pub(super) fn danger(state: State, app: Signal<AppView>) -> impl IntoView {
-    let can_disable = Memo::new(move |_| app.read().legal_events.contains(&AppEvent::Disable));
+    let can_disable = memo(move || app.read().legal_events.contains(&AppEvent::Disable));
     view! {
         <div class="stack form-page">
             <section class="group">

@@ -21,13 +21,13 @@ use crate::components::{
     skeleton, state_line, type_word,
 };
 use crate::route::{Route, Tab};
-use crate::state::{State, effect};
+use crate::state::{State, effect, memo};
 
 /// The screen. It stays while the tabs change.
 pub(crate) fn app(state: State, name: String) -> impl IntoView {
     let wanted = name.clone();
-    let found = Memo::new(move |_| state.store.app(&wanted));
-    let known = Memo::new(move |_| match (state.store.apps().is_some(), found.with(Option::is_some)) {
+    let found = memo(move || state.store.app(&wanted));
+    let known = memo(move || match (state.store.apps().is_some(), found.with(Option::is_some)) {
         (false, _) => None,
         (true, there) => Some(there),
     });
@@ -63,7 +63,7 @@ fn gone(name: String) -> impl IntoView {
 }
 
 fn screen(state: State, app: Signal<AppView>) -> impl IntoView {
-    let tab = Memo::new(move |_| match state.router.route() {
+    let tab = memo(move || match state.router.route() {
         Route::App(_, tab) => tab,
         _ => Tab::Overview,
     });
@@ -83,7 +83,7 @@ fn screen(state: State, app: Signal<AppView>) -> impl IntoView {
 }
 
 fn head(state: State, app: Signal<AppView>) -> impl IntoView {
-    let legal = Memo::new(move |_| offered(&app.read()));
+    let legal = memo(move || offered(&app.read()));
     let button = move |event: AppEvent| {
         let look = match event {
             AppEvent::Enable | AppEvent::Start | AppEvent::Run => Look::Primary,
@@ -135,7 +135,7 @@ fn facts_line(state: State, app: Signal<AppView>) -> impl IntoView {
 
 /// What the last look at it said, when it was not well; as long as it gets ready that is no fault.
 fn unhealthy(app: Signal<AppView>) -> impl IntoView {
-    let detail = Memo::new(move |_| {
+    let detail = memo(move || {
         let app = app.read();
         app.health_detail.clone().map(|detail| (detail, app.health == Health::Unhealthy))
     });
@@ -153,7 +153,7 @@ fn unhealthy(app: Signal<AppView>) -> impl IntoView {
 
 /// Why it is in its state, when there is something to say. The overview says it with all that belongs to it.
 fn reason(app: Signal<AppView>) -> impl IntoView {
-    let failed = Memo::new(move |_| {
+    let failed = memo(move || {
         let app = app.read();
         app.reason.clone().filter(|_| app.state == AppState::Failed)
     });
@@ -194,7 +194,7 @@ pub(super) fn open_link(app: &AppView, word: &'static str) -> Option<impl IntoVi
 }
 
 fn tabs(app: Signal<AppView>, now: Memo<Tab>) -> impl IntoView {
-    let name = Memo::new(move |_| app.read().name.to_string());
+    let name = memo(move || app.read().name.to_string());
     let tab = move |tab: Tab| {
         let id = if tab == Tab::Overview { "overview" } else { tab.slug() };
         view! {

@@ -13,7 +13,7 @@ use crate::components::{
     Icon, IntoViews, LogView, dynamic, failure_notice, icon, log_view, operation_steps, prose, skeleton,
 };
 use crate::route::{Route, Tab};
-use crate::state::{Follow, State};
+use crate::state::{Follow, State, derived, memo};
 use crate::text::{number, time, words};
 
 /// How many runs the chart shows.
@@ -67,7 +67,7 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
         root: RwSignal::new(None),
     };
     // What is installed changes with each operation, and with nothing else.
-    let busy = Memo::new(move |_| app.read().operation);
+    let busy = memo(move || app.read().operation);
     state.keep_loaded(move || {
         busy.track();
         model.load();
@@ -76,14 +76,14 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
         let configuration = model.configuration.read();
         configuration.as_ref().and_then(|answer| answer.as_ref().ok()).map(|view| view.configuration.limits)
     };
-    let never_ran = Memo::new(move |_| app.read().last_execution.is_none());
+    let never_ran = memo(move || app.read().last_execution.is_none());
     view! {
         {dynamic(move || never_ran.get().then(|| reason(app)))}
         {why::why(state, app)}
         {warnings(app)}
         <div class="columns">
             <div class="column">
-                {usage::usage(state, app, Signal::derive(limits))}
+                {usage::usage(state, app, derived(limits))}
                 {recent(model)}
                 {last_lines(model)}
             </div>
@@ -98,7 +98,7 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
 
 /// What was asked for and cannot be done here.
 fn warnings(app: Signal<AppView>) -> impl IntoView {
-    let warnings = Memo::new(move |_| app.read().warnings.clone());
+    let warnings = memo(move || app.read().warnings.clone());
     let line = |warning: &String| view! { <li>{prose(warning)}</li> };
     dynamic(move || {
         let warnings = warnings.get();
@@ -234,8 +234,8 @@ fn environment(view: &DependenciesView) -> impl IntoView + use<> {
 }
 
 fn last_operation(model: Model) -> impl IntoView {
-    let operation = Memo::new(move |_| model.state.store.last_operation(model.app.read().id));
-    let there = Memo::new(move |_| operation.with(Option::is_some));
+    let operation = memo(move || model.state.store.last_operation(model.app.read().id));
+    let there = memo(move || operation.with(Option::is_some));
     dynamic(move || {
         let first = there.get().then(|| operation.get_untracked()).flatten()?;
         let shown = Memo::new(move |before: Option<&OperationView>| {

@@ -6,13 +6,13 @@ use mantyx_api_types::{AppView, ExecutionView};
 
 use super::logs;
 use crate::components::{Icon, dynamic, empty, icon, keyed, last_lines, outcome, prose, skeleton};
-use crate::state::State;
+use crate::state::{State, memo};
 use crate::text::{number, time, words};
 
 /// The tab.
 pub(super) fn runs(state: State, app: Signal<AppView>) -> impl IntoView {
-    let runs = Memo::new(move |_| state.store.runs(app.read().name.as_str()));
-    let how_many = Memo::new(move |_| runs.with(|runs| runs.as_ref().map(Vec::len)));
+    let runs = memo(move || state.store.runs(app.read().name.as_str()));
+    let how_many = memo(move || runs.with(|runs| runs.as_ref().map(Vec::len)));
     dynamic(move || {
         match how_many.get() {
         None => skeleton(6).into_any(),
@@ -29,7 +29,7 @@ fn table(state: State, runs: Memo<Option<Vec<ExecutionView>>>) -> impl IntoView 
     let ids =
         move || -> Vec<ExecutionId> { runs.with(|runs| runs.iter().flatten().map(|run| run.id).collect()) };
     let run = move |id: ExecutionId| {
-        Memo::new(move |_| runs.with(|runs| runs.iter().flatten().find(|run| run.id == id).cloned()))
+        memo(move || runs.with(|runs| runs.iter().flatten().find(|run| run.id == id).cloned()))
     };
     view! {
         <div class="panel">

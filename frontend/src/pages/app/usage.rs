@@ -14,7 +14,7 @@ use crate::components::{
 };
 use crate::graph::{self, Series};
 use crate::route::{Route, Tab};
-use crate::state::{Clock, State, effect};
+use crate::state::{Clock, State, derived, effect, memo};
 use crate::text::number;
 
 /// The signals of the panel.
@@ -68,7 +68,7 @@ impl Model {
     /// The limit of a measure, in its unit.
     #[allow(clippy::cast_precision_loss, reason = "the height of a line")]
     fn limit(self, measure: Measure) -> Signal<Option<f64>> {
-        Signal::derive(move || {
+        derived(move || {
             let limits = self.limits.get()?;
             match measure {
                 Measure::Cpu => limits.cpu.map(mantyx_api_types::core::Cores::as_f64),
@@ -99,11 +99,11 @@ pub(super) fn usage(state: State, app: Signal<AppView>, limits: Signal<Option<Li
     };
     state.keep_loaded(move || model.load(model.span.get()));
     model.keep_up();
-    let picture = Memo::new(move |_| model.picture());
+    let picture = memo(move || model.picture());
     let graph =
         move |measure| plot(Plot { measure, picture, limit: model.limit(measure), cursor: model.cursor });
     // Two empty graphs say no more than a sentence.
-    let there = Memo::new(move |_| model.series.with(|series| !series.points().is_empty()));
+    let there = memo(move || model.series.with(|series| !series.points().is_empty()));
     view! {
         <section class="panel usage" data-testid="usage">
             <div class="panel-title"><h2>"Usage"</h2> {spans(model)}</div>
@@ -170,9 +170,8 @@ fn lives_of(told: &[Life], runs: &[ExecutionView]) -> Vec<Life> {
     let mut lives: BTreeMap<ExecutionId, Life> =
         told.iter().map(|life| (life.execution, life.clone())).collect();
     lives.extend(runs.iter().map(|run| (run.id, life(run))));
-    let mut lives: Vec<Life> = lives.into_values().collect();
-    lives.sort_by_key(|life| life.started_at);
-    lives
+    // Their ids sort by time.
+    lives.into_values().collect()
 }
 
 fn life(run: &ExecutionView) -> Life {

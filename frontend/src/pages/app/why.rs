@@ -7,7 +7,7 @@ use mantyx_api_types::{AppView, ExecutionView, LastExecution};
 use super::logs;
 use crate::components::{Icon, dynamic, icon, last_lines, prose};
 use crate::route::{Route, Tab};
-use crate::state::State;
+use crate::state::{State, memo};
 use crate::text::{time, words};
 
 /// How grave it is now.
@@ -21,7 +21,7 @@ enum Tone {
 
 /// The banner; nothing when the last ending was not a bad one.
 pub(super) fn why(state: State, app: Signal<AppView>) -> impl IntoView {
-    let died = Memo::new(move |_| {
+    let died = memo(move || {
         let app = app.read();
         let last = app.last_execution.clone().filter(|last| is_bad(last.status))?;
         let run = state.store.runs(app.name.as_str()).unwrap_or_default();

@@ -6,7 +6,7 @@ use mantyx_api_types::core::{AppState, AppType, ExecutionStatus, Health};
 
 use crate::components::{Icon, IntoViews, dynamic, icon, prose};
 use crate::route::{Route, Tab};
-use crate::state::State;
+use crate::state::{State, memo};
 use crate::text::words;
 
 /// How many are named one by one.
@@ -24,7 +24,7 @@ struct Trouble {
 
 /// The strip on top of the dashboard; nothing at all when everything is well.
 pub(super) fn attention(state: State) -> impl IntoView {
-    let troubles = Memo::new(move |_| {
+    let troubles = memo(move || {
         let apps = state.store.apps().unwrap_or_default();
         apps.iter().filter_map(|app| app.with(trouble)).collect::<Vec<_>>()
     });

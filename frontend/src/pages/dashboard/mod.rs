@@ -10,7 +10,7 @@ use mantyx_api_types::AppView;
 use mantyx_api_types::core::{AppState, AppType};
 
 use crate::components::{Icon, IntoViews, dynamic, empty, icon, keyed, skeleton};
-use crate::state::State;
+use crate::state::{State, memo};
 use crate::text::number;
 
 /// Which apps are shown.
@@ -91,7 +91,7 @@ fn matches(app: &AppView, text: &str) -> bool {
 /// The screen.
 pub(crate) fn dashboard(state: State) -> impl IntoView {
     let model = Model { state, group: RwSignal::new(Group::All), text: RwSignal::new(String::new()) };
-    let how_many = Memo::new(move |_| state.store.apps().map(|apps| apps.len()));
+    let how_many = memo(move || state.store.apps().map(|apps| apps.len()));
     view! {
         <div class="page">
             {dynamic(move || match how_many.get() {

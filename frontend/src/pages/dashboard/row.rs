@@ -10,15 +10,15 @@ use crate::components::{
 };
 use crate::pages::app::open_link;
 use crate::route::{Route, Tab};
-use crate::state::State;
+use crate::state::{State, derived, memo};
 use crate::text::{time, words};
 
 /// The row. Each cell follows the app by itself, so that a change redraws no button that has the focus.
 pub(super) fn row(state: State, app: Signal<AppView>) -> impl IntoView {
-    let name = Memo::new(move |_| app.read().name.to_string());
+    let name = memo(move || app.read().name.to_string());
     let restarts = move || app.read().restarts;
     let id = app.with_untracked(|app| app.id);
-    let alive = Signal::derive(move || app.read().started_at.is_some());
+    let alive = derived(move || app.read().started_at.is_some());
     view! {
         <tr role="row" data-testid=move || format!("app-row-{}", name.get())>
             <td role="cell" class="cell-app">
@@ -109,7 +109,7 @@ fn next_run(state: State, app: Signal<AppView>) -> impl IntoView {
 
 /// The log, and what is legal now, each as one icon. The buttons that stay legal stay where they are.
 fn actions(state: State, app: Signal<AppView>) -> impl IntoView {
-    let legal = Memo::new(move |_| {
+    let legal = memo(move || {
         let mut events = offered(&app.read());
         events.retain(|event| *event != AppEvent::Disable);
         events

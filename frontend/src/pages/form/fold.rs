@@ -7,9 +7,9 @@ use leptos::prelude::*;
 use super::FormModel;
 use super::inputs::input;
 use crate::components::dynamic;
-use crate::state::effect;
 use crate::state::fields::{Field, error_at};
 use crate::state::form::Form;
+use crate::state::{effect, memo};
 
 /// A section that folds.
 pub(super) struct Fold {
@@ -31,7 +31,7 @@ pub(super) struct Fold {
 pub(super) fn fold(model: FormModel, fold: Fold, content: impl IntoView) -> AnyView {
     let Fold { id, title, words, fields, whole, summary } = fold;
     let element = NodeRef::<html::Details>::new();
-    let wrong = Memo::new(move |_| {
+    let wrong = memo(move || {
         let errors = model.errors.read();
         error_at(&errors, whole).is_some()
             || fields.iter().any(|field| error_at(&errors, field.path()).is_some())
@@ -41,7 +41,7 @@ pub(super) fn fold(model: FormModel, fold: Fold, content: impl IntoView) -> AnyV
             element.set_open(true);
         }
     });
-    let said = Memo::new(move |_| model.form.with(summary));
+    let said = memo(move || model.form.with(summary));
     let error = move || model.errors.with(|errors| error_at(errors, whole));
     view! {
         <details node_ref=element class="fold" data-testid=id>

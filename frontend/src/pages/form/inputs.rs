@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::FormModel;
 use crate::components::{InputStyle, TextField, text_field};
+use crate::state::derived;
 use crate::state::fields::{Field, error_at};
 
 /// The line of text of a field, with the error that is about exactly it.
@@ -24,9 +25,9 @@ pub(super) fn input(model: FormModel, field: Field) -> AnyView {
         help,
         style,
         list: None,
-        value: Signal::derive(move || model.form.with(|form| form.text(field).to_owned())),
+        value: derived(move || model.form.with(|form| form.text(field).to_owned())),
         change: Callback::new(change),
-        error: Signal::derive(move || model.errors.with(|errors| error_at(errors, field.path()))),
+        error: derived(move || model.errors.with(|errors| error_at(errors, field.path()))),
     })
 }
 

@@ -15,9 +15,9 @@ use crate::api::Failure;
 use crate::components::{
     Choice, InputStyle, IntoViews, Segmented, TextField, dynamic, segmented, text_field,
 };
-use crate::state::State;
 use crate::state::fields::error_at;
 use crate::state::form::{Form, PortChoice, errors_at};
+use crate::state::{State, derived, memo};
 
 pub(super) use schedule::schedule_errors;
 
@@ -64,7 +64,7 @@ impl FormModel {
         self,
         read: fn(&Form) -> T,
     ) -> Signal<T> {
-        Memo::new(move |_| self.form.with(read)).into()
+        memo(move || self.form.with(read)).into()
     }
 
     fn change<T: 'static>(self, write: fn(&mut Form, T)) -> Callback<T> {
@@ -103,7 +103,7 @@ impl FormModel {
     }
 
     fn error(self, names: &'static [&'static str]) -> Signal<Option<String>> {
-        Signal::derive(move || self.errors.with(|errors| errors_at(errors, names)))
+        derived(move || self.errors.with(|errors| errors_at(errors, names)))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::components::{
     skeleton, text_field,
 };
 use crate::state::form::{Form, TimingChoice, Unit, errors_at};
-use crate::state::{Clock, clock};
+use crate::state::{Clock, clock, memo};
 
 /// How long nobody types before a schedule is asked about.
 const REST: Duration = Duration::from_millis(250);
@@ -121,7 +121,7 @@ fn interval(model: FormModel) -> impl IntoView {
 /// What the daemon says about the schedule while it is typed: words and the next runs, or what is wrong with it.
 fn preview(model: FormModel) -> impl IntoView {
     let answer = RwSignal::new(None::<SchedulePreview>);
-    let spec = Memo::new(move |_| model.form.with(Form::schedule));
+    let spec = memo(move || model.form.with(Form::schedule));
     let asked = StoredValue::new(0u32);
     model.state.keep_loaded(move || {
         let number = asked.get_value() + 1;
