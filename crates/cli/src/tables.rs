@@ -146,6 +146,7 @@ fn ending(ending: Option<&Ending>) -> Option<&'static str> {
         Ending::OutOfMemory { .. } => Some("out of memory"),
         Ending::Unhealthy { .. } => Some("unhealthy"),
         Ending::WatchdogExpired => Some("watchdog"),
+        Ending::ShutDown => Some("shut down"),
         Ending::NotStarted { .. } => Some("not started"),
         Ending::Exited | Ending::Stopped { .. } | Ending::TimedOut { .. } | Ending::Lost => None,
     }

@@ -88,6 +88,8 @@ pub enum Ending {
         /// Who, and by what, as a person reads it: `owner (restart)`.
         by: String,
     },
+    /// Its monitor was told to end (SIGTERM), as everything is when the machine is shut down. Nobody meant the app.
+    ShutDown,
     /// The kernel ended it because there was no memory left.
     OutOfMemory {
         /// The app's own limit in bytes, when it was that; none when the whole machine had no memory left.

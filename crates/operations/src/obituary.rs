@@ -36,7 +36,7 @@ pub(crate) fn finish(ended: &Ended, log: &Path) -> Finish {
 
 fn status(ended: &Ended) -> ExecutionStatus {
     match (&ended.ending, ended.exit) {
-        (Ending::Stopped { .. }, _) => ExecutionStatus::Cancelled,
+        (Ending::Stopped { .. } | Ending::ShutDown, _) => ExecutionStatus::Cancelled,
         (Ending::TimedOut { .. }, _) => ExecutionStatus::Timeout,
         (Ending::NotStarted { .. }, _) => ExecutionStatus::Failed,
         (Ending::Lost, _) | (_, None) => ExecutionStatus::Lost,
@@ -49,6 +49,7 @@ fn cause(ended: &Ended, status: ExecutionStatus, lines: &[String]) -> Option<Str
     Some(match &ended.ending {
         Ending::NotStarted { reason } => format!("{NOT_STARTED}{reason}"),
         Ending::Stopped { by } => format!("Stopped by {by}"),
+        Ending::ShutDown => "The machine was shut down, or somebody ended its monitor".to_owned(),
         Ending::Unhealthy { detail } => format!("It failed its health check: {detail}"),
         Ending::WatchdogExpired => "It did not say in time that it is alive (`WATCHDOG=1`)".to_owned(),
         Ending::TimedOut { after } => {

@@ -110,6 +110,7 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.ending, self.exit) {
             (Ending::NotStarted { reason }, _) => return write!(f, "could not be started: {reason}"),
+            (Ending::ShutDown, _) => f.write_str("was ended with the machine, or with its monitor")?,
             (Ending::OutOfMemory { .. }, _) => f.write_str("was ended because there was no memory left")?,
             (Ending::Unhealthy { detail }, _) => {
                 write!(f, "was stopped because it was unhealthy ({detail})")?;
