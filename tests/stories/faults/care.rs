@@ -58,9 +58,7 @@ async fn an_app_that_stops_answering_is_ill_and_started_again() {
     let configuration = json!({ "web_port": "auto", "health": health, "stop_grace": 1 });
     let name = scene.service("page", HANGING_PAGE, configuration).await;
     let before = scene.client().wait_for_app(&name, "be well", |app| app.health == Health::Healthy).await;
-    let port = before.web_port.unwrap();
-    let browser = Client::builder().no_proxy().build().unwrap();
-    browser.get(format!("http://127.0.0.1:{port}/hang")).send().await.unwrap();
+    hang(&before).await;
 
     scene.other_pid(&name, before.pid.unwrap()).await;
     let after =
@@ -75,6 +73,32 @@ async fn an_app_that_stops_answering_is_ill_and_started_again() {
     assert!(told.iter().any(|payload| payload.contains("unhealthy")), "{told:?}");
     assert!(told.last().is_some_and(|payload| payload.contains("\"healthy\"")), "{told:?}");
     scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_fell_ill_without_a_daemon_is_found_out_by_the_next_one() {
+    let mut scene = Scene::begin().await;
+    let probe = json!({ "kind": "http", "url": "/" });
+    let health = json!({ "probe": probe, "interval": 1, "timeout": 1, "failures": 1, "start_period": 1 });
+    let configuration = json!({ "web_port": "auto", "health": health, "stop_grace": 1, "restart_limit": 20 });
+    let name = scene.service("page", HANGING_PAGE, configuration).await;
+    let before = scene.client().wait_for_app(&name, "be well", |app| app.health == Health::Healthy).await;
+    scene.mantyx.kill_9();
+    hang(&before).await;
+    scene.mantyx.start_again().await;
+    assert_eq!(scene.pid(&name).await, before.pid.unwrap(), "it was not adopted");
+    scene.other_pid(&name, before.pid.unwrap()).await;
+    let runs = scene.client().executions(&name).await.unwrap();
+    let ill = runs.iter().find(|run| Some(run.id) == before.execution).unwrap();
+    assert!(matches!(ill.ending, Some(Ending::Unhealthy { .. })), "{ill:?}");
+    scene.end().await;
+}
+
+/// Lets a page stop to answer.
+async fn hang(app: &AppView) {
+    let browser = Client::builder().no_proxy().build().unwrap();
+    let page = format!("http://127.0.0.1:{}/hang", app.web_port.unwrap());
+    browser.get(page).send().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

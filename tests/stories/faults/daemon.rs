@@ -1,11 +1,13 @@
 //! The daemon is killed while everything runs, and two daemons want the same root.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use mantyx_api_types::{ExecutionView, Page, ScheduleView};
 use mantyx_core::{AppName, ExecutionId, ExecutionStatus, Exit};
 use mantyx_test_support::{Client, PATIENCE, apps, wait_until};
+use reqwest::Method;
 use serde_json::json;
 use tokio::task::{JoinSet, LocalSet};
 
@@ -65,6 +67,38 @@ async fn a_killed_daemon_takes_none_of_twenty_services_and_five_runs_with_it() {
         assert_counted(&numbers(&scene, service, None).await);
     }
     scene.end().await;
+}
+
+/// Wherever it is in starting and stopping things.
+#[tokio::test(flavor = "multi_thread")]
+async fn whenever_a_daemon_is_killed_the_next_one_runs_each_service_once() {
+    let mut scene = Scene::begin().await;
+    let mut services = Vec::new();
+    for number in 0..4 {
+        services.push(scene.service(&format!("service-{number}"), apps::sleeper_script(), json!({})).await);
+    }
+    for round in 0..10 {
+        let restarts: Vec<_> =
+            services.iter().map(|name| tokio::spawn(restart(scene.client(), name))).collect();
+        // Another moment each time; nothing is waited for.
+        tokio::time::sleep(Duration::from_millis(round * 6)).await;
+        scene.mantyx.kill_9();
+        for restart in restarts {
+            let _ = restart.await;
+        }
+        scene.mantyx.start_again().await;
+        wait_until("each service to be there once", PATIENCE, async || {
+            let pids: BTreeSet<u32> = running(&scene).await.into_values().collect();
+            (pids.len() == services.len() && scene.alive().into_iter().eq(pids)).then_some(())
+        })
+        .await;
+    }
+    scene.end().await;
+}
+
+fn restart(client: &Client, name: &AppName) -> impl Future<Output = ()> + Send + use<> {
+    let request = client.request(Method::POST, &format!("/api/apps/{name}/restart")).json(&json!({}));
+    async move { drop(request.send().await) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

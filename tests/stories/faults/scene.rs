@@ -149,7 +149,7 @@ impl Scene {
         groups
     }
 
-    /// Every process of an app that is alive: it names the root in its arguments or its environment, or is in a
+    /// Every process of an app that is alive, in order: it names the root in its arguments or its environment, or is in a
     /// control group of this root. Monitors and the daemon are none.
     pub(super) fn alive(&self) -> Vec<u32> {
         let confined = control_groups(self.mantyx.root());
@@ -222,7 +222,9 @@ pub(super) fn members(group: &Path) -> Vec<u32> {
 
 fn processes() -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    let mut pids: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
 }
 
 fn is_monitor(pid: u32) -> bool {

@@ -1,8 +1,13 @@
 //! Apps that do not want to end. After a stop, or after their main process, nothing of them is alive.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
 use mantyx_core::{AppState, ExecutionStatus, Exit};
 use mantyx_test_support::{PATIENCE, wait_until};
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use super::scene::Scene;
 
@@ -104,4 +109,39 @@ async fn a_process_that_forks_away_from_every_signal_is_caught() {
     scene.client().event(&name, "stop").await.unwrap();
     scene.assert_nobody_is_alive();
     scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_whose_daemon_is_killed_is_a_stop_all_the_same() {
+    let mut scene = Scene::begin().await;
+    let name = scene.service("deaf", DEAF, json!({ "stop_grace": 2 })).await;
+    for process in NAMES.into_iter().chain(["main"]) {
+        scene.line(&name, process).await;
+    }
+    let execution = scene.client().app(&name).await.unwrap().execution.unwrap();
+    let request = scene.client().request(Method::POST, &format!("/api/apps/{name}/stop"));
+    let asked = tokio::spawn(request.json(&json!({})).send());
+    let socket = scene.mantyx.root().join(format!("run/{execution}.sock"));
+    wait_until("the stop to have begun", PATIENCE, async || {
+        let app = scene.client().app(&name).await.ok()?;
+        (app.state != AppState::Running || stop_has_begun(&socket)).then_some(())
+    })
+    .await;
+    scene.mantyx.kill_9();
+    let _ = asked.await;
+    scene.mantyx.start_again().await;
+    scene.client().wait_for_state(&name, AppState::Stopped).await;
+    wait_until("everybody to be gone", PATIENCE, async || scene.alive().is_empty().then_some(())).await;
+    let runs = scene.client().executions(&name).await.unwrap();
+    assert_eq!((runs.len(), runs[0].status), (1, ExecutionStatus::Cancelled));
+    scene.end().await;
+}
+
+/// Whether a monitor says that it is stopping its app.
+fn stop_has_begun(socket: &Path) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
+    let mut said = BufReader::new(stream.try_clone().unwrap()).lines();
+    writeln!(stream, "{}", json!({ "ask": "status" })).unwrap();
+    let status: Option<Value> = said.next().and_then(|line| serde_json::from_str(&line.ok()?).ok());
+    status.is_some_and(|status| !status["stopping"].is_null())
 }
