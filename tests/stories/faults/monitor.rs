@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use mantyx_core::{Ending, ExecutionStatus, Trigger};
+use mantyx_core::{AppState, Ending, ExecutionStatus, Trigger};
 use mantyx_test_support::{PATIENCE, wait_until};
+use reqwest::Method;
 use serde_json::json;
 
 use super::scene::{Scene, is_alive, kill_9};
@@ -70,5 +71,31 @@ async fn kill_monitor(daemon: Daemon) {
     assert_eq!((runs[1].status, runs[1].exit), (ExecutionStatus::Lost, None));
     assert_eq!(runs[1].ending, Some(Ending::Lost));
     assert!(runs[1].cause.as_ref().unwrap().contains("monitor"), "{runs:?}");
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_is_over_when_its_monitor_is_killed_and_a_run_is_lost_with_it() {
+    let scene = Scene::begin().await;
+    let deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(600)\n";
+    let service = scene.service("service", deaf, json!({ "stop_grace": 600 })).await;
+    let job = scene.job("job", deaf, json!({})).await;
+    scene.client().event(&job, "run").await.unwrap();
+    scene.line(&job, "deaf").await;
+    scene.line(&service, "deaf").await;
+    let run = scene.client().executions(&job).await.unwrap()[0].id;
+    let served = scene.client().app(&service).await.unwrap().execution.unwrap();
+
+    let stop = scene.client().request(Method::POST, &format!("/api/apps/{service}/stop"));
+    let stopped = tokio::spawn(stop.json(&json!({})).send());
+    scene.stopping(served).await;
+    kill_9(scene.monitor(run)).await;
+    assert_eq!(scene.ended(&job, 1).await.status, ExecutionStatus::Lost);
+    scene.client().wait_for_state(&job, AppState::Enabled).await;
+    kill_9(scene.monitor(served)).await;
+    assert!(stopped.await.unwrap().unwrap().status().is_success());
+    scene.assert_nobody_is_alive();
+    assert_eq!(scene.client().app(&service).await.unwrap().state, AppState::Stopped);
+    assert_eq!(scene.client().executions(&service).await.unwrap().len(), 1, "it was started again");
     scene.end().await;
 }

@@ -1,6 +1,8 @@
 //! What every story about a fault needs: a Mantyx, apps in a line each, and a count of what is alive.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use mantyx_api_types::{AppView, ExecutionView, LogLine, Page, SystemView};
@@ -140,6 +142,19 @@ impl Scene {
     /// The monitor of a live execution.
     pub(super) fn monitor(&self, execution: ExecutionId) -> u32 {
         u32::try_from(self.record(execution)["monitor"]["pid"].as_u64().unwrap()).unwrap()
+    }
+
+    /// Waits until the monitor of an execution says that it stops its app.
+    pub(super) async fn stopping(&self, execution: ExecutionId) {
+        let socket = self.mantyx.root().join(format!("run/{execution}.sock"));
+        wait_until("the stop to begin", PATIENCE, async || {
+            let mut stream = UnixStream::connect(&socket).ok()?;
+            writeln!(stream, "{}", json!({ "ask": "status" })).ok()?;
+            let answer = BufReader::new(stream).lines().next()?.ok()?;
+            let status: Value = serde_json::from_str(&answer).ok()?;
+            (!status["stopping"].is_null()).then_some(())
+        })
+        .await;
     }
 
     /// The control groups of an execution, in every hierarchy.

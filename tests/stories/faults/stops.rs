@@ -1,13 +1,9 @@
 //! Apps that do not want to end. After a stop, or after their main process, nothing of them is alive.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-
 use mantyx_core::{AppState, ExecutionStatus, Exit};
 use mantyx_test_support::{PATIENCE, wait_until};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::scene::Scene;
 
@@ -121,12 +117,7 @@ async fn a_stop_whose_daemon_is_killed_is_a_stop_all_the_same() {
     let execution = scene.client().app(&name).await.unwrap().execution.unwrap();
     let request = scene.client().request(Method::POST, &format!("/api/apps/{name}/stop"));
     let asked = tokio::spawn(request.json(&json!({})).send());
-    let socket = scene.mantyx.root().join(format!("run/{execution}.sock"));
-    wait_until("the stop to have begun", PATIENCE, async || {
-        let app = scene.client().app(&name).await.ok()?;
-        (app.state != AppState::Running || stop_has_begun(&socket)).then_some(())
-    })
-    .await;
+    scene.stopping(execution).await;
     scene.mantyx.kill_9();
     let _ = asked.await;
     scene.mantyx.start_again().await;
@@ -135,13 +126,4 @@ async fn a_stop_whose_daemon_is_killed_is_a_stop_all_the_same() {
     let runs = scene.client().executions(&name).await.unwrap();
     assert_eq!((runs.len(), runs[0].status), (1, ExecutionStatus::Cancelled));
     scene.end().await;
-}
-
-/// Whether a monitor says that it is stopping its app.
-fn stop_has_begun(socket: &Path) -> bool {
-    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
-    let mut said = BufReader::new(stream.try_clone().unwrap()).lines();
-    writeln!(stream, "{}", json!({ "ask": "status" })).unwrap();
-    let status: Option<Value> = said.next().and_then(|line| serde_json::from_str(&line.ok()?).ok());
-    status.is_some_and(|status| !status["stopping"].is_null())
 }
