@@ -1,20 +1,28 @@
 //! Trees of files: made private, measured, frozen, moved and removed.
 //!
-//! Nothing here follows a symbolic link: a link in an app's tree is a file like another, never a way out.
+//! Nothing here follows a symbolic link: a link in an app's tree is a file like another, never a way out. Nor does it
+//! matter how deep a tree is, as long as an app could make it.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::ffi::CStr;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{Error, Result};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Mode, OFlags, RawMode, Stat, fstat, openat, renameat, rmdir, statat, unlinkat,
+};
+use rustix::io::{Errno, Result as SystemResult};
 
 use crate::atomic::sync_folder;
+use crate::tree::{self, Visitor};
 
 /// Write permission for the owner, the group and everybody (chmod(2)).
-const WRITE: u32 = 0o222;
+const WRITE: RawMode = 0o222;
 /// Everything that the owner needs to change what is in a folder.
-const OWNER: u32 = 0o700;
+const OWNER: RawMode = 0o700;
 
 /// Makes a folder and those above it. It gets exactly this mode, whatever the umask; one that is there stays as it
 /// is, because its mode may be somebody's wish, and it may be a link to what is not ours.
@@ -29,39 +37,40 @@ pub fn create(path: &Path, mode: u32) -> Result<()> {
 
 /// Removes a tree, a file or a link, also where folders are read-only. What is not there is fine.
 pub fn remove(path: &Path) -> Result<()> {
-    let first = remove_once(path);
-    let outcome = match first {
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-            make_writable(path).and_then(|()| remove_once(path))
+    match tree::visit(path, &mut Remove).and_then(|()| rmdir(path)) {
+        Err(Errno::NOENT) => Ok(()),
+        other => other.map_err(|error| Error::io(format!("remove `{}`", path.display()), error.into())),
+    }
+}
+
+/// Removes what it meets.
+struct Remove;
+
+impl Visitor for Remove {
+    /// Names can only be removed from folders that the owner may write to and search.
+    fn enter(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> SystemResult<OwnedFd> {
+        let opened = match tree::open_folder(parent, name) {
+            Err(Errno::ACCESS) => {
+                add_mode(tree::hold(parent, name)?, OWNER)?;
+                tree::open_folder(parent, name)
+            }
+            other => other,
+        };
+        let folder = opened?;
+        // Who does not own it may have the right to all the same.
+        match add_mode(&folder, OWNER) {
+            Ok(()) | Err(Errno::PERM) => Ok(folder),
+            Err(error) => Err(error),
         }
-        other => other,
-    };
-    outcome.map_err(|error| Error::io(format!("remove `{}`", path.display()), error))
-}
+    }
 
-fn remove_once(path: &Path) -> io::Result<()> {
-    let outcome = match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match outcome {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        other => other,
+    fn file(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> SystemResult<()> {
+        unlinkat(parent, name, AtFlags::empty())
     }
-}
 
-/// Names can only be removed from folders that the owner may write to and search.
-fn make_writable(path: &Path) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_dir() {
-        return Ok(());
+    fn leave(&mut self, _: BorrowedFd<'_>, place: Option<(BorrowedFd<'_>, &CStr)>) -> SystemResult<()> {
+        place.map_or(Ok(()), |(parent, name)| unlinkat(parent, name, AtFlags::REMOVEDIR))
     }
-    add_mode(path, &metadata, OWNER)?;
-    for entry in fs::read_dir(path)? {
-        make_writable(&entry?.path())?;
-    }
-    Ok(())
 }
 
 /// Moves a tree to a name on the same file system that is free, in one step (rename(2)).
@@ -70,57 +79,76 @@ pub fn rename(from: &Path, to: &Path) -> Result<()> {
     if fs::symlink_metadata(to).is_ok() {
         return Err(failed(io::Error::from(ErrorKind::AlreadyExists)));
     }
-    let metadata = fs::symlink_metadata(from).map_err(failed)?;
-    // A folder that changes its parent is itself written to, since it holds `..`: a frozen one needs a moment.
-    if metadata.is_dir() {
-        add_mode(from, &metadata, OWNER).map_err(failed)?;
-    }
-    let moved = fs::rename(from, to);
-    if metadata.is_dir() {
-        let place = if moved.is_ok() { to } else { from };
-        fs::set_permissions(place, metadata.permissions()).map_err(failed)?;
-    }
-    moved.map_err(failed)?;
+    rename_frozen(from, to).map_err(|error| failed(error.into()))?;
     to.parent().into_iter().chain(from.parent()).try_for_each(sync_folder)
+}
+
+/// A folder that changes its parent is itself written to, since it holds `..`: a frozen one needs a moment.
+fn rename_frozen(from: &Path, to: &Path) -> SystemResult<()> {
+    let moving = openat(CWD, from, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let before = fstat(&moving)?;
+    let is_folder = FileType::from_raw_mode(before.st_mode) == FileType::Directory;
+    if is_folder {
+        add_mode(&moving, OWNER)?;
+    }
+    let moved = renameat(CWD, from, CWD, to);
+    if is_folder {
+        tree::change_mode(&moving, |_| before.st_mode)?;
+    }
+    moved
 }
 
 /// Takes write permission from every file and folder of a tree, and from everybody.
 pub fn make_read_only(path: &Path) -> Result<()> {
-    walk(path, &mut |path, metadata| {
-        if metadata.is_symlink() {
-            return Ok(());
-        }
-        let mode = metadata.permissions().mode();
-        if mode & WRITE == 0 {
-            Ok(())
-        } else {
-            fs::set_permissions(path, Permissions::from_mode(mode & !WRITE))
-        }
-    })
-    .map_err(|error| Error::io(format!("make `{}` read-only", path.display()), error))
+    tree::visit(path, &mut ChangeModes(|found| found.st_mode & !WRITE))
+        .map_err(|error| Error::io(format!("make `{}` read-only", path.display()), error.into()))
 }
 
 /// Lets everybody read a tree, and execute what its owner can, whatever the mask that it was made with.
 pub fn make_readable(path: &Path) -> Result<()> {
-    walk(path, &mut |path, metadata| {
-        if metadata.is_symlink() {
-            return Ok(());
-        }
-        let executable = metadata.is_dir() || metadata.permissions().mode() & 0o100 != 0;
-        add_mode(path, metadata, if executable { 0o555 } else { 0o444 })
-    })
-    .map_err(|error| Error::io(format!("make `{}` readable", path.display()), error))
+    tree::visit(path, &mut ChangeModes(readable))
+        .map_err(|error| Error::io(format!("make `{}` readable", path.display()), error.into()))
+}
+
+fn readable(found: &Stat) -> RawMode {
+    let is_folder = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+    found.st_mode | if is_folder || found.st_mode & 0o100 != 0 { 0o555 } else { 0o444 }
+}
+
+/// Gives everything that it meets the mode that follows from what it is.
+struct ChangeModes(fn(&Stat) -> RawMode);
+
+impl Visitor for ChangeModes {
+    fn file(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> SystemResult<()> {
+        tree::change_mode(tree::hold(parent, name)?, self.0)
+    }
+
+    fn leave(&mut self, folder: BorrowedFd<'_>, _: Option<(BorrowedFd<'_>, &CStr)>) -> SystemResult<()> {
+        tree::change_mode(folder, self.0)
+    }
 }
 
 /// The sizes of all files of a tree in bytes, as `ls` shows them.
 pub fn size(path: &Path) -> Result<u64> {
-    let mut total = 0;
-    walk(path, &mut |_, metadata| {
-        total += if metadata.is_dir() { 0 } else { metadata.len() };
+    let mut size = Size(0);
+    tree::visit(path, &mut size)
+        .map_err(|error| Error::io(format!("measure `{}`", path.display()), error.into()))?;
+    Ok(size.0)
+}
+
+/// Adds up the sizes of the files that it meets.
+struct Size(u64);
+
+impl Visitor for Size {
+    fn file(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> SystemResult<()> {
+        let found = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        self.0 = self.0.saturating_add(u64::try_from(found.st_size).unwrap_or_default());
         Ok(())
-    })
-    .map_err(|error| Error::io(format!("measure `{}`", path.display()), error))?;
-    Ok(total)
+    }
+
+    fn leave(&mut self, _: BorrowedFd<'_>, _: Option<(BorrowedFd<'_>, &CStr)>) -> SystemResult<()> {
+        Ok(())
+    }
 }
 
 /// Makes a symbolic link point somewhere else in one step: at no moment is there none.
@@ -144,25 +172,14 @@ fn beside(link: &Path) -> PathBuf {
     link.with_file_name(name)
 }
 
-fn add_mode(path: &Path, metadata: &Metadata, bits: u32) -> io::Result<()> {
-    let mode = metadata.permissions().mode();
-    if mode & bits == bits { Ok(()) } else { fs::set_permissions(path, Permissions::from_mode(mode | bits)) }
-}
-
-/// Visits everything in a tree, what is in a folder before the folder itself.
-fn walk(path: &Path, visit: &mut impl FnMut(&Path, &Metadata) -> io::Result<()>) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(path)?;
-    if metadata.is_dir() {
-        for entry in fs::read_dir(path)? {
-            walk(&entry?.path(), visit)?;
-        }
-    }
-    visit(path, &metadata)
+fn add_mode(file: impl AsFd, bits: RawMode) -> SystemResult<()> {
+    tree::change_mode(file, |found| found.st_mode | bits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::tests::{DEEP, nest, quick_place};
     use std::os::unix::fs::symlink;
 
     fn tree() -> (tempfile::TempDir, PathBuf) {
@@ -240,5 +257,29 @@ mod tests {
     fn links_count_as_themselves() {
         let (_folder, root) = tree();
         assert_eq!(size(&root).unwrap(), 7 + 7);
+    }
+
+    #[test]
+    fn a_tree_may_be_as_deep_as_it_likes() {
+        let folder = quick_place();
+        let (top, moved) = (folder.path().join("top"), folder.path().join("moved"));
+        nest(&top, DEEP);
+        assert_eq!(size(&top).unwrap(), 7);
+        make_read_only(&top).unwrap();
+        assert_eq!((mode(&top), mode(&top.join("d/d/d"))), (0o555, 0o555));
+        make_readable(&top).unwrap();
+        rename(&top, &moved).unwrap();
+        remove(&moved).unwrap();
+        assert!(!moved.exists());
+    }
+
+    #[test]
+    fn what_nobody_may_enter_is_removed_by_whom_it_belongs_to() {
+        let (_folder, root) = tree();
+        for closed in [root.join("pkg"), root.clone()] {
+            fs::set_permissions(closed, Permissions::from_mode(0o000)).unwrap();
+        }
+        remove(&root).unwrap();
+        assert!(fs::symlink_metadata(&root).is_err());
     }
 }

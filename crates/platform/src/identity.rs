@@ -1,5 +1,8 @@
 //! As whom apps run: names looked up once, and what that user may reach.
 //!
+//! Names are looked up by whatever the machine asks (nsswitch.conf(5)), which may be a server: [`resolve`], [`is_user`],
+//! [`group`] and [`own`] are for threads that may wait.
+//!
 //! Only the superuser can become somebody else (setuid(2)). A daemon that is anybody else runs everything as itself,
 //! and to it `None` is the one identity that there is.
 

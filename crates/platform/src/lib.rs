@@ -9,6 +9,7 @@
 //! | [`atomic`] | a file that is whole |
 //! | [`folders`] | a tree of files |
 //! | [`ownership`] | a tree that changes hands |
+//! | [`scratch`] | a folder for a while |
 //! | [`lock`] | a folder that is ours |
 //! | [`ports`] | who listens where |
 //! | [`environment`] | the variables that a child gets |
@@ -26,4 +27,6 @@ pub mod ownership;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod scratch;
+mod tree;
 pub mod usage;

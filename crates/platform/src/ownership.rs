@@ -5,12 +5,14 @@
 //! owner, such as another user's file that was linked in, stays with whom it belongs to.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 use mantyx_core::{Error, Identity, Result};
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat};
-use rustix::io::{Errno, Result as SystemResult};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, openat};
+use rustix::io::Result as SystemResult;
+
+use crate::tree::{self, Visitor};
 
 /// From whom, and to whom.
 struct Gift {
@@ -31,39 +33,35 @@ pub fn give(path: &Path, to: &Identity) -> Result<()> {
 
 fn give_tree(path: &Path, to: &Identity) -> SystemResult<()> {
     let top = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    let from = fstat(&top)?.st_uid;
-    if from == to.uid {
+    let found = fstat(&top)?;
+    if found.st_uid == to.uid {
         return Ok(());
     }
-    let gift = Gift { from, uid: Uid::from_raw(to.uid), gid: Gid::from_raw(to.gid) };
-    give_entry(&top, &gift)
+    let mut gift = Gift { from: found.st_uid, uid: Uid::from_raw(to.uid), gid: Gid::from_raw(to.gid) };
+    if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
+        return gift.give(top);
+    }
+    let folder = tree::open_folder(&top, c".")?;
+    tree::walk(folder, &mut gift)
 }
 
-/// What is in a folder goes before the folder itself.
-fn give_entry(entry: &OwnedFd, gift: &Gift) -> SystemResult<()> {
-    let found = fstat(entry)?;
-    if FileType::from_raw_mode(found.st_mode) == FileType::Directory {
-        let readable = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let folder = openat(entry, c".", readable, Mode::empty())?;
-        for inner in Dir::read_from(&folder)? {
-            let inner = inner?;
-            if ![c".", c".."].contains(&inner.file_name()) {
-                give_named(&folder, inner.file_name(), gift)?;
-            }
+impl Gift {
+    fn give(&self, entry: impl AsFd) -> SystemResult<()> {
+        if fstat(&entry)?.st_uid != self.from {
+            return Ok(());
         }
+        chownat(entry, c"", Some(self.uid), Some(self.gid), AtFlags::EMPTY_PATH)
     }
-    if found.st_uid != gift.from {
-        return Ok(());
-    }
-    chownat(entry, c"", Some(gift.uid), Some(gift.gid), AtFlags::EMPTY_PATH)
 }
 
-fn give_named(folder: impl AsFd, name: &CStr, gift: &Gift) -> SystemResult<()> {
-    match openat(folder, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(entry) => give_entry(&entry, gift),
-        // Somebody was quicker to remove it.
-        Err(Errno::NOENT) => Ok(()),
-        Err(error) => Err(error),
+impl Visitor for Gift {
+    fn file(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> SystemResult<()> {
+        self.give(tree::hold(parent, name)?)
+    }
+
+    /// What is in a folder goes before the folder itself.
+    fn leave(&mut self, folder: BorrowedFd<'_>, _: Option<(BorrowedFd<'_>, &CStr)>) -> SystemResult<()> {
+        self.give(folder)
     }
 }
 
@@ -71,6 +69,7 @@ fn give_named(folder: impl AsFd, name: &CStr, gift: &Gift) -> SystemResult<()> {
 mod tests {
     use super::*;
     use crate::identity::{is_superuser, own, resolve};
+    use crate::tree::tests::{DEEP, nest, quick_place};
     use std::fs;
     use std::os::unix::fs::{MetadataExt, chown, symlink};
 
@@ -119,5 +118,19 @@ mod tests {
         give(&half, &nobody).unwrap();
         give(folder.path(), &nobody).unwrap();
         assert_eq!((owner(&half), owner(&rest), owner(folder.path())), (nobody.uid, nobody.uid, nobody.uid));
+    }
+
+    #[test]
+    fn a_tree_may_be_as_deep_as_it_likes() {
+        let folder = quick_place();
+        let data = folder.path().join("data");
+        nest(&data, DEEP);
+        if is_superuser() {
+            give(&data, &resolve("nobody", &[]).unwrap()).unwrap();
+            assert_ne!((owner(&data), owner(&data.join("d/d/d"))), (0, 0));
+        } else {
+            assert!(give(&data, &resolve("root", &[]).unwrap()).is_err());
+        }
+        crate::folders::remove(&data).unwrap();
     }
 }

@@ -22,10 +22,23 @@ pub enum Listening {
     Everywhere,
 }
 
-/// Whether something listens on a port of this machine already.
+/// Whether somebody has a port of this machine already, on whichever of its addresses: an app may take either kind.
 #[must_use]
 pub fn in_use(port: u16) -> bool {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))).is_err()
+    is_taken(Ipv4Addr::UNSPECIFIED, port) || is_taken(Ipv6Addr::UNSPECIFIED, port)
+}
+
+/// A machine without this kind of address has nobody on it.
+fn is_taken(address: impl Into<IpAddr>, port: u16) -> bool {
+    let absent = [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported];
+    match TcpListener::bind(SocketAddr::new(address.into(), port)) {
+        Ok(_) => false,
+        // No such family at all (EAFNOSUPPORT) is one that std has no kind for.
+        Err(error) => {
+            let family = rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::AFNOSUPPORT);
+            !family && !absent.contains(&error.kind())
+        }
+    }
 }
 
 /// From where a port can be reached. It asks the kernel's tables, not the program that listens.
@@ -40,6 +53,9 @@ pub fn listens(port: u16) -> Listening {
 }
 
 /// The program and the process that listen on a port, as far as this user may see that.
+///
+/// It looks at every open file of every process, which takes long on a busy machine: not to be called where others
+/// wait, see [`find_holder`].
 #[must_use]
 pub fn holder(port: u16) -> Option<(String, u32)> {
     let link = format!("socket:[{}]", listeners(port).next()?.inode);
@@ -52,6 +68,11 @@ pub fn holder(port: u16) -> Option<(String, u32)> {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
         held.then(|| (name.trim().to_owned(), pid))
     })
+}
+
+/// [`holder`] on a thread for what takes long.
+pub async fn find_holder(port: u16) -> Option<(String, u32)> {
+    tokio::task::spawn_blocking(move || holder(port)).await.ok().flatten()
 }
 
 /// Whether a connection to a port of this machine can be made. It says so within a second.
@@ -140,7 +161,7 @@ mod tests {
     async fn a_listener_is_found_with_its_process() {
         let (listener, port) = listen("127.0.0.1:0");
         assert!(in_use(port) && answers(port).await);
-        assert_eq!(holder(port).map(|(_, pid)| pid), Some(std::process::id()));
+        assert_eq!(find_holder(port).await.map(|(_, pid)| pid), Some(std::process::id()));
         drop(listener);
         // A child that another test starts holds it until it has become its program.
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -184,7 +205,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_listens_on_ipv6_alone_answers() {
         let (_listener, port) = listen("[::1]:0");
-        assert!(answers(port).await);
+        assert!(in_use(port) && answers(port).await);
         assert!(connect(&loopback(port)).await.unwrap().peer_addr().unwrap().is_ipv6());
     }
 
