@@ -6,12 +6,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::merge::{merge, sentence};
+use crate::app::AppType;
 use crate::error::{Error, FieldError, Result};
 use crate::health::HealthCheck;
 use crate::launch::Launch;
-use crate::limits::{Limits, is_account_name};
+use crate::limits::Limits;
 use crate::path::RelativePath;
 use crate::restart::{AfterGivingUp, RestartPolicy, RestartRule};
+use crate::stop_signal::StopSignal;
+use crate::web_port::WebPort;
+
+mod check;
+mod merge;
+#[cfg(test)]
+mod tests;
 
 /// The configuration of an instance. Immutable once stored: a change makes a new revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +41,7 @@ pub struct Configuration {
     /// Which exits of a perpetual app lead to another start.
     #[serde(default)]
     pub restart_policy: RestartPolicy,
-    /// Seconds before the second restart in a window; doubles from there up to 300.
+    /// Seconds before the second restart in a window; doubles from there up to 300. With 0 it is a tenth of a second.
     #[serde(default = "defaults::restart_delay")]
     pub restart_delay: u32,
     /// How many restarts a window allows before Mantyx gives up.
@@ -66,79 +75,20 @@ pub struct Configuration {
     /// Seconds within which the app has to say again and again that it is alive (`WATCHDOG=1`, sd_notify(3)).
     #[serde(default)]
     pub watchdog: Option<u32>,
-    /// Seconds that one run of a scheduled app may take.
+    /// Seconds that one run of a scheduled app may take. To a perpetual app it means nothing.
     #[serde(default)]
     pub timeout: Option<u32>,
     /// What it may use of the machine.
     #[serde(default)]
     pub limits: Limits,
     /// The user that it runs as; the setting `app_user` when not given. Only a daemon that runs as root can change
-    /// users.
+    /// users, and only the scope `admin` can set it.
     #[serde(default)]
     pub user: Option<String>,
-    /// Groups that it belongs to beside those of the user, such as `video` or `dialout`.
+    /// Groups that it belongs to beside those of the user, such as `video` or `dialout`. Only the scope
+    /// `admin` can set them.
     #[serde(default)]
     pub groups: Vec<String>,
-}
-
-/// The port of an app's own web page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(untagged)]
-pub enum WebPort {
-    /// This one.
-    Fixed(u16),
-    /// `"auto"`: one of the pool, kept from then on.
-    Auto(Auto),
-}
-
-/// The word `auto`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Auto {
-    /// Mantyx chooses.
-    Auto,
-}
-
-impl WebPort {
-    /// Mantyx chooses.
-    pub const AUTO: Self = Self::Auto(Auto::Auto);
-}
-
-/// The signals that can ask an app to end (signal(7)).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "UPPERCASE")]
-pub enum StopSignal {
-    /// SIGTERM, what service managers send.
-    #[default]
-    Term,
-    /// SIGINT, as Ctrl-C.
-    Int,
-    /// SIGQUIT.
-    Quit,
-    /// SIGHUP.
-    Hup,
-    /// SIGUSR1.
-    Usr1,
-    /// SIGUSR2.
-    Usr2,
-}
-
-impl StopSignal {
-    /// The number on Linux (signal(7), the common architectures).
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        match self {
-            Self::Hup => 1,
-            Self::Int => 2,
-            Self::Quit => 3,
-            Self::Usr1 => 10,
-            Self::Usr2 => 12,
-            Self::Term => 15,
-        }
-    }
 }
 
 mod defaults {
@@ -214,6 +164,38 @@ impl Configuration {
         launched(self) != launched(other)
     }
 
+    /// The first field by which this configuration, against the one before it, gives an app more than a token for
+    /// apps may give: another identity on this machine, or a place before everybody else's processes. `before` is
+    /// none for what is new, or comes back.
+    ///
+    /// Who may operate an app acts with what an administrator gave it: it is given to those people too.
+    #[must_use]
+    pub fn needs_admin(&self, before: Option<&Self>) -> Option<&'static str> {
+        let (user, groups) =
+            before.map_or((None, &[][..]), |before| (before.user.as_ref(), &before.groups[..]));
+        let old = before.map(|before| before.limits).unwrap_or_default();
+        let lowered =
+            |value: Option<i16>, old: Option<i16>| value != old && value.is_some_and(|value| value < 0);
+        let nice = |limits: Limits| limits.nice.map(i16::from);
+        [
+            ("user", self.user.as_ref() != user),
+            ("groups", self.groups != groups),
+            ("limits.nice", lowered(nice(self.limits), nice(old))),
+            ("limits.oom_score", lowered(self.limits.oom_score, old.oom_score)),
+        ]
+        .into_iter()
+        .find_map(|(field, is_more)| is_more.then_some(field))
+    }
+
+    /// Seconds that one execution may take: a run may have such a limit, a service never has.
+    #[must_use]
+    pub fn run_timeout(&self, app_type: AppType) -> Option<u32> {
+        match app_type {
+            AppType::Scheduled => self.timeout,
+            AppType::Perpetual => None,
+        }
+    }
+
     /// The names of its fields, for messages and forms.
     #[must_use]
     pub fn field_names() -> Vec<String> {
@@ -243,48 +225,6 @@ impl Configuration {
         Ok(merged)
     }
 
-    /// What types alone cannot say.
-    pub fn check(&self) -> Result<()> {
-        let mut errors = self.health.check(self.web_port.is_some());
-        errors.extend(self.limits.check());
-        errors.extend(self.env.keys().filter_map(|name| refusal_of_variable(name)));
-        let mut wrong = |field: &str, detail: String| {
-            errors.push(FieldError { field: field.into(), detail });
-        };
-        for (field, mut texts) in [
-            ("env", self.env.values().collect::<Vec<_>>().into_iter()),
-            ("arguments", self.arguments.iter().collect::<Vec<_>>().into_iter()),
-        ] {
-            if texts.any(|text| text.contains('\0')) {
-                wrong(field, "A value cannot have a NUL character".into());
-            }
-        }
-        if self.restart_window == 0 {
-            wrong("restart_window", "A window has at least one second".into());
-        }
-        if self.stop_grace > 3600 {
-            wrong("stop_grace", "An app gets at most an hour to end".into());
-        }
-        if self.watchdog == Some(0) {
-            wrong("watchdog", "An app needs at least a second to say that it is alive".into());
-        }
-        if self.timeout == Some(0) {
-            wrong("timeout", "A run needs at least a second".into());
-        }
-        let accounts = self.user.iter().map(|name| ("user", name));
-        for (field, name) in accounts.chain(self.groups.iter().map(|name| ("groups", name))) {
-            if !is_account_name(name) {
-                wrong(field, format!("`{name}` cannot be the name of an account"));
-            }
-        }
-        if let Some(WebPort::Fixed(port)) = self.web_port
-            && port < 1024
-        {
-            wrong("web_port", "A port goes from 1024 to 65535; say `auto` and Mantyx chooses one".into());
-        }
-        if errors.is_empty() { Ok(()) } else { Err(Error::fields(errors)) }
-    }
-
     fn to_map(&self) -> Result<Map<String, Value>> {
         match serde_json::to_value(self) {
             Ok(Value::Object(map)) => Ok(map),
@@ -295,145 +235,5 @@ impl Configuration {
 
     fn from_map(map: Map<String, Value>) -> serde_json::Result<Self> {
         serde_json::from_value(Value::Object(map))
-    }
-}
-
-/// Variables that a person cannot set, because apps rely on what Mantyx says there.
-const RESERVED: [&str; 9] = [
-    "APP_NAME",
-    "APP_DATA_DIR",
-    "APP_RELEASE",
-    "PORT",
-    "VIRTUAL_ENV",
-    "HOME",
-    "NOTIFY_SOCKET",
-    "WATCHDOG_USEC",
-    "WATCHDOG_PID",
-];
-
-fn refusal_of_variable(name: &str) -> Option<FieldError> {
-    let detail = if !is_variable(name) {
-        format!("`{name}` is not a name for a variable: letters, digits and `_`, no digit first")
-    } else if RESERVED.contains(&name) || name.starts_with("MANTYX_") {
-        format!("`{name}` is set by Mantyx itself")
-    } else {
-        return None;
-    };
-    Some(FieldError { field: "env".to_owned(), detail })
-}
-
-fn is_variable(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// One key of a merge patch: null removes, objects merge, everything else replaces. What is of another kind replaces
-/// as well: the fields of a `tcp` probe mean nothing to an `http` one.
-fn merge(target: &mut Map<String, Value>, key: &str, patch: &Value) {
-    match (target.get_mut(key), patch) {
-        (_, Value::Null) => {
-            target.remove(key);
-        }
-        (Some(Value::Object(old)), Value::Object(new)) if !is_of_another_kind(old, new) => {
-            for (inner, value) in new {
-                merge(old, inner, value);
-            }
-        }
-        (_, value) => {
-            target.insert(key.to_owned(), value.clone());
-        }
-    }
-}
-
-fn is_of_another_kind(old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
-    new.get("kind").is_some_and(|kind| old.get("kind").is_some_and(|before| before != kind))
-}
-
-/// Serde's messages start in lower case and sometimes end with a position that means nothing here.
-fn sentence(message: &str) -> String {
-    let message = message.split(" at line ").next().unwrap_or(message);
-    let mut chars = message.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::health::Probe;
-    use serde_json::json;
-
-    fn base() -> Configuration {
-        Configuration::new(Launch::parse("main.py").unwrap())
-    }
-
-    fn patch(value: Value) -> Result<Configuration> {
-        let Value::Object(patch) = value else { unreachable!() };
-        base().patched(&patch)
-    }
-
-    #[test]
-    fn merges_like_rfc_7396() {
-        let one = patch(json!({"env": {"A": "1", "B": "2"}, "restart_limit": 7})).unwrap();
-        let two =
-            one.patched(json!({"env": {"A": null}, "restart_limit": null}).as_object().unwrap()).unwrap();
-        assert_eq!(two.env, BTreeMap::from([("B".into(), "2".into())]));
-        assert_eq!(two.restart_limit, 3);
-    }
-
-    #[test]
-    fn says_every_wrong_field() {
-        let error = patch(json!({"restart_limit": -1, "entrypoint": "", "colour": "red"})).unwrap_err();
-        let mut fields: Vec<&str> = error.field_errors().iter().map(|e| e.field.as_str()).collect();
-        fields.sort_unstable();
-        assert_eq!(fields, ["colour", "entrypoint", "restart_limit"]);
-    }
-
-    #[test]
-    fn variables_of_mantyx_stay_its_own() {
-        for name in ["PORT", "MANTYX_URL", "1A", "A-B", ""] {
-            assert!(patch(json!({"env": {name: "x"}})).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_probe_of_another_kind_forgets_the_fields_of_the_old_one() {
-        let web =
-            json!({"web_port": 8080, "health": {"interval": 5, "probe": {"kind": "http", "body": "ok"}}});
-        let http = patch(web).unwrap();
-        let kept = http.patched(json!({"health": {"probe": {"status": 204}}}).as_object().unwrap()).unwrap();
-        assert_eq!(
-            kept.health.probe,
-            Probe::Http { url: "/".into(), status: Some(204), body: Some("ok".into()) }
-        );
-        let tcp = kept.patched(json!({"health": {"probe": {"kind": "tcp"}}}).as_object().unwrap()).unwrap();
-        assert_eq!((tcp.health.probe, tcp.health.interval), (Probe::Tcp { port: None }, 5));
-    }
-
-    #[test]
-    fn an_account_is_named_like_one() {
-        assert!(patch(json!({"user": "www-data", "groups": ["video", "dialout"]})).is_ok());
-        for name in ["", "a b", "-x", "../x"] {
-            assert!(patch(json!({"user": name})).is_err(), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_was_stored_before_limits_were_known_is_still_read() {
-        let old = json!({"entrypoint": "main.py", "restart_policy": "always"});
-        let configuration: Configuration = serde_json::from_value(old).unwrap();
-        assert_eq!((configuration.limits, configuration.retry), (Limits::default(), true));
-    }
-
-    #[test]
-    fn a_port_is_a_number_or_auto() {
-        assert_eq!(patch(json!({"web_port": "auto"})).unwrap().web_port, Some(WebPort::AUTO));
-        assert_eq!(patch(json!({"web_port": 8080})).unwrap().web_port, Some(WebPort::Fixed(8080)));
-        assert!(patch(json!({"web_port": 80})).is_err());
-        assert!(patch(json!({"web_port": 0})).is_err());
-        assert!(patch(json!({"web_port": "any"})).is_err());
     }
 }

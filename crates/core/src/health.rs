@@ -142,6 +142,12 @@ impl HealthCheck {
                     "Give a path such as `/health`, or an address with `http://` or `https://`",
                 );
             }
+            Probe::Http { url, .. } if has_credentials(url) => {
+                wrong(
+                    "probe.url",
+                    "Leave user and password out: everybody who may read Mantyx can read them",
+                );
+            }
             Probe::Http { url, .. } if url.starts_with('/') && !has_web_port => {
                 wrong("probe.url", "A path needs a web port: give the app one, or give a whole address");
             }
@@ -182,6 +188,12 @@ fn is_web_address(url: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
 }
 
+/// Whether an address names a user, as in `http://user:password@host/` (RFC 3986, section 3.2.1).
+fn has_credentials(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    rest.split(['/', '\\', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
+}
+
 /// What was seen of an app at one look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
@@ -209,6 +221,18 @@ impl HealthRecord {
             IsLookedAt::No => Health::Unknown,
         };
         Self { health, ..Self::default() }
+    }
+
+    /// An app that is taken over while it lives, and was last known like this. What it still had to show, it has to
+    /// show anew.
+    #[must_use]
+    pub fn resumed(is_looked_at: IsLookedAt, known: Health) -> Self {
+        match (is_looked_at, known) {
+            (IsLookedAt::Yes, Health::Healthy | Health::Unhealthy) => {
+                Self { health: known, ..Self::default() }
+            }
+            _ => Self::begun(is_looked_at),
+        }
     }
 
     /// How it is now.
@@ -327,6 +351,20 @@ mod tests {
     }
 
     #[test]
+    fn one_that_is_taken_over_is_as_it_was_until_it_fails() {
+        let (check, of) = (check(2, 1), |known| HealthRecord::resumed(IsLookedAt::Yes, known));
+        let mut well = of(Health::Healthy);
+        let _ = well.observe(&check, LATER, ill());
+        assert_eq!(well.health(), Health::Healthy);
+        let _ = well.observe(&check, LATER, ill());
+        assert_eq!(well.health(), Health::Unhealthy);
+        assert_eq!(of(Health::Unhealthy).health(), Health::Unhealthy);
+        assert_eq!(of(Health::Unknown).health(), Health::Starting);
+        let nobody_looks = HealthRecord::resumed(IsLookedAt::No, Health::Healthy);
+        assert_eq!(nobody_looks.health(), Health::Unknown);
+    }
+
+    #[test]
     fn a_probe_needs_something_to_look_at() {
         let of = |probe| HealthCheck { probe, ..HealthCheck::default() };
         let http = |url: &str| of(Probe::Http { url: url.into(), status: None, body: None });
@@ -334,6 +372,8 @@ mod tests {
         assert_eq!(http("/health").check(false)[0].field, "health.probe.url");
         assert!(http("https://box/x").check(false).is_empty());
         assert_eq!(http("box/x").check(true)[0].field, "health.probe.url");
+        assert_eq!(http("http://me:secret@box/x").check(true)[0].field, "health.probe.url");
+        assert!(http("http://box/@me").check(true).is_empty());
         assert_eq!(of(Probe::Tcp { port: None }).check(false)[0].field, "health.probe.port");
         assert_eq!(of(Probe::Exec { command: " ".into() }).check(false)[0].field, "health.probe.command");
         let never = HealthCheck { interval: 0, failures: 0, ..HealthCheck::default() };

@@ -20,9 +20,11 @@ mod operation;
 mod path;
 mod restart;
 mod scope;
+mod stop_signal;
+mod web_port;
 
 pub use app::{AppType, DependencyFile, DependencyFormat, Found, Origin};
-pub use configuration::{Auto, Configuration, StopSignal, WebPort};
+pub use configuration::Configuration;
 pub use error::{Code, Error, FieldError, Kind, Result};
 pub use event::{Actor, EventKind, Subject};
 pub use execution::{Ending, ExecutionStatus, Exit, Trigger};
@@ -40,6 +42,8 @@ pub use path::{RelativePath, RelativePathError};
 pub use restart::{AfterGivingUp, Fared, RestartDecision, RestartHistory, RestartPolicy, RestartRule};
 pub use schedule::{CatchUp, Overlap, ScheduleSpec, Timing};
 pub use scope::Scope;
+pub use stop_signal::StopSignal;
+pub use web_port::{Auto, WebPort};
 
 mod schedule;
 

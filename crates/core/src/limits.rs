@@ -21,10 +21,11 @@ pub struct Limits {
     pub processes: Option<u32>,
     /// Files that one process may have open.
     pub open_files: Option<u32>,
-    /// Niceness, from -20 to 19; the higher, the more it gives way to others (nice(2)).
+    /// Niceness, from -20 to 19; the higher, the more it gives way to others (nice(2)). Below 0 needs the scope
+    /// `admin`.
     pub nice: Option<i8>,
     /// What is added to its score when the machine is out of memory, from -1000 to 1000; the higher, the sooner it is
-    /// the one that ends (proc(5), `oom_score_adj`).
+    /// the one that ends (proc(5), `oom_score_adj`). Below 0 needs the scope `admin`.
     pub oom_score: Option<i16>,
 }
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::Timestamp;
 use crate::execution::Exit;
 
+/// The shortest time before any restart but the first in a window: what ends at once must not keep the machine busy,
+/// whatever delay a person wished for.
+const MIN_DELAY: Duration = Duration::from_millis(100);
 /// The longest time between an exit and the next start.
 const MAX_DELAY: Duration = Duration::from_secs(300);
 /// How long an app that was given up is left alone before it is tried again, the first time and at most.
@@ -40,6 +43,19 @@ pub struct RestartRule {
     pub window: Duration,
     /// What becomes of an app that was given up.
     pub after_giving_up: AfterGivingUp,
+}
+
+/// What holds for an app of which nothing else is known: the defaults of a configuration.
+impl Default for RestartRule {
+    fn default() -> Self {
+        Self {
+            policy: RestartPolicy::default(),
+            delay: Duration::from_secs(5),
+            limit: 3,
+            window: Duration::from_secs(300),
+            after_giving_up: AfterGivingUp::Retry,
+        }
+    }
 }
 
 /// What becomes of an app that was given up.
@@ -135,15 +151,22 @@ impl RestartHistory {
         self.restarts.retain(|restart| elapsed(*restart, ended) < rule.window);
         let before = self.count();
         if before >= rule.limit {
-            let retry = match rule.after_giving_up {
-                AfterGivingUp::Retry => Some(retry(self.give_ups)),
-                AfterGivingUp::Rest => None,
-            };
-            self.give_ups = self.give_ups.saturating_add(1);
-            return RestartDecision::GiveUp { restarts: before, retry };
+            return RestartDecision::GiveUp { restarts: before, retry: self.give_up(rule) };
         }
         self.restarts.push(ended);
         RestartDecision::Restart { after: delay(rule.delay, before, jitter) }
+    }
+}
+
+impl RestartHistory {
+    /// Gives up, and says after how long it is tried again all the same: longer each time.
+    pub fn give_up(&mut self, rule: &RestartRule) -> Option<Duration> {
+        let retry = match rule.after_giving_up {
+            AfterGivingUp::Retry => Some(retry(self.give_ups)),
+            AfterGivingUp::Rest => None,
+        };
+        self.give_ups = self.give_ups.saturating_add(1);
+        retry
     }
 }
 
@@ -169,12 +192,12 @@ fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
     (to - from).to_std().unwrap_or_default()
 }
 
-/// None before the first restart; from the second on `base`, doubling, at most [`MAX_DELAY`].
+/// None before the first restart; from the second on `base`, doubling, from [`MIN_DELAY`] to [`MAX_DELAY`].
 fn delay(base: Duration, before: u32, jitter: f64) -> Duration {
     if before == 0 {
         return Duration::ZERO;
     }
-    let doubled = base.saturating_mul(2u32.saturating_pow(before - 1)).min(MAX_DELAY);
+    let doubled = base.saturating_mul(2u32.saturating_pow(before - 1)).clamp(MIN_DELAY, MAX_DELAY);
     doubled + doubled.mul_f64(0.25 * jitter.clamp(0.0, 1.0))
 }
 
@@ -217,6 +240,17 @@ mod tests {
     }
 
     #[test]
+    fn no_delay_at_all_is_a_short_one() {
+        let rule = RestartRule { delay: Duration::ZERO, limit: 10_000, ..rule(RestartPolicy::Always) };
+        let mut past = RestartHistory::default();
+        let mut crash = || past.decide(&rule, ran(CRASH, 0, 1), 0.0);
+        assert_eq!(crash(), RestartDecision::Restart { after: Duration::ZERO });
+        for _ in 0..50 {
+            assert_eq!(crash(), RestartDecision::Restart { after: MIN_DELAY });
+        }
+    }
+
+    #[test]
     fn a_long_healthy_run_wipes_the_past() {
         let (rule, mut past) = (rule(RestartPolicy::Always), RestartHistory::default());
         let _ = past.decide(&rule, ran(Exit::Code(0), 0, 1), 0.0);
@@ -251,6 +285,12 @@ mod tests {
         let never = RestartRule { after_giving_up: AfterGivingUp::Rest, ..rule };
         let given_up = past.decide(&never, ran(CRASH, 0, 1), 0.0);
         assert!(matches!(given_up, RestartDecision::GiveUp { retry: None, .. }), "{given_up:?}");
+    }
+
+    #[test]
+    fn the_rule_of_which_nothing_is_known_is_that_of_a_new_configuration() {
+        let entrypoint = crate::Launch::Command("true".into());
+        assert_eq!(RestartRule::default(), crate::Configuration::new(entrypoint).restart_rule());
     }
 
     #[test]

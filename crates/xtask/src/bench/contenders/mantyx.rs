@@ -113,8 +113,8 @@ fn each(services: &[Service], work: impl Fn(&Service) -> Result<()> + Sync) -> R
 }
 
 impl Up {
-    /// Uploads an app and installs it. Its restarts are never delayed and never too many: what is measured is how
-    /// fast a restart is, not how long Mantyx waits on purpose.
+    /// Uploads an app and installs it. What lived for a second is restarted at once, and never too often: what is
+    /// measured is how fast a restart is, not how long Mantyx waits on purpose.
     fn create(&self, service: &Service) -> Result<()> {
         let line = service.line();
         let fields = [
@@ -123,7 +123,8 @@ impl Up {
             ("entrypoint", &line),
             ("restart_policy", "always"),
             ("restart_delay", "0"),
-            ("restart_limit", "1000000"),
+            ("restart_limit", "10000"),
+            ("restart_window", "1"),
         ];
         let mut parts: Vec<Part<'_>> = fields.iter().map(|(name, text)| Part::Text(name, text)).collect();
         parts.push(Part::File("service.py", b"# The entrypoint is a command line.\n"));
