@@ -84,7 +84,7 @@ pub struct SystemdScope {
     pub cpu: Option<u64>,
     /// `CPUWeight`, from 1 to 10000.
     pub weight: u64,
-    /// `TasksMax`, the monitor included.
+    /// `TasksMax`, the threads of the monitor included.
     pub tasks: Option<u64>,
 }
 

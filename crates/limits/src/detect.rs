@@ -14,6 +14,7 @@ use rustix::process::{Resource, getpriority_process, getrlimit};
 use crate::hierarchy::{Hierarchy, Version};
 use crate::offer::{Controllers, Gate, Level, MemoryController, Offer, Standing, Swap};
 use crate::plan::SLICE;
+use crate::sweep::{self, PREFIX};
 
 /// The bits of capabilities(7) that matter.
 const CAP_SYS_NICE: u32 = 23;
@@ -42,7 +43,8 @@ pub(crate) enum Manager {
 
 impl Offer {
     /// Looks at what the machine offers. `name` is a short word that no other Mantyx on this machine has; the groups
-    /// of executions are made in `mantyx-<name>` below the daemon's own group.
+    /// of executions are made in `mantyx-<name>` below the daemon's own group. What an earlier daemon of this name left
+    /// there empty is removed.
     #[must_use]
     pub fn detect(name: &str) -> Self {
         Self::of(&Machine::look(), name)
@@ -56,14 +58,16 @@ impl Offer {
 
     pub(crate) fn of(machine: &Machine, name: &str) -> Self {
         let hierarchies = Hierarchy::all(&machine.mountinfo, &machine.membership);
-        let name = format!("mantyx-{name}");
+        let name = format!("{PREFIX}{name}");
         let found = match machine.manager {
             Manager::Systemd => Some((LimitMechanism::Systemd, of_systemd(&hierarchies))),
             Manager::Other => direct(&hierarchies, &name),
         };
         let (mechanism, controllers) = found.unwrap_or((LimitMechanism::Rlimits, Controllers::default()));
         let gate = Gate::find(&hierarchies, machine, mechanism);
-        Self { mechanism, controllers, standing: machine.standing, gate }
+        let offer = Self { mechanism, controllers, standing: machine.standing, gate };
+        offer.own_folders().into_iter().for_each(sweep::sweep);
+        offer
     }
 }
 
@@ -133,7 +137,7 @@ fn version_2_in(base: &Path, name: &str) -> Option<Controllers> {
 }
 
 /// Hands controllers out, one by one because each may be missing or refused by itself.
-fn enable(group: &Path) {
+pub(crate) fn enable(group: &Path) {
     let file = group.join("cgroup.subtree_control");
     let (offered, already) = (words(&group.join("cgroup.controllers")), words(&file));
     for controller in ["memory", "cpu", "pids"] {

@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::confinement::{Confinement, Group, Keeper};
+use crate::sweep;
 
 /// How often in a row everything is killed before the caller is asked to come again. With no new process possible
 /// the second time finds nobody; the rest is for machines without the controller `pids`.
@@ -124,15 +125,13 @@ impl Groups {
         left
     }
 
-    /// Removes what was made for the execution. An error means that a process of it hangs in the kernel, or that
+    /// Removes what was made for the execution, and the folder that it lay in when it was the last there. An error means that a process of it hangs in the kernel, or that
     /// somebody else is in it.
     pub fn remove(&self) -> io::Result<()> {
         let mut result = Ok(());
         for (path, _) in self.0.iter().filter(|(_, keeper)| *keeper == Keeper::Mantyx) {
-            let inner = with_inner(path);
-            for folder in inner.iter().rev() {
-                result = remove(folder).and(result);
-            }
+            result = remove_tree(path).and(result);
+            sweep::remove_parent(path);
         }
         result
     }
@@ -180,6 +179,20 @@ fn with_inner(path: &Path) -> Vec<PathBuf> {
         next += 1;
     }
     all
+}
+
+/// Whether nobody is in a group and those in it.
+pub(crate) fn is_deserted(group: &Path) -> bool {
+    with_inner(group).iter().all(|folder| members(folder).is_empty())
+}
+
+/// Removes a group and those in it.
+pub(crate) fn remove_tree(group: &Path) -> io::Result<()> {
+    let mut result = Ok(());
+    for folder in with_inner(group).iter().rev() {
+        result = remove(folder).and(result);
+    }
+    result
 }
 
 /// The processes of one group.

@@ -16,8 +16,16 @@
 //! The monitor itself stays outside, because what it needs is not the app's. Only in a scope of systemd both are
 //! inside, for systemd puts whole processes there; then the monitor is never counted among the app's.
 //!
+//! A process enters a group by writing itself into `cgroup.procs` between fork and exec. CLONE_INTO_CGROUP (clone3(2))
+//! would save that write and the wait that [`Offer::warm_up`] takes out of the way, but version 1 does not know it, the
+//! standard library cannot ask for it, and a clone3 of our own would have to bring its own fork.
+//!
+//! A look at the app from outside, such as a health check, runs in its groups too ([`Confinement::admit`]): it uses
+//! what the app may use, and ends with it.
+//!
 //! When a monitor was killed, the daemon does the rest with the recorded confinement: [`kill_group`] and
-//! [`Groups::remove`].
+//! [`Groups::remove`]. Groups that nobody holds any more are removed by the next daemon of the same name (`sweep`), and
+//! the folder around them by whoever leaves it last.
 
 mod apply;
 mod confinement;
@@ -27,6 +35,7 @@ mod hierarchy;
 mod offer;
 mod plan;
 mod prepared;
+mod sweep;
 mod weight;
 
 pub use confinement::{Confinement, Group, Keeper, ProcessLimit, Resource, Setting, SystemdScope};

@@ -1,6 +1,6 @@
 //! What the machine offers, seen once when the daemon starts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mantyx_core::LimitMechanism;
 
@@ -132,13 +132,19 @@ impl Offer {
     /// Removes the folders that the groups of executions lay in, where none is left in them. Nothing can be planned
     /// with this offer afterwards.
     pub fn release(self) {
-        if self.mechanism == LimitMechanism::Systemd {
-            return;
-        }
-        let memory = self.controllers.memory.map(|memory| memory.folder);
-        for folder in memory.into_iter().chain(self.controllers.cpu).chain(self.controllers.processes) {
+        for folder in self.own_folders() {
             // It is still in use, or was removed as the folder of another controller.
             let _ = std::fs::remove_dir(folder);
         }
+    }
+
+    /// The folders for the groups of executions, as far as systemd does not keep them.
+    pub(crate) fn own_folders(&self) -> Vec<&Path> {
+        if self.mechanism == LimitMechanism::Systemd {
+            return Vec::new();
+        }
+        let Controllers { memory, cpu, processes } = &self.controllers;
+        let memory = memory.as_ref().map(|memory| &memory.folder);
+        memory.into_iter().chain(cpu).chain(processes).map(PathBuf::as_path).collect()
     }
 }

@@ -17,6 +17,10 @@ const LEAST_QUOTA: u64 = 1000;
 /// The soft limit of open files that programs expect: those which use select(2) break above it.
 const USUAL_OPEN_FILES: u64 = 1024;
 
+/// What a monitor has itself, where it is in the scope of its app: the loop, the pump of the log, and what compresses
+/// old logs.
+const THREADS_OF_MONITOR: u64 = 3;
+
 /// The slice of all apps under systemd, so that a person can limit them together.
 pub(crate) const SLICE: &str = "mantyx.slice";
 
@@ -210,7 +214,7 @@ impl Planning<'_> {
             memory: self.limits.memory,
             cpu: self.limits.cpu.map(|cores| u64::from(cores.thousandths()) * 1000),
             weight: weight::weight(nice),
-            tasks: self.limits.processes.map(|count| u64::from(count) + 1),
+            tasks: self.limits.processes.map(|count| u64::from(count) + THREADS_OF_MONITOR),
         })
     }
 }

@@ -10,6 +10,10 @@ use rustix::io::{retry_on_intr, write};
 use crate::apply::Terms;
 use crate::confinement::{Confinement, Group, Keeper};
 use crate::groups::{self, Groups, OutOfMemory};
+use crate::{detect, sweep};
+
+/// How often a group is made again whose folder goes away meanwhile.
+const ATTEMPTS: u32 = 5;
 
 /// The groups of an execution, made and open, so that its first process can enter them.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct Prepared {
     terms: Terms,
     groups: Groups,
     entrances: Vec<OwnedFd>,
+    /// What keeps the groups from being swept away before somebody is in them.
+    holds: Vec<OwnedFd>,
     warnings: Vec<String>,
 }
 
@@ -31,11 +37,31 @@ impl Confinement {
             groups: Groups::of(&self),
             confinement: self,
             entrances: Vec::new(),
+            holds: Vec::new(),
             warnings: Vec::new(),
         };
         prepared.open();
         prepared.look_for_scope();
         prepared
+    }
+
+    /// Puts a process that waits for it into the groups, which somebody has prepared, and under the limits of single
+    /// processes: one that looks at the app, and whose monitor does not start it. Says what could not be done.
+    ///
+    /// It may take some milliseconds ([`Offer::warm_up`](crate::Offer::warm_up)).
+    #[must_use]
+    pub fn admit(&self, process: u32) -> Vec<String> {
+        let mut failures = Vec::new();
+        for group in &self.groups {
+            if let Err(error) = groups::write(&group.path.join("cgroup.procs"), &process.to_string()) {
+                failures.push(format!(
+                    "The control group `{}` could not be entered: {error}",
+                    group.path.display()
+                ));
+            }
+        }
+        failures.extend(self.terms().tell(process));
+        failures
     }
 
     fn terms(&self) -> Terms {
@@ -165,6 +191,7 @@ impl Prepared {
         for group in self.confinement.groups.iter().filter(|group| group.keeper == Keeper::Mantyx) {
             match make(group).and_then(|()| entrance(&group.path)) {
                 Ok(entrance) => {
+                    self.holds.extend(sweep::hold(&group.path));
                     self.warnings.extend(set(group));
                     self.entrances.push(entrance);
                 }
@@ -177,8 +204,34 @@ impl Prepared {
     }
 }
 
+/// The folder around it was there when the daemon looked, but whoever left it last may have removed it, or may do so
+/// right now.
 fn make(group: &Group) -> io::Result<()> {
-    fs::create_dir_all(&group.path)
+    let mut result = make_once(group);
+    for _ in 0..ATTEMPTS {
+        match result {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => result = make_once(group),
+            _ => break,
+        }
+    }
+    result
+}
+
+fn make_once(group: &Group) -> io::Result<()> {
+    if let Some(folder) = group.path.parent()
+        && fs::create_dir(folder).is_ok()
+    {
+        // Version 2 hands controllers out only where somebody has asked for them.
+        detect::enable(folder);
+    }
+    unless_there(fs::create_dir(&group.path))
+}
+
+fn unless_there(made: io::Result<()>) -> io::Result<()> {
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
 }
 
 fn entrance(path: &Path) -> io::Result<OwnedFd> {

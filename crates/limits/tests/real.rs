@@ -288,6 +288,44 @@ fn limits_change_while_the_app_runs() {
 }
 
 #[test]
+fn one_who_looks_at_the_app_is_under_its_limits() {
+    let limits = Limits { open_files: Some(64), nice: Some(5), ..Limits::NONE };
+    let app = App::start("look", limits, "sleep 60");
+    let mut look = Command::new("/bin/sh").args(["-c", "read -r go"]).stdin(Stdio::piped()).spawn().unwrap();
+    assert_eq!(app.confinement.admit(look.id()), [""; 0]);
+    assert_eq!(limit_of(look.id(), "Max open files"), ["64", "64"]);
+    assert_eq!(app.prepared.processes().contains(&look.id()), !app.paths().is_empty());
+    drop(look.stdin.take());
+    look.wait().unwrap();
+}
+
+#[test]
+fn the_next_daemon_removes_what_is_left_but_not_what_is_held() {
+    let name = format!("test-sweep-{}", std::process::id());
+    let offer = Offer::detect_direct(&name);
+    let groups = |execution| plan(&Limits::NONE, &offer, execution).groups;
+    let (left, held) = (groups(ExecutionId::generate()), ExecutionId::generate());
+    for group in &left {
+        fs::create_dir_all(&group.path).unwrap();
+    }
+    let prepared = plan(&Limits::NONE, &offer, held).prepare();
+    let next = Offer::detect_direct(&name);
+    assert!(left.iter().all(|group| !group.path.exists()));
+    assert!(groups(held).iter().all(|group| group.path.exists()), "it was just made");
+    prepared.remove().unwrap();
+    assert!(
+        groups(held).iter().all(|group| !group.path.parent().unwrap().exists()),
+        "the last one tidies up"
+    );
+    // And yet the next one finds everything in place.
+    let again =
+        plan(&Limits { processes: Some(9), ..Limits::NONE }, &next, ExecutionId::generate()).prepare();
+    assert_eq!(again.warnings(), [""; 0]);
+    again.remove().unwrap();
+    next.release();
+}
+
+#[test]
 fn data_is_limited_where_no_group_counts_memory() {
     let limits = Limits { memory: Some(32 * MIB), ..Limits::NONE };
     let confinement = plan(&limits, &Offer::rlimits(), ExecutionId::generate());

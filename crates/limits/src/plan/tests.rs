@@ -107,7 +107,7 @@ fn systemd_makes_the_groups_itself() {
     let scope = plan.scope.unwrap();
     assert_eq!(scope.unit, format!("mantyx-{execution}.scope"));
     assert_eq!((scope.memory, scope.cpu), (Some(512 * MIB), Some(1_500_000)));
-    assert_eq!(scope.tasks, Some(21), "the monitor is in the scope too");
+    assert_eq!(scope.tasks, Some(23), "the threads of the monitor are in the scope too");
     assert_eq!(plan.groups.len(), 1);
     assert_eq!((plan.groups[0].keeper, plan.groups[0].settings.len()), (Keeper::Systemd, 0));
     assert!(plan.groups[0].path.ends_with(scope.unit));
