@@ -174,7 +174,7 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
-    /// It ended by itself.
+    /// It ended by itself, or by what nobody meant for it, such as the end of the machine.
     #[default]
     None,
     /// It was asked to stop, and then it ended.
@@ -209,6 +209,10 @@ pub struct ExitRecord {
     /// Why it ended; version 1 says only [`ExitRecord::wish`].
     #[serde(default)]
     pub ending: Option<Ending>,
+    /// The boot that it ended in, so that an end of the machine can be told from that of a monitor; not said by
+    /// version 1.
+    #[serde(default)]
+    pub boot_id: Option<String>,
 }
 
 /// What of a live process can be changed.

@@ -150,6 +150,7 @@ mod tests {
             peak_memory: 4096,
             dropped_lines: 0,
             ending: None,
+            boot_id: None,
         }
     }
 

@@ -33,12 +33,13 @@ fn one_that_was_stopped_says_by_whom() {
 }
 
 #[test]
-fn a_signal_to_the_monitor_is_a_stop() {
+fn a_signal_to_the_monitor_is_the_end_of_the_machine_and_nobodys_wish() {
     let run = Stage::script(SLEEP).start();
     signal(run.monitor.id(), Signal::TERM);
     let (record, _) = run.exited();
-    assert_eq!(record.ending, Some(Ending::Stopped { by: "a signal to its monitor".to_owned() }));
-    assert_eq!(record.wish, Wish::Stop);
+    assert_eq!(record.outcome, Outcome::Exited(Exit::Signal(15)));
+    assert_eq!((record.ending, record.wish), (Some(Ending::ShutDown), Wish::None));
+    assert_eq!(record.boot_id, Some(mantyx_monitor::process::boot_id().unwrap()));
 }
 
 #[test]
@@ -91,6 +92,46 @@ fn a_time_limit_holds_without_a_daemon() {
     assert_eq!(record.outcome, Outcome::Exited(Exit::Signal(15)));
     assert_eq!((record.ending, record.wish), (Some(Ending::TimedOut { after: 1 }), Wish::None));
     wait_for("the monitor to leave", || !folder.socket(id).exists());
+}
+
+#[test]
+fn a_signal_that_does_not_exist_becomes_the_usual_one_and_it_is_said() {
+    let mut stage = Stage::script("trap 'exit 4' TERM; echo ready; while :; do sleep 0.01; done");
+    stage.launch.plan.stop.signal = 99;
+    let mut run = stage.start();
+    let [warning] = &run.warnings()[..] else { panic!("{:?}", run.warnings()) };
+    assert!(warning.contains("99") && warning.contains("SIGTERM"), "{warning}");
+    run.stage.wait_for_log(1);
+    let terms = StopTerms { signal: 1000, grace_seconds: 25.0 };
+    run.link().ask(&Request::Stop { terms, why: Some(owner()) });
+    assert_eq!(run.link().next(), Message::Done);
+    let (record, _) = run.exited();
+    assert_eq!((record.outcome, record.ending), (Outcome::Exited(Exit::Code(4)), Some(owner())));
+}
+
+#[test]
+fn a_disk_that_is_stuck_holds_nobody_up() {
+    let mut run = Stage::script(SLEEP).start();
+    run.stage.wait_for_log(1);
+    let id = run.stage.launch.plan.execution;
+    // Whoever opens a pipe to write waits for somebody who reads.
+    let beside = run.stage.launch.run_folder.join(format!(".{id}.json.new"));
+    assert!(std::process::Command::new("mkfifo").arg(&beside).status().unwrap().success());
+    let stop = StopTerms { signal: 10, grace_seconds: 20.0 };
+    let terms = Terms { stop, deadlines: Deadlines::default(), confinement: None };
+    for _ in 0..3 {
+        run.link().ask(&Request::Adjust(Box::new(terms.clone())));
+        assert_eq!(run.link().next(), Message::Done);
+    }
+    assert_ne!(run.stage.folder().record(id).unwrap().unwrap().plan.stop, stop);
+    // When the disk answers, the last terms are there.
+    std::fs::rename(&beside, run.stage.path("pipe")).unwrap();
+    std::fs::read(run.stage.path("pipe")).unwrap();
+    wait_for("the last terms", || {
+        run.stage.folder().record(id).unwrap().is_some_and(|record| record.plan.stop == stop)
+    });
+    signal(run.monitor.id(), Signal::TERM);
+    assert_eq!(run.exited().0.outcome, Outcome::Exited(Exit::Signal(10)));
 }
 
 #[test]

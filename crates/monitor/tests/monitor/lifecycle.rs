@@ -158,7 +158,7 @@ fn the_monitor_minds_only_the_signal_that_is_meant_for_it() {
     assert!(matches!(run.link().next(), Message::Status { wish: Wish::None, .. }));
     signal(monitor, Signal::TERM);
     let (record, _) = run.exited();
-    assert_eq!((record.outcome, record.wish), (Outcome::Exited(Exit::Signal(15)), Wish::Stop));
+    assert_eq!((record.outcome, record.wish), (Outcome::Exited(Exit::Signal(15)), Wish::None));
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn status(run: &mut Run) -> Notified {
 }
 
 #[test]
-fn phases_are_told_at_once_and_texts_one_by_one() {
+fn readiness_is_told_at_once_and_the_rest_one_by_one() {
     let mut run = Stage::python(
         "input = lambda name: [time.sleep(0.005) for _ in iter(lambda: os.path.exists(name), True)]\n\
          input('go')\n\
@@ -42,6 +42,25 @@ fn phases_are_told_at_once_and_texts_one_by_one() {
     assert_eq!(run.link().notified(), Notified { phase: Phase::Reloading, status: Some("idle".into()) });
     std::fs::write(run.stage.path("off"), "").unwrap();
     assert_eq!(run.link().notified(), Notified { phase: Phase::Stopping, status: None });
+    run.stop(25.0);
+    run.exited();
+}
+
+#[test]
+fn an_app_that_reloads_without_end_is_not_heard_without_end() {
+    let mut run = Stage::python(
+        "for number in range(2000):\n\
+         \x20   say('READY=1', f'STATUS={number}'); say('RELOADING=1', f'STATUS=again {number}')\n\
+         say('READY=1', 'STATUS=idle'); time.sleep(1000)",
+    )
+    .start();
+    run.link().hello();
+    let idle = Notified { phase: Phase::Ready, status: Some("idle".into()) };
+    let mut told = 0;
+    while run.link().notified() != idle {
+        told += 1;
+    }
+    assert!(told < 20, "{told} messages");
     run.stop(25.0);
     run.exited();
 }

@@ -58,6 +58,7 @@ impl Monitor {
             peak_memory: self.limits.peak_memory().unwrap_or(usage.peak_memory),
             dropped_lines: self.output.finish(),
             ending: Some(ending),
+            boot_id: Some(self.record.boot_id.clone()),
         }
     }
 

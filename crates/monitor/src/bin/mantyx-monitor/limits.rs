@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Instant;
 
 use mantyx_core::{Ending, Exit};
 use mantyx_limits::{Confinement, Prepared, Shortage};
 use mantyx_monitor::process;
+
+use crate::kills::Kills;
 
 /// An app whose monitor dies is lost, and the monitor is small: others go first.
 const OWN_SCORE: i16 = -500;
@@ -14,23 +17,42 @@ const SCORE_FILE: &str = "/proc/self/oom_score_adj";
 const MEMORY_SETTINGS: [&str; 2] = ["memory.max", "memory.limit_in_bytes"];
 
 /// The limits of an execution; none where none were planned.
-#[derive(Default)]
-pub(crate) struct Limits(Option<Arc<Prepared>>);
+pub(crate) struct Limits {
+    prepared: Option<Arc<Prepared>>,
+    /// Where somebody counts them.
+    kills: Option<Kills>,
+}
 
 impl Limits {
     /// Makes the groups.
     pub(crate) fn prepare(confinement: Option<&Confinement>) -> Self {
-        Self(confinement.map(|confinement| Arc::new(confinement.clone().prepare())))
+        let prepared = confinement.map(|confinement| Arc::new(confinement.clone().prepare()));
+        let counted = prepared.as_ref().and_then(|prepared| prepared.out_of_memory());
+        Self { kills: counted.map(|_| Kills::begin(Instant::now())), prepared }
+    }
+
+    /// When [`Limits::act`] has something to do.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.kills.as_ref().map(Kills::due)
+    }
+
+    /// Looks at what is to be looked at now and then.
+    pub(crate) fn act(&mut self, now: Instant) {
+        if let (Some(kills), Some(prepared)) = (&mut self.kills, &self.prepared)
+            && kills.due() <= now
+        {
+            kills.look(now, prepared.out_of_memory().map_or(0, |event| event.kills));
+        }
     }
 
     /// For the child, which enters them.
     pub(crate) fn share(&self) -> Option<Arc<Prepared>> {
-        self.0.clone()
+        self.prepared.clone()
     }
 
     /// What the process that has begun is not held to, as sentences.
     pub(crate) fn warnings(&self, main: u32) -> Vec<String> {
-        let Some(prepared) = &self.0 else { return Vec::new() };
+        let Some(prepared) = &self.prepared else { return Vec::new() };
         let planned = prepared.confinement().warnings.iter().chain(prepared.warnings()).cloned();
         planned.chain(prepared.confirm(main)).collect()
     }
@@ -40,7 +62,7 @@ impl Limits {
         let family = process::descendants(std::process::id(), &process::all());
         let family: Vec<u32> = family.iter().filter(|p| !p.has_ended()).map(|p| p.id.pid).collect();
         // The child has given its share back when it became another program.
-        let Some(prepared) = self.0.as_mut().and_then(Arc::get_mut) else {
+        let Some(prepared) = self.prepared.as_mut().and_then(Arc::get_mut) else {
             return vec![
                 "The limits begin with the next start: the process was started without any".to_owned(),
             ];
@@ -51,14 +73,15 @@ impl Limits {
 
     /// What is carried out now.
     pub(crate) fn confinement(&self) -> Option<&Confinement> {
-        self.0.as_deref().map(Prepared::confinement)
+        self.prepared.as_deref().map(Prepared::confinement)
     }
 
     /// Whether it was want of memory that ended the app. A process of it may have been killed that was not the main
-    /// one, and the main one may have survived that: then it is no reason.
+    /// one, and the main one may have survived that, or for long: then it is no reason.
     pub(crate) fn out_of_memory(&self, exit: Exit) -> Option<Ending> {
-        let prepared = self.0.as_deref().filter(|_| !exit.is_success())?;
-        let event = prepared.out_of_memory().filter(|event| event.kills > 0)?;
+        let prepared = self.prepared.as_deref().filter(|_| !exit.is_success())?;
+        let kills = self.kills.as_ref()?;
+        let event = prepared.out_of_memory().filter(|event| kills.has_recent(event.kills))?;
         let limit = match event.shortage {
             Shortage::Limit => memory_limit(prepared.confinement()),
             Shortage::Machine => None,
@@ -68,19 +91,23 @@ impl Limits {
 
     /// The most memory that all processes held at once.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
-        self.0.as_deref().and_then(Prepared::peak_memory)
+        self.prepared.as_deref().and_then(Prepared::peak_memory)
     }
 
     /// Kills whatever is in the groups.
     pub(crate) fn kill_all(&self) {
-        if let Some(prepared) = &self.0 {
+        if let Some(prepared) = &self.prepared {
             prepared.kill_all();
         }
     }
 
     /// Removes the groups. One that cannot be removed is found again by the daemon, in the record.
     pub(crate) fn remove(&self) {
-        if let Some(prepared) = &self.0 {
+        if let Some(prepared) = &self.prepared
+            && prepared.remove().is_err()
+        {
+            // A look of the daemon at the app may just have come in.
+            prepared.kill_all();
             let _ = prepared.remove();
         }
     }
@@ -107,6 +134,48 @@ pub(crate) fn spare_monitor() -> Option<String> {
 mod tests {
     use super::*;
     use mantyx_limits::{Group, Keeper, Setting};
+    use tempfile::TempDir;
+
+    /// A group of version 2 in a folder.
+    fn in_folder(folder: &TempDir) -> Limits {
+        let group = Group { path: folder.path().to_owned(), keeper: Keeper::Mantyx, settings: Vec::new() };
+        Limits::prepare(Some(&Confinement { groups: vec![group], ..Confinement::default() }))
+    }
+
+    #[test]
+    fn want_of_memory_is_a_reason_for_what_ends_soon_after_and_badly() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = |kills: u64| {
+            let events = format!("oom 1\noom_kill {kills}\n");
+            std::fs::write(folder.path().join("memory.events"), events).unwrap();
+        };
+        count(0);
+        let mut limits = in_folder(&folder);
+        assert_eq!(limits.out_of_memory(Exit::Signal(9)), None);
+        count(1);
+        let ending = Some(Ending::OutOfMemory { limit: None });
+        assert_eq!(limits.out_of_memory(Exit::Signal(9)), ending);
+        assert_eq!(limits.out_of_memory(Exit::Code(3)), ending);
+        assert_eq!(limits.out_of_memory(Exit::Code(0)), None);
+        let first = limits.due().unwrap();
+        limits.act(first);
+        assert_eq!(limits.out_of_memory(Exit::Code(3)), ending, "it happened right before the look");
+        limits.act(first);
+        assert_eq!(limits.out_of_memory(Exit::Code(3)), ending, "the next look is not due");
+        limits.act(limits.due().unwrap());
+        assert_eq!(limits.out_of_memory(Exit::Code(1)), None, "the app has lived on");
+        count(2);
+        assert_eq!(limits.out_of_memory(Exit::Code(1)), ending);
+    }
+
+    #[test]
+    fn where_nobody_counts_nothing_is_due() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut limits = in_folder(&folder);
+        assert_eq!((limits.due(), limits.out_of_memory(Exit::Signal(9))), (None, None));
+        limits.act(Instant::now());
+        assert_eq!(Limits::prepare(None).due(), None);
+    }
 
     #[test]
     fn a_limit_of_memory_is_found_in_any_version() {

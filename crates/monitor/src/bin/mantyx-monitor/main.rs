@@ -1,8 +1,8 @@
 //! `mantyx-monitor`: starts one process, owns it until it ends, and writes down how.
 //!
 //! One loop around one `poll`, which waits for the next thing to happen and, at the longest, until the next thing is
-//! due: SIGKILL after a grace, the watchdog, the time limit, a text of the app that waits for its turn. At rest nothing
-//! is, and it costs a few pages and no time. It takes its launch from standard input, says on standard output how the
+//! due: SIGKILL after a grace, the watchdog, the time limit, a text of the app that waits for its turn, and once a minute
+//! a look at whether the app was short of memory. At rest it costs a few pages and no time. It takes its launch from standard input, says on standard output how the
 //! start went, and has no options.
 //!
 //! How it starts:
@@ -15,7 +15,8 @@
 //! - `clients`, `client`: the connections of the daemon; `requests`: what they may ask
 //! - `output`: the pipes of the app and its log
 //! - `notify_socket`, `notice`, `said`: what the app says of itself
-//! - `deadlines`: the watchdog and the time limit
+//! - `deadlines`: the watchdog and the time limit; `kills`: whether the app was short of memory of late
+//! - `recorder`: the record that is written again when its terms change
 //!
 //! How it ends:
 //! - `stop`: how everything that it started is brought to an end
@@ -29,6 +30,7 @@ mod clients;
 mod deadlines;
 mod ending;
 mod exec;
+mod kills;
 mod launcher;
 mod limits;
 mod monitor;
@@ -36,6 +38,7 @@ mod notice;
 mod notify_socket;
 mod output;
 mod reason;
+mod recorder;
 mod requests;
 mod said;
 mod stop;

@@ -21,6 +21,7 @@ use crate::launcher::Launcher;
 use crate::limits::{self, Limits};
 use crate::notify_socket::NotifySocket;
 use crate::output::Output;
+use crate::recorder::Recorder;
 use crate::said::Said;
 use crate::stop::{self, Asked, Stop};
 use crate::system::{Reaped, Signals, reap};
@@ -30,6 +31,7 @@ use crate::wait::{self, Ready, Source};
 pub(crate) struct Monitor {
     pub(crate) folder: RunFolder,
     pub(crate) record: Record,
+    pub(crate) recorder: Recorder,
     pub(crate) clients: Clients,
     pub(crate) output: Output,
     pub(crate) limits: Limits,
@@ -55,6 +57,14 @@ pub(crate) struct Monitor {
 pub(crate) struct Warnings {
     pub(crate) limits: Vec<String>,
     pub(crate) watchdog: Option<String>,
+    pub(crate) stop: Option<String>,
+}
+
+impl Warnings {
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.limits.iter().chain(&self.watchdog).chain(&self.stop).cloned().collect()
+    }
 }
 
 /// Whether any process of the app is left.
@@ -96,6 +106,7 @@ impl Monitor {
             family: Family::Alive,
             stop: None,
             oom_score: limits::spare_monitor(),
+            recorder: Recorder::new(run_folder),
             folder,
             record,
         })
@@ -127,9 +138,10 @@ impl Monitor {
         self.record.main = Some(main);
         self.watch = Watch::begin(Instant::now(), &self.record.plan.deadlines);
         self.warnings.limits = self.limits.warnings(main.id.pid);
+        self.warnings.stop = stop::first_signal(self.record.plan.stop.signal).1;
         // Without room for it the process runs on: while the daemon lives it knows from the message.
         let _ = self.folder.write_record(&self.record);
-        self.clients.tell_all(&Message::Started { main, warnings: self.warnings.limits.clone() });
+        self.clients.tell_all(&Message::Started { main, warnings: self.warnings.all() });
     }
 
     fn is_over(&self) -> bool {
@@ -162,7 +174,7 @@ impl Monitor {
     /// The next moment at which [`Monitor::act`] has something to do.
     fn next_due(&self) -> Option<Instant> {
         let end = self.stop.as_ref().map_or_else(|| self.watch.due(), Stop::due);
-        [end, self.said.due(Instant::now())].into_iter().flatten().min()
+        [end, self.said.due(Instant::now()), self.limits.due()].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -172,6 +184,7 @@ impl Monitor {
         } else if let Some(expired) = self.watch.expired(now) {
             self.expire(expired);
         }
+        self.limits.act(now);
         if let Some(notified) = self.said.take_due(now) {
             self.clients.tell_notified(notified);
         }
@@ -182,8 +195,9 @@ impl Monitor {
             match signal {
                 Signal::CHILD => self.reap(),
                 Signal::TERM => {
-                    let why = Ending::Stopped { by: "a signal to its monitor".to_owned() };
-                    let _ = self.stop(self.record.plan.stop, why);
+                    // Everything is told to end like this when the machine is shut down. The app is to be back after
+                    // it, for daemons of version 1 too, which judge by the wish.
+                    let _ = self.stop(self.record.plan.stop, Ending::ShutDown);
                 }
                 // A terminal that closes or a Ctrl-C is meant for the daemon.
                 _ => {}
@@ -256,7 +270,9 @@ impl Monitor {
         }
         self.why = Some(why);
         self.stop = Some(Stop::after(terms.grace(), Asked::Group));
-        self.signal(terms.signal)
+        let (number, warning) = stop::first_signal(terms.signal);
+        self.warnings.stop = warning;
+        self.signal(number)
     }
 
     /// A process that hangs shows where when it is aborted, so the watchdog does that, as systemd's does.

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use mantyx_core::ExecutionId;
-use mantyx_monitor::process;
+use mantyx_monitor::{Phase, process};
 use rustix::cmsg_space;
 use rustix::net::sockopt::set_socket_passcred;
 use rustix::net::{
@@ -56,7 +56,9 @@ impl NotifySocket {
         for _ in 0..AT_ONCE {
             let mut buffer = [0; LONGEST];
             match self.datagram(&mut buffer) {
-                Ok(Some(length)) => heard.extend(notice::parse(&buffer[..length])),
+                Ok(Some((length, sender))) => {
+                    heard.extend(notice::parse(&buffer[..length]).filter(|notice| sender.may_say(notice)));
+                }
                 Ok(None) => {}
                 Err(_) => break,
             }
@@ -64,31 +66,53 @@ impl NotifySocket {
         heard
     }
 
-    /// The length of the next datagram; none for one that is too long or comes from a stranger. Descriptors that come
-    /// along are closed with `ancillary`, which is all that `BARRIER=1` waits for.
-    fn datagram(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    /// The length of the next datagram and whose it is; none for one that is too long or comes from a stranger.
+    /// Descriptors that come along are closed with `ancillary`, which is all that `BARRIER=1` waits for.
+    fn datagram(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, Sender)>> {
         let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(16), ScmCredentials(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let RecvMsg { bytes, flags, .. } =
             recvmsg(&self.socket, &mut [IoSliceMut::new(buffer)], &mut ancillary, flags)?;
-        let mut sender = None;
+        let mut credentials = None;
         for message in ancillary.drain() {
-            if let RecvAncillaryMessage::ScmCredentials(credentials) = message {
-                sender = Some(credentials);
+            if let RecvAncillaryMessage::ScmCredentials(sent) = message {
+                credentials = Some(sent);
             }
         }
         let is_whole = !flags.contains(ReturnFlags::TRUNC);
-        Ok(sender.filter(|sender| is_whole && self.is_of_app(sender)).map(|_| bytes))
+        let sender = credentials.filter(|_| is_whole).and_then(|sent| self.sender(&sent));
+        Ok(sender.map(|sender| (bytes, sender)))
     }
 
-    /// A helper such as systemd-notify(1) may have gone before it is heard, and nobody can say any more whose it was.
-    /// Then it counts as the app's when it ran as the app's user, who can do worse to the app than to speak for it.
-    fn is_of_app(&self, sender: &UCred) -> bool {
-        let pid = sender.pid.as_raw_pid().unsigned_abs();
+    /// Who sent it, unless that is a stranger.
+    fn sender(&self, sent: &UCred) -> Option<Sender> {
+        let pid = sent.pid.as_raw_pid().unsigned_abs();
         match process::stat(pid) {
-            Ok(stat) => descends_from_here(stat.parent),
-            Err(_) => sender.uid.as_raw() == self.uid,
+            Ok(stat) => descends_from_here(stat.parent).then_some(Sender::Family),
+            Err(_) => (sent.uid.as_raw() == self.uid).then_some(Sender::Gone),
+        }
+    }
+}
+
+/// Who has said something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    /// A process of the app.
+    Family,
+    /// One that has gone and ran as the app's user.
+    ///
+    /// A helper such as systemd-notify(1) may have gone before it is heard, and nobody can say any more whose it was.
+    /// Other apps may run as the same user. So it may say how the app is, which harms nobody, but not what would end
+    /// the app, or keep one alive that hangs.
+    Gone,
+}
+
+impl Sender {
+    const fn may_say(self, notice: &Notice) -> bool {
+        match self {
+            Self::Family => true,
+            Self::Gone => matches!(notice, Notice::Phase(Phase::Ready) | Notice::Status(_)),
         }
     }
 }
@@ -107,7 +131,6 @@ impl AsFd for NotifySocket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mantyx_monitor::Phase;
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
     use std::process::Command;
@@ -140,6 +163,16 @@ mod tests {
             assert!(child.args(["-c", SAY, &socket.variable()]).status().unwrap().success());
             assert_eq!(socket.receive(), heard);
         }
+    }
+
+    #[test]
+    fn one_that_has_gone_decides_nothing() {
+        let (socket, _) = open(rustix::process::geteuid().as_raw());
+        let all = "WATCHDOG=trigger\\nWATCHDOG=1\\nWATCHDOG_USEC=1\\nSTOPPING=1\\nSTATUS=busy";
+        let say = SAY.replace("READY=1", all);
+        let mut child = Command::new("python3");
+        assert!(child.args(["-c", &say, &socket.variable()]).status().unwrap().success());
+        assert_eq!(socket.receive(), [Notice::Status(Some("busy".into()))]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use mantyx_monitor::{Message, Request, Terms, VERSION};
 
 use crate::client::Asked;
 use crate::monitor::Monitor;
+use crate::stop;
 
 impl Monitor {
     /// Answers everything that a client has asked.
@@ -44,13 +45,14 @@ impl Monitor {
             dropped_lines: self.output.dropped_lines(),
             stopping: self.why.clone(),
             notified: self.said.notified().clone(),
-            warnings: self.warnings.limits.iter().chain(&self.warnings.watchdog).cloned().collect(),
+            warnings: self.warnings.all(),
         }
     }
 
     /// From now on these terms hold, also for whoever finds the record when this monitor has been killed.
     fn adjust(&mut self, terms: Terms) {
         self.warnings.watchdog = self.watch.adjust(&terms.deadlines, Instant::now());
+        self.warnings.stop = stop::first_signal(terms.stop.signal).1;
         if let Some(confinement) = &terms.confinement {
             self.warnings.limits = self.limits.adjust(confinement);
         }
@@ -58,8 +60,7 @@ impl Monitor {
         plan.stop = terms.stop;
         plan.deadlines = terms.deadlines;
         plan.confinement = self.limits.confinement().cloned();
-        // On a disk that is full the record stays as it was, and its groups are still the right ones.
-        let _ = self.folder.write_record(&self.record);
+        self.recorder.write(&self.record);
     }
 }
 

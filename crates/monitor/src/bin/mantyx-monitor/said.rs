@@ -1,15 +1,16 @@
 //! What an app has said of itself so far, and when the clients are told.
 //!
-//! Another phase is news that somebody waits for. Another text is not, and an app may have one for every request that
-//! it serves: at most one a second goes on, the last of them always.
+//! That it is ready is news that somebody waits for, and it is told at once. The rest is not: an app may have another
+//! text for every request that it serves, and one that is ill may reload without end. At most one message a second goes
+//! on, the last state of all always.
 
 use std::time::{Duration, Instant};
 
-use mantyx_monitor::Notified;
+use mantyx_monitor::{Notified, Phase};
 
 use crate::notice::Notice;
 
-/// How long between two texts.
+/// How long between two messages.
 const PACE: Duration = Duration::from_secs(1);
 
 /// What an app has said of itself so far.
@@ -18,6 +19,8 @@ pub(crate) struct Said {
     notified: Notified,
     told: Option<Instant>,
     news: News,
+    /// Whether it has said so at least once.
+    was_ready: bool,
 }
 
 /// What of it the clients have not heard.
@@ -25,25 +28,36 @@ pub(crate) struct Said {
 enum News {
     #[default]
     None,
-    Text,
-    Phase,
+    /// Something that waits for its turn.
+    Patient,
+    /// That it is ready, for the first time.
+    Ready,
 }
 
 impl Said {
     /// Takes in one thing that it says.
     pub(crate) fn hear(&mut self, notice: Notice) {
-        match notice {
+        let news = match notice {
             Notice::Phase(phase) if phase != self.notified.phase => {
                 self.notified.phase = phase;
-                self.news = News::Phase;
+                self.news_of(phase)
             }
             Notice::Status(status) if status != self.notified.status => {
                 self.notified.status = status;
-                if self.news == News::None {
-                    self.news = News::Text;
-                }
+                News::Patient
             }
-            _ => {}
+            _ => return,
+        };
+        if self.news != News::Ready {
+            self.news = news;
+        }
+    }
+
+    fn news_of(&mut self, phase: Phase) -> News {
+        if phase == Phase::Ready && !std::mem::replace(&mut self.was_ready, true) {
+            News::Ready
+        } else {
+            News::Patient
         }
     }
 
@@ -56,8 +70,8 @@ impl Said {
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         match self.news {
             News::None => None,
-            News::Phase => Some(now),
-            News::Text => Some(self.told.map_or(now, |told| told + PACE)),
+            News::Ready => Some(now),
+            News::Patient => Some(self.told.map_or(now, |told| told + PACE)),
         }
     }
 
@@ -73,7 +87,6 @@ impl Said {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mantyx_monitor::Phase;
 
     fn text(text: &str) -> Notice {
         Notice::Status(Some(text.to_owned()))
@@ -94,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_does_not_wait_and_takes_the_text_along() {
+    fn the_first_readiness_does_not_wait_and_takes_the_text_along() {
         let (mut said, start) = (Said::default(), Instant::now());
         said.hear(text("one"));
         said.take_due(start).unwrap();
@@ -103,6 +116,23 @@ mod tests {
         said.hear(text("three"));
         let told = said.take_due(start).unwrap();
         assert_eq!(told, Notified { phase: Phase::Ready, status: Some("three".into()) });
+    }
+
+    #[test]
+    fn phases_that_come_and_go_wait_like_texts() {
+        let (mut said, start) = (Said::default(), Instant::now());
+        said.hear(Notice::Phase(Phase::Ready));
+        said.take_due(start).unwrap();
+        for number in 0..1000 {
+            said.hear(Notice::Phase(Phase::Reloading));
+            said.hear(text(&number.to_string()));
+            assert_eq!(said.take_due(start + PACE / 2), None);
+            said.hear(Notice::Phase(Phase::Ready));
+            assert_eq!(said.take_due(start + PACE / 2), None);
+        }
+        let told = said.take_due(start + PACE).unwrap();
+        assert_eq!(told, Notified { phase: Phase::Ready, status: Some("999".into()) });
+        assert_eq!(said.due(start + PACE), None);
     }
 
     #[test]

@@ -94,8 +94,17 @@ pub(crate) fn abort(main: u32) {
 pub(crate) fn signal_rest(number: i32, except: Option<u32>) {
     let mut rest = everything();
     rest.retain(|process| Some(process.group) != except);
-    if let Ok(named) = named(number) {
-        signal(&rest, named);
+    signal(&rest, named(number).unwrap_or(Signal::TERM));
+}
+
+/// The number of the signal that a stop begins with. One that is unknown must not turn a stop into a plain kill after
+/// the grace, so SIGTERM takes its place, and a sentence says so.
+pub(crate) fn first_signal(wanted: i32) -> (i32, Option<String>) {
+    match named(wanted) {
+        Ok(_) => (wanted, None),
+        Err(reason) => {
+            (Signal::TERM.as_raw(), Some(format!("{reason}: the process is asked to end by SIGTERM instead")))
+        }
     }
 }
 
