@@ -181,6 +181,7 @@ fn sight(care: &Care) -> Sight {
                 environment: care.surroundings.environment.clone(),
                 directory: care.surroundings.directory.clone(),
                 identity: care.surroundings.identity.clone(),
+                confinement: None,
             },
             timeout: care.health.timeout(),
         })),

@@ -12,9 +12,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mantyx_core::{Identity, Observation, Probe};
+use mantyx_limits::Confinement;
 use mantyx_platform::ports;
 use tokio::time::timeout;
 
@@ -39,12 +41,14 @@ pub(crate) struct ProbePlan {
 
 /// How the command line of a look runs: as the app itself does.
 pub(crate) struct ExecContext {
-    /// The app's environment. What ties a process to the app's own execution is left out of it.
+    /// The app's environment. What would let a process speak for the app is left out of it.
     pub(crate) environment: BTreeMap<String, String>,
     /// The folder that the app starts in.
     pub(crate) directory: PathBuf,
     /// As whom it runs; as the daemon itself without one.
     pub(crate) identity: Option<Identity>,
+    /// What the app is held to, and so it is; to nothing when not given.
+    pub(crate) confinement: Option<Arc<Confinement>>,
 }
 
 /// Looks at an app, as often as it is asked to.

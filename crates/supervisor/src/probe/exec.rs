@@ -1,26 +1,45 @@
 //! A look by a command line: the shell runs it in the app's folder and environment, and its exit is the answer.
 //!
+//! The app pays for it: it runs in the app's own control groups and under its limits, and it carries the id of the
+//! execution, so that whatever ends the app ends the look as well. The shell waits for a word of the daemon until it
+//! is there, and without a daemon it never begins.
+//!
 //! What the line starts ends with it. A check that leaves something behind would otherwise leave one process more at
-//! each look, until there is room for none.
+//! each look, until there is room for none. Whoever leaves the shell's group is known by a variable that only the
+//! processes of this look have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mantyx_core::Exit;
+use mantyx_limits::{Confinement, Groups};
+use mantyx_monitor::process as table;
 use mantyx_platform::process::{self, Command, Output};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{ExecContext, Seen, short};
+
+/// Waits for a word, and becomes the shell that runs the line. Without a word it ends.
+const WAIT: &str = "read -r go && exec /bin/sh -c \"$0\" </dev/null";
+
+/// The variable by which the processes of one look are known.
+const MARKER: &str = "MANTYX_PROBE";
+
+/// How often in a row everything is looked for that is left: processes fork while they are killed.
+const ROUNDS: u32 = 16;
 
 /// How long is read what a line said before it ended. It has all been written; only somebody who left the group
 /// could still hold the pipe open.
@@ -28,7 +47,7 @@ const REST: Duration = Duration::from_millis(100);
 
 /// Runs a command line to its end.
 pub(super) async fn run(line: &str, context: &ExecContext) -> Seen {
-    let (mut group, mut output) = start(line, context)?;
+    let (mut group, mut output) = start(line, context).await?;
     let mut said = LastLine::default();
     let ended = tokio::select! {
         ended = group.end() => ended,
@@ -41,15 +60,33 @@ pub(super) async fn run(line: &str, context: &ExecContext) -> Seen {
 }
 
 /// Starts the shell with one pipe for both of its outputs, so that the last line is the last one.
-fn start(line: &str, context: &ExecContext) -> Result<(Group, Receiver), String> {
+async fn start(line: &str, context: &ExecContext) -> Result<(Group, Receiver), String> {
     let (reader, stdout, stderr) = pipe().map_err(|error| format!("No pipe for the check: {error}"))?;
+    let marker = marker();
     let shell = Command::new("/bin/sh")
-        .args(["-c", line])
+        .args(["-c", WAIT, line])
         .folder(&context.directory)
         .variables(environment(&context.environment))
-        .identity(context.identity.as_ref());
-    let child = shell.start(stdout, stderr).map_err(|error| error.detail().to_owned())?;
-    Ok((Group::of(child), reader))
+        .variable(MARKER, &marker)
+        .identity(context.identity.as_ref())
+        .open_input();
+    let mut child = shell.start(stdout, stderr).map_err(|error| error.detail().to_owned())?;
+    let word = child.stdin.take();
+    let mut group = Group::of(child, format!("{MARKER}={marker}"));
+    if let Some(confinement) = &context.confinement {
+        group.admit(Arc::clone(confinement)).await;
+    }
+    if let Some(word) = word.and_then(|word| word.into_owned_fd().ok()) {
+        // It fits into the pipe, and a shell that was killed meanwhile needs none.
+        let _ = rustix::io::write(&word, b"go\n");
+    }
+    Ok((group, reader))
+}
+
+/// What no other look has. A daemon that had the same pid before left nothing alive that began after this one.
+fn marker() -> String {
+    static LOOKS: AtomicU64 = AtomicU64::new(0);
+    format!("{}-{}", std::process::id(), LOOKS.fetch_add(1, Ordering::Relaxed))
 }
 
 fn pipe() -> io::Result<(Receiver, Output, Output)> {
@@ -67,13 +104,11 @@ fn judge(line: &str, exit: Exit, last: &str) -> Seen {
     }
 }
 
-/// The app's environment, without what would let a look speak for the app (sd_notify(3)) or be taken for a part of
-/// it when the daemon searches for what is left of an execution.
+/// The app's environment, without what would let a look speak for the app (sd_notify(3)). It is a part of the execution
+/// when somebody searches for what is left of that.
 fn environment(app: &BTreeMap<String, String>) -> impl Iterator<Item = (&String, &String)> {
-    let is_of_the_execution = |name: &str| {
-        name == "NOTIFY_SOCKET" || name == "MANTYX_EXECUTION_ID" || name.starts_with("WATCHDOG_")
-    };
-    app.iter().filter(move |(name, _)| !is_of_the_execution(name))
+    let speaks = |name: &str| name == "NOTIFY_SOCKET" || name.starts_with("WATCHDOG_");
+    app.iter().filter(move |(name, _)| !speaks(name))
 }
 
 /// The shell and what it started; all of it is killed when this is dropped.
@@ -81,12 +116,29 @@ struct Group {
     shell: Child,
     /// Until everything was killed.
     leader: Option<Pid>,
+    rest: Rest,
 }
 
 impl Group {
-    fn of(shell: Child) -> Self {
+    fn of(shell: Child, marker: String) -> Self {
         let leader = shell.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        Self { shell, leader }
+        let since = shell.id().and_then(|id| table::stat(id).ok()).map_or(0, |stat| stat.id.start_ticks);
+        let rest = Rest { marker, groups: Groups::default(), since };
+        Self { shell, leader, rest }
+    }
+
+    /// Puts the shell, which waits, where the app is. One that cannot be put there looks all the same.
+    async fn admit(&mut self, confinement: Arc<Confinement>) {
+        let Some(shell) = self.shell.id() else { return };
+        let groups = Groups::of(&confinement);
+        // The kernel may take some milliseconds.
+        let failures = spawn_blocking(move || confinement.admit(shell)).await.unwrap_or_default();
+        if !failures.is_empty() {
+            tracing::debug!(?failures, shell, "a check is not wholly under the limits of its app");
+        }
+        if groups.processes().contains(&shell) {
+            self.rest.groups = groups;
+        }
     }
 
     /// Waits until the shell has ended, and kills what it left behind. Only then the shell is collected: until then
@@ -95,11 +147,14 @@ impl Group {
         if let Some(leader) = self.leader {
             ended(leader).await?;
         }
-        self.kill();
+        self.kill_group();
+        let rest = self.rest.clone();
+        // It reads some files for each process of the machine, where there are no groups.
+        let _ = spawn_blocking(move || rest.kill()).await;
         self.shell.wait().await
     }
 
-    fn kill(&mut self) {
+    fn kill_group(&mut self) {
         if let Some(leader) = self.leader.take()
             && let Err(error) = kill_process_group(leader, Signal::KILL)
         {
@@ -110,7 +165,54 @@ impl Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.kill();
+        if self.leader.is_some() {
+            self.kill_group();
+            // At once, because whoever drops it may be about to end.
+            self.rest.kill();
+        }
+    }
+}
+
+/// Those of a look that have left the group of its shell.
+#[derive(Clone)]
+struct Rest {
+    /// What stands in the environment of each, unless it threw that away.
+    marker: String,
+    /// Where they all are; nowhere in particular when there are none.
+    groups: Groups,
+    /// When the shell began, in clock ticks since boot.
+    since: u64,
+}
+
+impl Rest {
+    /// Kills them until there is nobody new.
+    fn kill(&self) {
+        let mut killed = HashSet::new();
+        for _ in 0..ROUNDS {
+            let fresh: Vec<u32> = self.alive().into_iter().filter(|pid| killed.insert(*pid)).collect();
+            if fresh.is_empty() {
+                return;
+            }
+            for pid in fresh.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+                // One that has gone meanwhile is as good as killed.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+
+    fn alive(&self) -> Vec<u32> {
+        let all: Vec<table::Stat> = if self.groups.is_empty() {
+            table::all()
+        } else {
+            self.groups.processes().into_iter().filter_map(|pid| table::stat(pid).ok()).collect()
+        };
+        let began_later = all.into_iter().filter(|p| p.id.start_ticks >= self.since && !p.has_ended());
+        began_later.map(|p| p.id.pid).filter(|pid| self.carries_marker(*pid)).collect()
+    }
+
+    fn carries_marker(&self, pid: u32) -> bool {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == self.marker.as_bytes())
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use mantyx_core::{ExecutionId, Limits};
+use mantyx_limits::{Offer, Prepared};
 use mantyx_platform::identity;
 use tempfile::TempDir;
 
@@ -22,6 +24,7 @@ async fn run(command: &str, timeout: Duration) -> (Observation, TempDir) {
         environment: environment.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         directory: folder.path().to_owned(),
         identity: None,
+        confinement: None,
     };
     let plan = ProbePlan { probe: Probe::Exec { command: command.into() }, web_port: None, exec, timeout };
     (look(plan).await, folder)
@@ -61,8 +64,98 @@ async fn it_runs_as_the_app_does_but_does_not_speak_for_it() {
     assert_eq!(Path::new(read("folder").trim()), folder.path().canonicalize().unwrap());
     let environment = read("environment");
     assert!(environment.contains("APP_NAME=shop"), "{environment}");
-    for other in ["NOTIFY_SOCKET", "WATCHDOG", "MANTYX"] {
+    assert!(environment.contains("MANTYX_EXECUTION_ID=x"), "it ends with the execution: {environment}");
+    for other in ["NOTIFY_SOCKET", "WATCHDOG"] {
         assert!(!environment.contains(other), "{environment}");
+    }
+}
+
+/// Whether the groups of this machine, which has them or not, hold what a look starts.
+struct Confined {
+    offer: Option<Offer>,
+    prepared: Prepared,
+}
+
+impl Confined {
+    fn new(limits: &Limits) -> Self {
+        let execution = ExecutionId::generate();
+        let offer = Offer::detect_direct(&format!("test-look-{execution}"));
+        let prepared = mantyx_limits::plan(limits, &offer, execution).prepare();
+        Self { offer: Some(offer), prepared }
+    }
+
+    fn plan(&self, command: &str, timeout: Duration) -> (ProbePlan, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plan = plan(Probe::Exec { command: command.into() }, None);
+        plan.exec.directory = folder.path().to_owned();
+        plan.exec.environment.insert("PATH".into(), "/usr/bin:/bin".into());
+        plan.exec.confinement = Some(Arc::new(self.prepared.confinement().clone()));
+        (ProbePlan { timeout, ..plan }, folder)
+    }
+}
+
+impl Drop for Confined {
+    fn drop(&mut self) {
+        while !self.prepared.kill_all().is_empty() {
+            std::thread::yield_now();
+        }
+        let _ = self.prepared.remove();
+        self.offer.take().into_iter().for_each(Offer::release);
+    }
+}
+
+#[tokio::test]
+async fn the_app_pays_for_it() {
+    let app = Confined::new(&Limits { open_files: Some(77), ..Limits::default() });
+    let (plan, folder) = app.plan("cat /proc/self/cgroup > groups; ulimit -n; exit 1", LONG);
+    let line = "`cat /proc/self/cgroup > groups; ulimit -n; exit 1` ended with code 1: 77";
+    assert_eq!(look(plan).await, ill(line));
+    let inside = std::fs::read_to_string(folder.path().join("groups")).unwrap();
+    for group in &app.prepared.confinement().groups {
+        let name = group.path.file_name().unwrap().to_str().unwrap();
+        assert!(inside.contains(name), "{inside}");
+    }
+}
+
+#[tokio::test]
+async fn what_ends_the_app_ends_the_look() {
+    let app = Confined::new(&Limits::default());
+    if app.prepared.groups().is_empty() {
+        return;
+    }
+    let (plan, folder) = app.plan("setsid sleep 600 & echo $$ $! > pids; wait", LONG);
+    let look = tokio::spawn(look(plan));
+    let pids = folder.path().join("pids");
+    while !std::fs::read_to_string(&pids).is_ok_and(|text| text.ends_with('\n')) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(!app.prepared.kill_all().is_empty());
+    let Ill(reason) = look.await.unwrap() else { panic!("it was killed") };
+    assert!(reason.ends_with("was ended by signal 9"), "{reason}");
+    gone(&folder, "pids").await;
+}
+
+#[tokio::test]
+async fn what_flees_into_a_session_of_its_own_is_killed_with_and_without_groups() {
+    let app = Confined::new(&Limits::default());
+    for (command, timeout) in [
+        (
+            "setsid sh -c 'setsid sleep 600 & echo $$ $! > pids; sleep 600' & until [ -s pids ]; do :; done",
+            LONG,
+        ),
+        (
+            "setsid sleep 600 & echo $! > pids; setsid sleep 600 & echo $! >> pids; wait",
+            Duration::from_secs(2),
+        ),
+    ] {
+        let (_, folder) = run(command, timeout).await;
+        gone(&folder, "pids").await;
+        let (plan, folder) = app.plan(command, timeout);
+        look(plan).await;
+        gone(&folder, "pids").await;
+        while !app.prepared.processes().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
