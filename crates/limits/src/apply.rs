@@ -111,6 +111,15 @@ fn has_ended(process: u32) -> bool {
 }
 
 impl ProcessLimit {
+    /// The soft limit has to be at most the hard one at any moment, whichever of them goes up or down.
+    pub(crate) fn in_shell(self) -> String {
+        let (option, unit) = self.resource.in_shell();
+        let number =
+            |limit: Option<u64>| limit.map_or("unlimited".to_owned(), |limit| (limit / unit).to_string());
+        let (soft, hard) = (number(self.soft), number(self.hard));
+        format!("ulimit -S -{option} {soft}; ulimit -H -{option} {hard}; ulimit -S -{option} {soft}; ")
+    }
+
     const fn of_kernel(self) -> Rlimit {
         Rlimit { current: self.soft, maximum: self.hard }
     }
@@ -129,6 +138,14 @@ impl Resource {
         match self {
             Self::OpenFiles => "Max open files",
             Self::Data => "Max data size",
+        }
+    }
+
+    /// The option of `ulimit`, and what it counts in.
+    const fn in_shell(self) -> (char, u64) {
+        match self {
+            Self::OpenFiles => ('n', 1),
+            Self::Data => ('d', 1024),
         }
     }
 

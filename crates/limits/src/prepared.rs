@@ -45,8 +45,9 @@ impl Confinement {
         prepared
     }
 
-    /// Puts a process that waits for it into the groups, which somebody has prepared, and under the limits of single
-    /// processes: one that looks at the app, and whose monitor does not start it. Says what could not be done.
+    /// Puts a process that waits for it into the groups, which somebody has prepared, and gives it niceness and score:
+    /// one that looks at the app, and that no monitor starts. Says what could not be done. The limits of single
+    /// processes it sets itself, by [`Confinement::in_shell`].
     ///
     /// It may take some milliseconds ([`Offer::warm_up`](crate::Offer::warm_up)).
     #[must_use]
@@ -60,8 +61,15 @@ impl Confinement {
                 ));
             }
         }
-        failures.extend(self.terms().tell(process));
+        failures.extend(Terms { limits: Vec::new(), ..self.terms() }.tell(process));
         failures
+    }
+
+    /// The limits of single processes as commands of a shell, which sets them for itself and what it starts: root
+    /// without the right to rule resources may not do that from outside.
+    #[must_use]
+    pub fn in_shell(&self) -> String {
+        self.process_limits.iter().map(|limit| limit.in_shell()).collect()
     }
 
     fn terms(&self) -> Terms {

@@ -291,9 +291,13 @@ fn limits_change_while_the_app_runs() {
 fn one_who_looks_at_the_app_is_under_its_limits() {
     let limits = Limits { open_files: Some(64), nice: Some(5), ..Limits::NONE };
     let app = App::start("look", limits, "sleep 60");
-    let mut look = Command::new("/bin/sh").args(["-c", "read -r go"]).stdin(Stdio::piped()).spawn().unwrap();
+    let line = format!("{} read -r go", app.confinement.in_shell());
+    let mut look = Command::new("/bin/sh").args(["-c", &line]).stdin(Stdio::piped()).spawn().unwrap();
     assert_eq!(app.confinement.admit(look.id()), [""; 0]);
-    assert_eq!(limit_of(look.id(), "Max open files"), ["64", "64"]);
+    until("it has its limits", || (limit_of(look.id(), "Max open files") == ["64", "64"]).then_some(()));
+    assert_eq!(limit_of(look.id(), "Max data size"), limit_of(app.main.id(), "Max data size"));
+    let stat = fs::read_to_string(format!("/proc/{}/stat", look.id())).unwrap();
+    assert_eq!(stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(16), Some("5"));
     assert_eq!(app.prepared.processes().contains(&look.id()), !app.paths().is_empty());
     drop(look.stdin.take());
     look.wait().unwrap();

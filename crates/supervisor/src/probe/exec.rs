@@ -32,8 +32,8 @@ use tokio::time::timeout;
 
 use super::{ExecContext, Seen, short};
 
-/// Waits for a word, and becomes the shell that runs the line. Without a word it ends.
-const WAIT: &str = "read -r go && exec /bin/sh -c \"$0\" </dev/null";
+/// Waits for a word, limits itself, and becomes the shell that runs the line. Without a word it ends.
+const WAIT: &str = "read -r go || exit; eval \"$1\" 2>/dev/null; exec /bin/sh -c \"$0\" </dev/null";
 
 /// The variable by which the processes of one look are known.
 const MARKER: &str = "MANTYX_PROBE";
@@ -63,8 +63,9 @@ pub(super) async fn run(line: &str, context: &ExecContext) -> Seen {
 async fn start(line: &str, context: &ExecContext) -> Result<(Group, Receiver), String> {
     let (reader, stdout, stderr) = pipe().map_err(|error| format!("No pipe for the check: {error}"))?;
     let marker = marker();
+    let limits = context.confinement.as_ref().map(|confinement| confinement.in_shell()).unwrap_or_default();
     let shell = Command::new("/bin/sh")
-        .args(["-c", WAIT, line])
+        .args(["-c", WAIT, line, &limits])
         .folder(&context.directory)
         .variables(environment(&context.environment))
         .variable(MARKER, &marker)

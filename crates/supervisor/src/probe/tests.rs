@@ -20,7 +20,12 @@ const BRIEF: Duration = Duration::from_millis(300);
 
 /// A look at this, by an app in this folder.
 fn plan(probe: Probe, web_port: Option<u16>) -> ProbePlan {
-    let exec = ExecContext { environment: BTreeMap::new(), directory: "/".into(), identity: None, confinement: None };
+    let exec = ExecContext {
+        environment: BTreeMap::new(),
+        directory: "/".into(),
+        identity: None,
+        confinement: None,
+    };
     ProbePlan { probe, web_port, exec, timeout: LONG }
 }
 
