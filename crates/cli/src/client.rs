@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use mantyx_api_types::{Page, Problem};
 use mantyx_core::{Code, Error};
+use reqwest::header::IF_MATCH;
 use reqwest::{Method, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -64,6 +65,17 @@ impl Client {
 
     pub(crate) async fn patch<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
         self.read(path, self.request(Method::PATCH, path).json(body)).await
+    }
+
+    /// A change to a revision, refused when there is another by now.
+    pub(crate) async fn patch_revision<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        revision: u32,
+        body: &impl Serialize,
+    ) -> Result<T> {
+        let tag = format!("\"{revision}\"");
+        self.read(path, self.request(Method::PATCH, path).header(IF_MATCH, tag).json(body)).await
     }
 
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str, query: Query<'_>) -> Result<T> {
@@ -132,7 +144,7 @@ impl Client {
         Ok(before_end.map(|event| event.and_then(data)))
     }
 
-    /// The lines of a text of any length.
+    /// The lines of a text of any length. What an app wrote need not be UTF-8.
     pub(crate) async fn lines(
         &self,
         path: &str,
@@ -140,10 +152,10 @@ impl Client {
     ) -> Result<impl Stream<Item = Result<String>> + use<'_>> {
         let response = self.send(self.request(Method::GET, path).query(query)).await?;
         let pieces = response.bytes_stream().map_err(std::io::Error::other);
-        let lines = StreamReader::new(pieces).lines();
+        let lines = StreamReader::new(pieces).split(b'\n');
         Ok(stream::try_unfold(lines, |mut lines| async {
-            let line = lines.next_line().await.map_err(|_| self.broke_off())?;
-            Ok(line.map(|line| (line, lines)))
+            let line = lines.next_segment().await.map_err(|_| self.broke_off())?;
+            Ok(line.map(|line| (String::from_utf8_lossy(&line).into_owned(), lines)))
         }))
     }
 
@@ -206,15 +218,16 @@ mod tests {
     }
 
     /// A client of a server that gives one answer to one request, and what that request was.
-    async fn answered(status: &str, body: &str) -> (Client, tokio::task::JoinHandle<String>) {
+    async fn answered(status: &str, body: impl AsRef<[u8]>) -> (Client, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n{body}");
+        let mut answer = format!("HTTP/1.1 {status}\r\nconnection: close\r\n\r\n").into_bytes();
+        answer.extend_from_slice(body.as_ref());
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4096];
             let length = stream.read(&mut request).await.unwrap();
-            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.write_all(&answer).await.unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         });
         (client_of(&url), server)
@@ -228,6 +241,15 @@ mod tests {
         let request = server.await.unwrap();
         assert!(request.starts_with("GET /health?text=a+b%26c HTTP/1.1"), "{request}");
         assert!(request.to_lowercase().contains("authorization: bearer secret"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_change_names_the_revision_that_it_was_made_to() {
+        let (client, server) = answered("200 OK", "{}").await;
+        let _: serde_json::Value = client.patch_revision("/api/apps/x", 7, &()).await.unwrap();
+        let request = server.await.unwrap();
+        assert!(request.starts_with("PATCH /api/apps/x "), "{request}");
+        assert!(request.contains("if-match: \"7\"\r\n"), "{request}");
     }
 
     #[tokio::test]
@@ -250,9 +272,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_text_is_read_line_by_line() {
-        let (client, _server) = answered("200 OK", "a\nb\n").await;
+        let (client, _server) = answered("200 OK", b"a\nb\xff\n").await;
         let lines = client.lines("/api/apps/x/logs", &[]).await.unwrap();
-        assert_eq!(lines.try_collect::<Vec<_>>().await.unwrap(), ["a", "b"]);
+        assert_eq!(lines.try_collect::<Vec<_>>().await.unwrap(), ["a", "b\u{fffd}"]);
     }
 
     #[tokio::test]

@@ -3,10 +3,12 @@
 use chrono::Utc;
 use mantyx_api_types::{AppMetrics, AppView, ExecutionView, OperationView, Sparkline};
 use mantyx_core::{AppName, AppType};
+use serde::de::DeserializeOwned;
 
 use super::{Session, operation};
 use crate::arguments::{AppArgs, ExecutionsArgs, ListArgs, RemoveArgs};
 use crate::failure::Result;
+use crate::output::Output;
 use crate::tables;
 use crate::terminal::{Consent, confirm};
 
@@ -18,7 +20,7 @@ pub(super) async fn list(what: ListArgs, session: Session) -> Result<()> {
     ];
     let query: Vec<_> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let apps: Vec<AppView> = session.client.list("/api/apps", &query, usize::MAX).await?;
-    let lines: Vec<Sparkline> = session.client.get("/api/sparklines", &[]).await?;
+    let lines: Vec<Sparkline> = extra(&session, "/api/sparklines").await.unwrap_or_default();
     session.output.show(&apps, |apps| tables::apps(apps, &lines, Utc::now()))
 }
 
@@ -28,9 +30,18 @@ pub(super) async fn status(what: AppArgs, session: Session) -> Result<()> {
 
 /// Prints an app as it is now.
 pub(super) async fn show(session: &Session, app: &AppName) -> Result<()> {
-    let metrics: AppMetrics = session.client.get(&format!("/api/apps/{app}/metrics"), &[]).await?;
-    let app: AppView = session.client.get(&format!("/api/apps/{app}"), &[]).await?;
-    session.output.show(&app, |app| tables::app(app, &metrics.points, Utc::now()))
+    let view: AppView = session.client.get(&format!("/api/apps/{app}"), &[]).await?;
+    let metrics: Option<AppMetrics> = extra(session, &format!("/api/apps/{app}/metrics")).await;
+    let points = metrics.map(|metrics| metrics.points).unwrap_or_default();
+    session.output.show(&view, |app| tables::app(app, &points, Utc::now()))
+}
+
+/// Figures beside an answer, for people alone. An older daemon has none, which is no reason to show nothing.
+async fn extra<T: DeserializeOwned>(session: &Session, path: &str) -> Option<T> {
+    match session.output {
+        Output::People => session.client.get(path, &[]).await.ok(),
+        Output::Programs => None,
+    }
 }
 
 /// Events that are answered with the app after it.

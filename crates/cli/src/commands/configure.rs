@@ -21,15 +21,18 @@ pub(super) async fn set(what: SetArgs, session: Session) -> Result<()> {
         assign(&mut configuration, assignment).map_err(Failure::Usage)?;
     }
     let patch = AppPatch { configuration, ..AppPatch::default() };
-    let view: ConfigurationView = session.client.patch(&format!("/api/apps/{}", what.app), &patch).await?;
+    let (client, address) = (&session.client, format!("/api/apps/{}", what.app));
+    // What somebody else sets in the meantime is not overwritten.
+    let seen: ConfigurationView = client.get(&format!("{address}/configuration"), &[]).await?;
+    let view: ConfigurationView = client.patch_revision(&address, seen.revision, &patch).await?;
     session.output.show(&view, |view| {
         let rest = if view.restart_needed { "; restart the app to let all of it take effect" } else { "" };
         format!("`{}` is at revision {}{rest}", what.app, view.revision)
     })
 }
 
-/// Puts one assignment into a merge patch. A value is JSON where it reads as such, else a text; nothing behind the
-/// sign removes the field, which then has its default again.
+/// Puts one assignment into a merge patch. A value is JSON where it reads as such, else a text; a variable is always a
+/// text. Nothing behind the sign removes the field, which then has its default again.
 fn assign(patch: &mut Map<String, Value>, assignment: &str) -> Result<(), Error> {
     let (field, text) = assignment.split_once('=').ok_or_else(|| {
         Error::new(Code::Invalid, format!("`{assignment}` is no assignment"))
@@ -37,6 +40,7 @@ fn assign(patch: &mut Map<String, Value>, assignment: &str) -> Result<(), Error>
     })?;
     let value = match text {
         "" => Value::Null,
+        text if field.starts_with("env.") => Value::String(text.to_owned()),
         text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
     };
     let mut place = patch;
@@ -94,13 +98,16 @@ mod tests {
             "limits.memory=256MiB",
             "limits.cpu=1.5",
             "env.CITY=Berlin = hot",
+            "env.PORTS=8080",
+            "env.QUOTED=\"x\"",
+            "env.OLD=",
             "retry=false",
             "health.probe={\"kind\":\"tcp\"}",
             "watchdog=",
         ];
         let expected = json!({
             "limits": {"memory": "256MiB", "cpu": 1.5},
-            "env": {"CITY": "Berlin = hot"},
+            "env": {"CITY": "Berlin = hot", "PORTS": "8080", "QUOTED": "\"x\"", "OLD": null},
             "retry": false,
             "health": {"probe": {"kind": "tcp"}},
             "watchdog": null,

@@ -4,18 +4,24 @@ use std::io::{IsTerminal as _, Write as _};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::StreamExt;
-use mantyx_api_types::{LogLine, Page};
+use mantyx_api_types::{LogLine, LogSource, LogStream, Page};
 
 use super::Session;
 use crate::arguments::LogsArgs;
 use crate::failure::{Failure, Result};
 use crate::output::{Kept, Output, aside, printable};
 
-/// The most lines that the API gives as JSON at once. Text has no such limit.
+/// The most lines that the API gives as JSON at once. Text goes further back.
 const LARGEST_PAGE: usize = 10_000;
+
+/// The most lines of the past that it gives as text, or before those that come.
+const LONGEST_TAIL: usize = 100_000;
 
 pub(super) async fn logs(what: LogsArgs, session: Session) -> Result<()> {
     let path = format!("/api/apps/{}/logs", what.app);
+    if what.tail > LONGEST_TAIL {
+        aside("At most the last 100,000 lines are given at once: --since and --until go further back")?;
+    }
     match session.output {
         _ if what.follow => follow(&what, &session, &path).await,
         Output::People if what.tail > LARGEST_PAGE => read_text(&what, &session, &path).await,
@@ -25,17 +31,18 @@ pub(super) async fn logs(what: LogsArgs, session: Session) -> Result<()> {
 
 async fn follow(what: &LogsArgs, session: &Session, path: &str) -> Result<()> {
     let lines = session.client.follow(path, &query(what)).await?;
-    let mut lines = std::pin::pin!(lines);
+    let (mut lines, mut text) = (std::pin::pin!(lines), Text::new(what));
     while let Some(line) = lines.next().await {
         let line = serde_json::from_str(&line?).map_err(|error| Failure::strange(path, error))?;
-        print(session, what, &line)?;
+        session.output.stream(&line, |line| text.of(line))?;
     }
     Ok(())
 }
 
 async fn read_page(what: &LogsArgs, session: &Session, path: &str) -> Result<()> {
     let page: Page<LogLine> = session.client.get(path, &query(what)).await?;
-    page.items.iter().try_for_each(|line| print(session, what, line))?;
+    let mut text = Text::new(what);
+    page.items.iter().try_for_each(|line| session.output.stream(line, |line| text.of(line)))?;
     if what.tail > LARGEST_PAGE && page.items.len() >= LARGEST_PAGE {
         aside(
             "These are the last 10,000 lines: there are no more at once as JSON, but without --json there are",
@@ -77,21 +84,81 @@ fn query(what: &LogsArgs) -> Vec<(&'static str, String)> {
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-fn print(session: &Session, what: &LogsArgs, line: &LogLine) -> Result<()> {
-    session.output.stream(line, |line| text(what, line))
+/// Writes lines for people. Of one that was cut because it is long the pieces follow each other, and what another
+/// process or stream wrote in between begins a line of its own.
+struct Text<'a> {
+    what: &'a LogsArgs,
+    /// Whose line has not ended.
+    unfinished: Option<(LogSource, LogStream)>,
 }
 
-/// A line for people. One that goes on in the next has no end yet.
-fn text(what: &LogsArgs, line: &LogLine) -> String {
-    let end = if line.partial { "" } else { "\n" };
-    said(what, line.at, &line.text) + end
-}
-
-/// A line with its time, when that is asked for. What is not read on a terminal is not touched.
-fn said(what: &LogsArgs, at: DateTime<Utc>, text: &str) -> String {
-    let text = if std::io::stdout().is_terminal() { printable(text, Kept::Colours) } else { text.to_owned() };
-    if what.timestamps {
-        return format!("{} {text}", at.to_rfc3339_opts(SecondsFormat::Millis, true));
+impl<'a> Text<'a> {
+    fn new(what: &'a LogsArgs) -> Self {
+        Self { what, unfinished: None }
     }
-    text
+
+    fn of(&mut self, line: &LogLine) -> String {
+        let whose = Some((line.source, line.stream));
+        let mut text = match self.unfinished {
+            None => said(self.what, line.at, &line.text),
+            unfinished if unfinished == whose => shown(&line.text),
+            Some(_) => format!("\n{}", said(self.what, line.at, &line.text)),
+        };
+        self.unfinished = whose.filter(|_| line.partial);
+        if self.unfinished.is_none() {
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A line with its time, when that is asked for.
+fn said(what: &LogsArgs, at: DateTime<Utc>, text: &str) -> String {
+    if what.timestamps {
+        return format!("{} {}", at.to_rfc3339_opts(SecondsFormat::Millis, true), shown(text));
+    }
+    shown(text)
+}
+
+/// What is not read on a terminal is not touched.
+fn shown(text: &str) -> String {
+    if std::io::stdout().is_terminal() { printable(text, Kept::Colours) } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{ClientCommand, Invocation};
+    use clap::Parser;
+    use mantyx_core::ExecutionId;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        invocation: Invocation,
+    }
+
+    fn written(line: &str, pieces: &[(LogStream, &str, bool)]) -> String {
+        let program = Program::parse_from(line.split_whitespace());
+        let ClientCommand::Logs(what) = program.invocation.command else { unreachable!() };
+        let (mut text, source) = (Text::new(&what), LogSource::Execution(ExecutionId::generate()));
+        let line = |&(stream, text, partial): &(LogStream, &str, bool)| LogLine {
+            at: DateTime::UNIX_EPOCH,
+            stream,
+            source,
+            text: text.to_owned(),
+            partial,
+        };
+        pieces.iter().map(|piece| text.of(&line(piece))).collect()
+    }
+
+    #[test]
+    fn a_line_in_pieces_has_one_time_and_another_stream_keeps_apart() {
+        use LogStream::{Stderr, Stdout};
+        let pieces = [(Stdout, "a", true), (Stdout, "b", false), (Stdout, "c", true), (Stderr, "d", false)];
+        let time = "1970-01-01T00:00:00.000Z";
+        let timed = format!("{time} ab\n{time} c\n{time} d\n");
+        assert_eq!(written("mantyx logs x -t", &pieces), timed);
+        assert_eq!(written("mantyx logs x", &pieces), "ab\nc\nd\n");
+    }
 }
