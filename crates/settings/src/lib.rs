@@ -15,4 +15,4 @@ pub mod variables;
 pub use layout::Layout;
 pub use reference::reference;
 pub use settings::{SETTINGS, Setting, Settings};
-pub use value::{LogFormat, LogLevel};
+pub use value::{LogFormat, LogLevel, OnShutdown};

@@ -10,7 +10,7 @@ use mantyx_core::{Code, Error, Result};
 use crate::layers::{self, Values};
 use crate::layout::Layout;
 use crate::root;
-use crate::value::{self, LogFormat, LogLevel};
+use crate::value::{self, LogFormat, LogLevel, OnShutdown};
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,12 +91,16 @@ settings! {
     log_level: LogLevel = "info", LOG_LEVEL;
     /// How long logs of executions and operations that are over are kept.
     log_retention: Duration = "30 days", DURATION;
-    /// The size at which a log goes on in another file.
+    /// The size at which a log goes on in another file, 256 MiB at most.
     log_segment_size: u64 = "16 MiB", BYTES;
     /// The most that the log of one execution may take on the disk. Its oldest lines go first.
     log_execution_size: u64 = "1 GiB", BYTES;
     /// The most that all logs together may take on the disk. The oldest go first.
     log_total_size: u64 = "10 GiB", BYTES;
+    /// Whether every app is stopped when the daemon is told to end (SIGTERM, SIGINT). They stay alive otherwise. Either
+    /// way the next start brings up what ran. Whoever ends the daemon has to give it the longest stop grace of its
+    /// apps: `TimeoutStopSec` of systemd.service(5).
+    stop_apps_on_shutdown: OnShutdown = "false", ON_SHUTDOWN;
     /// The time zone of new schedules. The machine's own when not given.
     timezone: Option<String> = "", OPTIONAL_ZONE;
     /// The folder of the built web page. The folder `page` beside the program when not given.
@@ -150,6 +154,12 @@ impl Settings {
 
     /// What one value alone cannot say.
     fn check(&self) -> Result<()> {
+        if self.log_segment_size > LARGEST_SEGMENT {
+            let size = self.log_segment_size;
+            let detail = format!("`log_segment_size` is {size} bytes, and no more than 256 MiB are possible");
+            return Err(Error::new(Code::Invalid, detail)
+                .hint("Whoever reads an old part of a log has one segment of it in memory; 16 MiB is usual"));
+        }
         if self.port_pool_first <= self.port_pool_last {
             return Ok(());
         }
@@ -159,6 +169,9 @@ impl Settings {
         Err(Error::new(Code::Invalid, detail).hint("Let the first port be the smaller one"))
     }
 }
+
+/// The largest segment of a log: one that is compressed is unpacked into memory for its readers.
+const LARGEST_SEGMENT: u64 = 256 << 20;
 
 fn beside_the_program(name: &str) -> Result<PathBuf> {
     let program = std::env::current_exe().map_err(|e| Error::io("find the running program", e))?;
@@ -204,7 +217,17 @@ mod tests {
         assert_eq!(settings.log_retention, Duration::from_secs(2 * 86_400));
         assert_eq!((settings.log_segment_size, settings.log_execution_size), (16 << 20, 1 << 30));
         assert_eq!(settings.log_total_size, 1 << 30);
+        assert_eq!(load("log_segment_size = '256 MiB'", &[], &[]).unwrap().log_segment_size, 256 << 20);
+        assert!(refusal("log_segment_size = '257 MiB'", &[], &[]).contains("no more than 256 MiB"));
         assert_eq!(load("", &[], &[]).unwrap().log_retention, Duration::from_secs(30 * 86_400));
+    }
+
+    #[test]
+    fn apps_stay_alive_unless_they_are_to_be_taken_along() {
+        let on = |file: &str| load(file, &[], &[]).unwrap().stop_apps_on_shutdown;
+        assert_eq!(on(""), OnShutdown::LeaveApps);
+        assert_eq!(on("stop_apps_on_shutdown = true"), OnShutdown::StopApps);
+        assert!(refusal("stop_apps_on_shutdown = 'yes'", &[], &[]).contains("`true` or `false`"));
     }
 
     #[test]

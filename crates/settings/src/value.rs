@@ -25,6 +25,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// What becomes of apps when the daemon is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnShutdown {
+    /// They stay alive, and the next daemon finds them.
+    LeaveApps,
+    /// They end with it, and the next daemon starts those that ran.
+    StopApps,
+}
+
 /// The least important messages that the daemon's own log keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogLevel {
@@ -82,6 +91,14 @@ pub(crate) const LOG_FORMAT: Reader<LogFormat> = Reader {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("there is no such format".to_owned()),
+    },
+};
+pub(crate) const ON_SHUTDOWN: Reader<OnShutdown> = Reader {
+    form: "`true` or `false`",
+    read: |text| match text {
+        "true" => Ok(OnShutdown::StopApps),
+        "false" => Ok(OnShutdown::LeaveApps),
+        _ => Err("this is neither".to_owned()),
     },
 };
 pub(crate) const LOG_LEVEL: Reader<LogLevel> = Reader {
