@@ -10,7 +10,7 @@ use mantyx_core::{
 };
 use mantyx_registry::tables::{apps, executions, instances, operations, schedules};
 use mantyx_registry::{Change, Read, check, views};
-use mantyx_supervisor::{Hope, Start};
+use mantyx_supervisor::{Outlook, Start};
 use serde_json::json;
 
 use crate::mantyx::Mantyx;
@@ -150,7 +150,7 @@ impl Mantyx {
     ) -> Result<()> {
         let supervisor = &self.inner().supervisor;
         let Err(error) = supervisor.start_service(instance, trigger).await else { return Ok(()) };
-        if supervisor.status(instance).is_some_and(|status| status.hope == Hope::Kept) {
+        if supervisor.status(instance).is_some_and(|status| status.outlook == Outlook::KeptRunning) {
             return Ok(());
         }
         let reason = Some(error.detail().to_owned());

@@ -287,7 +287,7 @@ fn recognise(
     }
     let restarts = executions::restarts_of(change, app.id.0, RESTARTS_REMEMBERED)?;
     let history = RestartHistory::from_iter(restarts).given_up(give_ups(&instance));
-    Ok(Standing::Ours(Role::Service(history), care))
+    Ok(Standing::Ours(Role::Service { history, health: instance.health.0 }, care))
 }
 
 fn give_ups(instance: &instances::Instance) -> u32 {

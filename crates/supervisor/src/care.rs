@@ -63,7 +63,8 @@ impl Care {
     pub(crate) fn deadlines(&self) -> Deadlines {
         Deadlines {
             watchdog_seconds: self.watchdog.map(|time| time.as_secs_f64()),
-            start_period_seconds: self.health.start_period().as_secs_f64(),
+            // It is the watchdog's and nothing else's.
+            start_period_seconds: self.watchdog.map_or(0.0, |_| self.health.start_period().as_secs_f64()),
             timeout_seconds: self.timeout.map(|time| time.as_secs_f64()),
         }
     }

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::care::{Care, Reach};
+use crate::context::random;
 use crate::probe::{ExecContext, ProbePlan, Prober};
 
 /// How long between two looks at a service that is starting.
@@ -37,6 +38,15 @@ pub(crate) enum Finding {
     Health(HealthRecord),
     /// It cannot do something as it was asked for, as a sentence.
     Warning(String),
+}
+
+/// When a checkup looks for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FirstLook {
+    /// When it begins.
+    AtOnce,
+    /// Some time within its pace: a daemon that takes over fifty apps does not look at all of them at one instant.
+    Spread,
 }
 
 /// What is looked at.
@@ -65,6 +75,7 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
         started: Timestamp,
         record: HealthRecord,
         phase: watch::Receiver<Phase>,
+        first: FirstLook,
         tell: F,
     ) -> Going {
         let age = (Utc::now() - started).to_std().unwrap_or_default();
@@ -78,12 +89,15 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
             phase,
             tell,
         };
-        Going(tokio::spawn(checkup.run()))
+        Going(tokio::spawn(checkup.run(first)))
     }
 
-    async fn run(mut self) {
-        if self.check.readiness == Readiness::Notified {
+    async fn run(mut self, first: FirstLook) {
+        if self.check.readiness == Readiness::Notified && !self.was_ready() {
             self.wait_for_its_word().await;
+        }
+        if first == FirstLook::Spread {
+            sleep(self.pause().mul_f64(random())).await;
         }
         match &self.sight {
             Sight::Probe(_) => self.probe().await,
@@ -92,6 +106,17 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
                 self.wait_for_its_port(port).await;
             }
             Sight::Word => self.listen().await,
+        }
+    }
+
+    /// Whether nothing has to be waited for: it is known to be well, or has said that it is ready and has only to be
+    /// looked at.
+    fn was_ready(&self) -> bool {
+        let has_said = *self.phase.borrow() != Phase::Silent;
+        match self.record.health() {
+            Health::Healthy => true,
+            Health::Unhealthy => has_said && matches!(self.sight, Sight::Probe(_)),
+            Health::Starting | Health::Unknown => false,
         }
     }
 
@@ -127,7 +152,8 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
     /// A web app counts as started when it first answers; after that nothing looks at it. That it never answers makes
     /// it no failure, because nobody asked for a check.
     async fn wait_for_its_port(&mut self, port: u16) {
-        while !ports::answers(port).await {
+        // What is known to be well, because it has said so, is waited for no longer.
+        while self.record.health() != Health::Healthy && !ports::answers(port).await {
             self.note_waiting(port);
             let pause = self.check_pause();
             if timeout(pause, said_ready(&mut self.phase)).await.is_ok() {
@@ -188,9 +214,10 @@ fn sight(care: &Care) -> Sight {
     }
 }
 
-/// Completes when the app has said that it is ready. When nobody can say so any more, it never does.
+/// Completes when the app has said that it is ready: who reloads or stops was so before, whether or not that was heard.
+/// When nobody can say so any more, it never does.
 async fn said_ready(phase: &mut watch::Receiver<Phase>) {
-    if phase.wait_for(|phase| *phase == Phase::Ready).await.is_err() {
+    if phase.wait_for(|phase| *phase != Phase::Silent).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

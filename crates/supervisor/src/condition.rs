@@ -31,6 +31,12 @@ impl WellSince {
         Self { since: (health == Health::Unknown).then_some(started), until: None }
     }
 
+    /// One that was taken over and is well counts as well since its start: nobody knows better.
+    pub(crate) fn resumed(health: Health, started: Timestamp) -> Self {
+        let is_well = matches!(health, Health::Unknown | Health::Healthy);
+        Self { since: is_well.then_some(started), until: None }
+    }
+
     /// Its health has changed.
     pub(crate) fn turn(&mut self, health: Health) {
         match health {
@@ -64,6 +70,9 @@ mod tests {
         assert_eq!(never.duration(later), Duration::ZERO);
         let unwatched = WellSince::begun(Health::Unknown, start);
         assert!(unwatched.duration(later) >= Duration::from_secs(7200));
+        let resumed = WellSince::resumed(Health::Healthy, start);
+        assert!(resumed.duration(later) >= Duration::from_secs(7200));
+        assert_eq!(WellSince::resumed(Health::Unhealthy, start).duration(later), Duration::ZERO);
         let mut ill = WellSince::begun(Health::Starting, start);
         ill.turn(Health::Healthy);
         ill.turn(Health::Unhealthy);

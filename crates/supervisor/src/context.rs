@@ -1,5 +1,6 @@
 //! What every task of the supervisor shares.
 
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,4 +79,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 ) -> std::io::Result<T> {
     let folder = Arc::clone(folder);
     tokio::task::spawn_blocking(move || work(&folder)).await.map_err(std::io::Error::other)?
+}
+
+/// A number from 0 up to 1 that differs from call to call: enough to spread what is to happen, no use for secrets.
+#[allow(clippy::cast_precision_loss, reason = "32 bits fit into the 52 of a double")]
+pub(crate) fn random() -> f64 {
+    (RandomState::new().hash_one(0) >> 32) as f64 / (1u64 << 32) as f64
 }

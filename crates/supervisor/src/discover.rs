@@ -1,10 +1,12 @@
 //! What the run folder says when a daemon comes up.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use mantyx_core::{AppId, ExecutionId, InstanceId, Timestamp};
-use mantyx_monitor::{MainProcess, Message, Plan, Record, Request, RunFolder, StopTerms, VERSION, process};
+use mantyx_monitor::{MainProcess, Message, Plan, Record, Request, RunFolder, Terms, VERSION, process};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::ended::Ended;
@@ -27,8 +29,8 @@ pub struct Discovered {
     pub app: AppId,
     /// What became of it.
     pub found: Found,
-    /// How it is to be stopped, while there is something to stop.
-    pub(crate) stop: Option<StopTerms>,
+    /// The terms that hold for it, while there is something that they could hold for.
+    pub(crate) terms: Option<Terms>,
 }
 
 /// What became of an execution while nobody watched.
@@ -48,7 +50,10 @@ pub enum Found {
 }
 
 /// Looks at one execution. `None` when nothing readable is known of it: then what there is of it is removed.
-pub(crate) async fn discover(folder: &RunFolder, execution: ExecutionId) -> io::Result<Option<Discovered>> {
+pub(crate) async fn discover(
+    folder: &Arc<RunFolder>,
+    execution: ExecutionId,
+) -> io::Result<Option<Discovered>> {
     if let Some(exit) = readable(folder.exit_record(execution))? {
         let (instance, app) = (exit.instance, exit.app);
         return Ok(Some(Discovered {
@@ -56,15 +61,17 @@ pub(crate) async fn discover(folder: &RunFolder, execution: ExecutionId) -> io::
             instance,
             app,
             found: Found::Ended(exit.into()),
-            stop: None,
+            terms: None,
         }));
     }
     if let Some(record) = readable(folder.record(execution))? {
         return look(folder, record).await.map(Some);
     }
     tracing::warn!(%execution, "the records of an execution cannot be read and are removed");
-    tree::end(folder, execution).await;
-    folder.forget(execution)?;
+    match tree::end(folder, execution).await {
+        Ok(()) => folder.forget(execution)?,
+        Err(survivors) => tracing::error!(%execution, "{survivors}"),
+    }
     Ok(None)
 }
 
@@ -78,22 +85,37 @@ fn readable<T>(read: io::Result<Option<T>>) -> io::Result<Option<T>> {
     }
 }
 
-async fn look(folder: &RunFolder, record: Record) -> io::Result<Discovered> {
-    let found = match live(folder, &record).await? {
-        Some(main) => Found::Live { pid: main.id.pid, started_at: main.started_at },
-        None => over(folder, record.plan.execution).await?,
+async fn look(folder: &Arc<RunFolder>, record: Record) -> io::Result<Discovered> {
+    let found = match (live(folder, &record).await, &record.main) {
+        (Ok(Some(main)), _) => alive(&main),
+        (Ok(None), _) => over(folder, &record).await?,
+        // Out of descriptors, perhaps, or not allowed to. Whoever watches it goes on trying.
+        (Err(error), Some(main)) => {
+            tracing::warn!(%error, execution = %record.plan.execution, "the monitor cannot be reached");
+            alive(main)
+        }
+        (Err(error), None) => return Err(error),
     };
-    let Plan { execution, instance, app, stop, .. } = record.plan;
-    Ok(Discovered { execution, instance, app, found, stop: Some(stop) })
+    let Plan { execution, instance, app, stop, deadlines, confinement, .. } = record.plan;
+    let terms = Some(Terms { stop, deadlines, confinement });
+    Ok(Discovered { execution, instance, app, found, terms })
 }
 
-/// It may have ended in the right way between two looks.
-async fn over(folder: &RunFolder, execution: ExecutionId) -> io::Result<Found> {
+fn alive(main: &MainProcess) -> Found {
+    Found::Live { pid: main.id.pid, started_at: main.started_at }
+}
+
+/// It may have ended in the right way between two looks. What does not die is alive: whoever watches it finds no
+/// monitor, and says that it is lost when it is gone.
+async fn over(folder: &Arc<RunFolder>, record: &Record) -> io::Result<Found> {
+    let execution = record.plan.execution;
     if let Some(exit) = readable(folder.exit_record(execution))? {
         return Ok(Found::Ended(exit.into()));
     }
-    tree::end(folder, execution).await;
-    Ok(Found::Lost)
+    let Err(survivors) = tree::end(folder, execution).await else { return Ok(Found::Lost) };
+    tracing::error!(%execution, "{survivors}");
+    let main = record.main.unwrap_or(MainProcess { id: record.monitor, started_at: Utc::now() });
+    Ok(alive(&main))
 }
 
 /// The process, if it is alive: the monitor is the very process that wrote the record, in this boot, and it

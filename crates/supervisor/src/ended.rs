@@ -63,6 +63,11 @@ impl Ended {
         matches!(self.ending, Ending::Stopped { .. })
     }
 
+    /// Whether its monitor was told to end, as everything is when the machine is shut down. It says nothing of the app.
+    pub(crate) const fn was_shut_down(&self) -> bool {
+        matches!(self.ending, Ending::ShutDown)
+    }
+
     /// The exit that the restart policy judges. What did not end by itself was no success, however politely it went.
     pub(crate) fn judged(&self) -> Exit {
         match (&self.ending, self.exit) {
@@ -85,9 +90,17 @@ impl Ended {
 
 impl From<ExitRecord> for Ended {
     fn from(record: ExitRecord) -> Self {
+        Self::of(record, None)
+    }
+}
+
+impl Ended {
+    /// How an execution ended that had been `ordered` to. A monitor of version 1 keeps no reasons.
+    pub(crate) fn of(record: ExitRecord, ordered: Option<Ending>) -> Self {
+        let by_somebody = || Ending::Stopped { by: SOMEBODY.to_owned() };
         let (exit, seen) = match (record.outcome, record.wish) {
             (Outcome::StartFailed(reason), _) => (None, Ending::NotStarted { reason }),
-            (Outcome::Exited(exit), Wish::Stop) => (Some(exit), Ending::Stopped { by: SOMEBODY.to_owned() }),
+            (Outcome::Exited(exit), Wish::Stop) => (Some(exit), ordered.unwrap_or_else(by_somebody)),
             (Outcome::Exited(exit), Wish::None) => (Some(exit), Ending::Exited),
         };
         Self {

@@ -37,7 +37,7 @@ pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Co
     if let Err(error) = context.limiter.admit(&confinement, monitor.id()).await {
         tracing::warn!(?error, execution = %command.execution, "systemd made no scope");
     }
-    if let Err(reason) = give(&mut monitor, &order(context, instance, command, confinement)).await {
+    if let Err(reason) = give_in_time(&mut monitor, &order(context, instance, command, confinement)).await {
         return fail(context, command, monitor, &reason).await;
     }
     match answer(&mut monitor).await {
@@ -70,6 +70,12 @@ fn order(context: &Context, instance: InstanceId, command: &Command, confinement
         environment: command.care.surroundings.environment.clone(),
         run_folder: context.folder.path().to_owned(),
     }
+}
+
+/// A launch may be larger than a pipe, and a monitor that does not read it must not hold up its instance.
+async fn give_in_time(monitor: &mut Child, launch: &Launch) -> Result<(), String> {
+    let given = timeout(PATIENCE, give(monitor, launch)).await;
+    given.unwrap_or_else(|_| Err("The monitor does not take its launch".to_owned()))
 }
 
 /// Gives a monitor its launch, and hangs up.
@@ -106,10 +112,14 @@ async fn answer(monitor: &mut Child) -> Option<Message> {
     serde_json::from_str(&line).ok()
 }
 
-/// Leaves nothing behind that might still come to life.
+/// Leaves nothing behind that might still come to life. What does not die is left to the next daemon when this one
+/// goes down.
 async fn fail(context: &Context, command: &Command, mut monitor: Child, reason: &str) -> Launched {
     let _ = monitor.kill().await;
-    tree::end(&context.folder, command.execution).await;
+    tokio::select! {
+        () = tree::end_at_last(&context.folder, command.execution, |_| ()) => {}
+        () = context.down() => {}
+    }
     Launched::Failed(Ended::start_failed(reason))
 }
 

@@ -11,7 +11,8 @@
 //!   a scheduled one, a restart that is due. Nothing else changes it, so no lock is held over an await.
 //! - One task for each live process (`watch`) waits on the socket of its monitor. An exit arrives there as a
 //!   message; there is no polling. When the monitor itself is killed the socket closes without one: what is left
-//!   of the process is killed (`tree`), and the execution is lost.
+//!   of the process is killed (`tree`), and the execution is lost. What is only said of a process is no queue: the
+//!   latest counts (`news`), and it is reported once a second at most (`pace`).
 //! - One task for each service that is looked at (`checkup`) asks its `probe` and listens to its own word.
 //! - Whether a service is started again is decided by [`mantyx_core::RestartHistory`], a pure function.
 //!
@@ -31,7 +32,9 @@ mod launch;
 mod limiter;
 mod link;
 mod live;
+mod news;
 mod observer;
+mod pace;
 mod probe;
 mod scope;
 mod service;
@@ -47,5 +50,5 @@ pub use ended::Ended;
 pub use instance::Role;
 pub use limiter::Limiter;
 pub use observer::{BoxFuture, Observer, Report};
-pub use service::{Hope, ServiceStatus};
+pub use service::{Outlook, ServiceStatus};
 pub use supervisor::{Supervisor, SupervisorConfig};

@@ -1,15 +1,16 @@
 //! A process that is alive: who watches it, how it is cared for, and how it is.
 
-use mantyx_core::{Changed, Ending, ExecutionId, Health, HealthRecord, RestartPolicy, Timestamp};
+use mantyx_core::{Ending, ExecutionId, Health, HealthRecord, Limits, RestartPolicy, Timestamp};
 use mantyx_limits::Confinement;
 use mantyx_monitor::{Phase, Terms};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 use crate::care::Care;
-use crate::checkup::{Checkup, Finding, Going};
+use crate::checkup::{Checkup, FirstLook, Going};
 use crate::condition::{Condition, WellSince};
-use crate::watch::{Order, Said};
+use crate::news::{Teller, add};
+use crate::watch::Order;
 
 /// A process that is alive. Dropping it ends the watch, and nothing else.
 pub(crate) struct Live {
@@ -19,137 +20,191 @@ pub(crate) struct Live {
     pub(crate) care: Care,
     pub(crate) well: WellSince,
     orders: UnboundedSender<Order>,
+    /// Why it was told to end, once it was.
+    stopping: Option<Ending>,
+    teller: Teller,
     record: HealthRecord,
     phase: watch::Sender<Phase>,
+    /// Whether its monitor has said how it stands. Before that nothing follows from its silence.
+    is_known: bool,
     status_text: Option<String>,
-    /// What this machine does not offer, what its monitor could not do, and what a checkup found.
+    /// What this machine does not offer, what its monitor could not do, what it was not changed to, and what a checkup
+    /// found.
     planned: Vec<String>,
     warned: Vec<String>,
+    refused: Vec<String>,
     found: Vec<String>,
     checkup: Option<Going>,
 }
 
-/// What a finding means for a process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What taking note of news has changed for a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Turn {
-    /// It is ill from now on: what the last look said.
-    ForTheWorse(String),
-    /// Nothing that calls for action.
-    None,
+pub(crate) enum Noted {
+    /// How it is.
+    Health,
+    /// Only what is said of it.
+    Words,
+    /// Nothing.
+    Nothing,
 }
 
 impl Live {
     pub(crate) fn new(
-        execution: ExecutionId,
         pid: u32,
         started_at: Timestamp,
         care: Care,
-        confinement: &Confinement,
+        planned: Vec<String>,
         orders: UnboundedSender<Order>,
+        teller: Teller,
     ) -> Self {
         let record = HealthRecord::begun(care.is_looked_at());
         let well = WellSince::begun(record.health(), started_at);
         let (phase, _) = watch::channel(Phase::Silent);
-        let (planned, warned, found) = (confinement.warnings.clone(), Vec::new(), Vec::new());
         Self {
-            execution,
+            execution: teller.execution(),
             pid,
             started_at,
             care,
             well,
             orders,
+            stopping: None,
+            teller,
             record,
             phase,
+            is_known: false,
             status_text: None,
             planned,
-            warned,
-            found,
+            warned: Vec::new(),
+            refused: Vec::new(),
+            found: Vec::new(),
             checkup: None,
         }
     }
 
-    /// The same, with what its monitor could not do.
-    pub(crate) fn warned(mut self, warnings: Vec<String>) -> Self {
-        self.warned = warnings;
+    /// The same, that has just begun, with what its monitor could not do.
+    pub(crate) fn begun(mut self, warnings: Vec<String>) -> Self {
+        (self.warned, self.is_known) = (warnings, true);
         self
     }
 
-    /// Begins to look at it, or begins anew after its care has changed.
-    pub(crate) fn look_after(&mut self, tell: impl Fn(Finding) + Send + Sync + 'static) {
-        let phase = self.phase.subscribe();
-        self.checkup = Some(Checkup::spawn(&self.care, self.started_at, self.record.clone(), phase, tell));
+    /// The same, that was last known like this.
+    pub(crate) fn resumed(mut self, known: Health) -> Self {
+        self.record = HealthRecord::resumed(self.care.is_looked_at(), known);
+        self.well = WellSince::resumed(self.record.health(), self.started_at);
+        self
     }
 
-    /// It is to end. The order fails for one whose end is on its way.
-    pub(crate) fn stop(&self, why: Ending) {
-        let _ = self.orders.send(Order::Stop(self.care.stop(), why));
+    /// Begins to look at it, where that has not begun.
+    pub(crate) fn look_after(&mut self, first: FirstLook) {
+        if self.is_known && self.checkup.is_none() {
+            let (phase, teller) = (self.phase.subscribe(), self.teller.clone());
+            let tell = move |finding| teller.find(finding);
+            let (record, started_at) = (self.record.clone(), self.started_at);
+            self.checkup = Some(Checkup::spawn(&self.care, started_at, record, phase, first, tell));
+        }
     }
 
-    /// It is cared for in another way from now on. What changed so that it has to be looked at anew is told.
-    pub(crate) fn adjust(&mut self, care: Care, confinement: Confinement) -> Changed {
+    /// It is to end. One whose end is on its way is hurried by whoever else wants it, and not by its own illness.
+    pub(crate) fn stop(&mut self, why: Ending) {
+        let is_told = self.stopping.as_ref() == Some(&why)
+            || self.stopping.is_some() && matches!(why, Ending::Unhealthy { .. });
+        if !is_told {
+            // It fails for one that has ended.
+            let _ = self.orders.send(Order::Stop(self.care.stop(), why.clone()));
+            self.stopping = Some(why);
+        }
+    }
+
+    /// It is cared for in another way from now on. A checkup that means nothing any more ends with it.
+    pub(crate) fn adjust(&mut self, care: Care, confinement: Confinement) {
         let (health, looked_at) = (self.care.health.clone(), self.care.is_looked_at());
-        self.planned.clone_from(&confinement.warnings);
-        let (stop, deadlines, confinement) = (care.stop(), care.deadlines(), Some(confinement));
-        let _ = self.orders.send(Order::Adjust(Box::new(Terms { stop, deadlines, confinement })));
         let surroundings = std::mem::replace(&mut self.care, care).surroundings;
         // It keeps what it was started with; only a start changes that.
         self.care.surroundings = surroundings;
+        self.hold_to(confinement);
         if health == self.care.health && looked_at == self.care.is_looked_at() {
-            return Changed::No;
+            return;
         }
         (self.checkup, self.found) = (None, Vec::new());
+        self.teller.forget_findings();
         if self.record.health() != Health::Healthy || looked_at != self.care.is_looked_at() {
             self.record = HealthRecord::begun(self.care.is_looked_at());
         }
-        Changed::Yes
     }
 
-    /// Its monitor has said something. Whether a reader is told something new is the answer.
-    pub(crate) fn hear(&mut self, said: Said) -> Changed {
-        let before = self.condition();
-        match said {
-            Said::Warnings(warnings) => self.warned = warnings,
-            Said::Notified(notified) => {
-                self.status_text = notified.status;
-                self.phase
-                    .send_if_modified(|phase| std::mem::replace(phase, notified.phase) != notified.phase);
-            }
+    /// Lets its monitor hold it to what its care says.
+    pub(crate) fn hold_to(&mut self, confinement: Confinement) {
+        self.planned.clone_from(&confinement.warnings);
+        self.refused = Vec::new();
+        let _ = self.orders.send(Order::Adjust(Box::new(self.terms(confinement))));
+    }
+
+    /// Whether its monitor holds it to what its care says, by the terms that it has written down.
+    pub(crate) fn is_held_to(&self, written: &Terms, confinement: &Confinement) -> bool {
+        let now = self.terms(confinement.clone());
+        let is_free = written.confinement.is_none() && self.care.limits == Limits::NONE;
+        written.stop == now.stop
+            && written.deadlines == now.deadlines
+            && (is_free || written.confinement == now.confinement)
+    }
+
+    fn terms(&self, confinement: Confinement) -> Terms {
+        let (stop, deadlines) = (self.care.stop(), self.care.deadlines());
+        Terms { stop, deadlines, confinement: Some(confinement) }
+    }
+
+    /// What of its care it was not changed to, as a sentence.
+    pub(crate) fn was_refused(&mut self, reason: String) {
+        add(&mut self.refused, reason);
+    }
+
+    /// Takes note of everything that is new.
+    pub(crate) fn note(&mut self) -> Noted {
+        let (before, news) = (self.condition(), self.teller.take());
+        if let Some(warnings) = news.warned {
+            (self.warned, self.is_known) = (warnings, true);
         }
-        if before == self.condition() { Changed::No } else { Changed::Yes }
-    }
-
-    /// A checkup has found something.
-    pub(crate) fn find(&mut self, finding: Finding) -> Turn {
-        let record = match finding {
-            Finding::Health(record) => record,
-            Finding::Warning(warning) => {
-                self.found.push(warning);
-                return Turn::None;
-            }
-        };
-        self.well.turn(record.health());
-        let before = std::mem::replace(&mut self.record, record).health();
-        match self.record.health() {
-            Health::Unhealthy if before != Health::Unhealthy => {
-                Turn::ForTheWorse(self.record.detail().unwrap_or_default().to_owned())
-            }
-            _ => Turn::None,
+        if let Some(notified) = news.notified {
+            self.status_text = notified.status;
+            self.phase.send_if_modified(|phase| std::mem::replace(phase, notified.phase) != notified.phase);
+        }
+        if let Some(record) = news.record {
+            self.well.turn(record.health());
+            self.record = record;
+        }
+        news.refused.into_iter().for_each(|reason| add(&mut self.refused, reason));
+        news.found.into_iter().for_each(|warning| add(&mut self.found, warning));
+        let now = self.condition();
+        match () {
+            () if (before.health, &before.detail) != (now.health, &now.detail) => Noted::Health,
+            () if before != now => Noted::Words,
+            () => Noted::Nothing,
         }
     }
 
-    /// Whether its rule starts another when it is stopped because it is ill.
-    pub(crate) fn is_restarted_when_ill(&self) -> bool {
-        self.care.rule.policy != RestartPolicy::Never
+    /// It is stopped where it is ill and its rule starts another. That it was ill before it was taken over does not
+    /// suffice: then there is no detail yet.
+    pub(crate) fn stop_if_ill(&mut self) {
+        let is_restarted = self.care.rule.policy != RestartPolicy::Never;
+        if self.record.health() == Health::Unhealthy
+            && is_restarted
+            && let Some(detail) = self.record.detail()
+        {
+            self.stop(Ending::Unhealthy { detail: detail.to_owned() });
+        }
     }
 
     /// How it is.
     pub(crate) fn condition(&self) -> Condition {
+        let said = [&self.care.warnings, &self.planned, &self.warned, &self.refused, &self.found];
+        let mut warnings = Vec::new();
+        said.into_iter().flatten().for_each(|warning| add(&mut warnings, warning.clone()));
         Condition {
             health: self.record.health(),
             detail: self.record.detail().map(str::to_owned),
             status_text: self.status_text.clone(),
-            warnings: [&*self.care.warnings, &*self.planned, &*self.warned, &*self.found].concat(),
+            warnings,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use mantyx_core::{ExecutionId, InstanceId, Result, Timestamp};
+use mantyx_core::{ExecutionId, InstanceId, RestartRule, Result, Timestamp};
 
 use crate::command::{Command, Start};
 use crate::condition::Condition;
@@ -17,8 +17,14 @@ pub trait Observer: Send + Sync + 'static {
     /// Persists a pending execution and says what to run.
     fn prepare(&self, instance: InstanceId, start: Start) -> BoxFuture<'_, Result<Command>>;
 
+    /// The rule for an instance of which not even the first start can be prepared.
+    fn rule(&self, _instance: InstanceId) -> BoxFuture<'_, Result<RestartRule>> {
+        Box::pin(async { Ok(RestartRule::default()) })
+    }
+
     /// Persists what has happened. When it fails it is called again with the same report until it succeeds, so it
-    /// must do no harm twice. It must not wait for a call to the supervisor about the same instance.
+    /// must do no harm twice; of [`Report::Observed`] the latest is what is tried again. It must not wait for a call
+    /// to the supervisor about the same instance.
     fn report(&self, report: Report) -> BoxFuture<'_, Result<()>>;
 }
 

@@ -1,10 +1,11 @@
 //! The service of an instance, that runs or waits, and how it is seen from outside.
 
-use std::time::Duration;
-
-use mantyx_core::{ExecutionId, RestartHistory, Timestamp, Trigger};
+use mantyx_core::{
+    AfterGivingUp, ExecutionId, RestartHistory, RestartPolicy, RestartRule, Timestamp, Trigger,
+};
 use tokio::time::{Instant, sleep_until};
 
+use crate::ended::Ended;
 use crate::live::Live;
 
 /// How the service of an instance stands.
@@ -21,14 +22,14 @@ pub struct ServiceStatus {
     /// When it is started again.
     pub restarts_at: Option<Timestamp>,
     /// Whether it is kept running, or was given up for now.
-    pub hope: Hope,
+    pub outlook: Outlook,
 }
 
 /// Whether a service is kept running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hope {
+pub enum Outlook {
     /// It is.
-    Kept,
+    KeptRunning,
     /// It was given up, and is tried again after a long while.
     GivenUp,
 }
@@ -48,17 +49,29 @@ pub(crate) struct Waiting {
     pub(crate) due: Instant,
     pub(crate) at: Timestamp,
     pub(crate) history: RestartHistory,
-    pub(crate) hope: Hope,
-    /// How long it waits when nobody can say what to run.
-    pub(crate) retry: Duration,
+    /// Why it is started: as the next in a row, after it was given up, or after its machine was shut down.
+    pub(crate) trigger: Trigger,
+    /// How the process before it ended, where that is known.
+    pub(crate) last: Option<Box<Ended>>,
 }
 
 impl Waiting {
-    /// Why the start that is due happens.
-    pub(crate) const fn trigger(&self) -> Trigger {
-        match self.hope {
-            Hope::Kept => Trigger::Restart,
-            Hope::GivenUp => Trigger::Retry,
+    pub(crate) const fn outlook(&self) -> Outlook {
+        match self.trigger {
+            Trigger::Retry => Outlook::GivenUp,
+            _ => Outlook::KeptRunning,
+        }
+    }
+
+    /// Whether it would still be due by this rule.
+    pub(crate) fn is_wanted_by(&self, rule: &RestartRule) -> bool {
+        match self.trigger {
+            Trigger::Retry => {
+                rule.policy != RestartPolicy::Never && rule.after_giving_up == AfterGivingUp::Retry
+            }
+            // Its end says nothing of the app, and so no rule of the app is asked.
+            Trigger::Boot => true,
+            _ => self.last.as_ref().is_none_or(|last| rule.policy.wants_another(last.judged())),
         }
     }
 }
@@ -74,7 +87,7 @@ impl Service {
                 started_at: Some(live.started_at),
                 restarts: history.count(),
                 restarts_at: None,
-                hope: Hope::Kept,
+                outlook: Outlook::KeptRunning,
             }),
             Self::Waiting(waiting) => Some(ServiceStatus {
                 pid: None,
@@ -82,7 +95,7 @@ impl Service {
                 started_at: None,
                 restarts: waiting.history.count(),
                 restarts_at: Some(waiting.at),
-                hope: waiting.hope,
+                outlook: waiting.outlook(),
             }),
         }
     }

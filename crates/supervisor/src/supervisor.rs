@@ -70,13 +70,18 @@ impl Supervisor {
         let executions = blocking(folder, RunFolder::executions).await.map_err(failed)?;
         let mut found = Vec::with_capacity(executions.len());
         for execution in executions {
-            found.extend(discover(folder, execution).await.map_err(failed)?);
+            match discover(folder, execution).await {
+                Ok(discovered) => found.extend(discovered),
+                // The others are there all the same.
+                Err(error) => tracing::error!(%error, %execution, "what runs cannot be looked at"),
+            }
         }
         Ok(found)
     }
 
-    /// Goes on with what was discovered. A live process is watched, and nothing is reported until it ends; an end is
-    /// reported, and a service is started again by its rule.
+    /// Goes on with what was discovered. A live process is watched, and nothing is reported until it changes or ends;
+    /// an end is reported, and a service is started again by its rule. One that ended with its machine is started again
+    /// whatever its rule says.
     pub async fn adopt(&self, discovered: Discovered, role: Role, care: Care) -> Result<()> {
         let instance = discovered.instance;
         self.ask(instance, |reply| Message::Adopt(Box::new(discovered), role, Box::new(care), reply)).await?
@@ -87,8 +92,22 @@ impl Supervisor {
         self.ask(instance, |reply| Message::RetryAt(at, history, reply)).await
     }
 
-    /// Cares for the live processes of an instance in another way from now on. What they were started with, their
-    /// surroundings, stays as it was.
+    /// Calls off the start of an instance that is due, if there is one. What lives goes on.
+    pub async fn forget_retry(&self, instance: InstanceId) -> Result<()> {
+        if self.snapshot(instance).is_none() {
+            return Ok(());
+        }
+        self.ask(instance, Message::ForgetRetry).await
+    }
+
+    /// Lets go of everything about an instance that is gone. What would still live of it is no longer watched.
+    pub fn forget_instance(&self, instance: InstanceId) {
+        // Its task ends with the last handle to it.
+        self.instances().remove(&instance);
+    }
+
+    /// Cares for the live processes of an instance in another way from now on, and decides anew about a start that is
+    /// due. What they were started with, their surroundings, stays as it was.
     pub async fn adjust(&self, instance: InstanceId, care: Care) -> Result<()> {
         // An instance that was never heard of has nothing that lives.
         if self.snapshot(instance).is_none() {
@@ -100,9 +119,11 @@ impl Supervisor {
     /// Ends a process that no record of the layer above speaks of, with everything that it started, and forgets it.
     pub async fn end_stray(&self, stray: &Discovered) -> Result<()> {
         let (orders, received) = mpsc::unbounded_channel();
-        if let Some(terms) = stray.stop {
-            let _ = orders
-                .send(Order::Stop(terms, Ending::Stopped { by: "Mantyx, which does not know it".into() }));
+        if let Some(terms) = &stray.terms {
+            let _ = orders.send(Order::Stop(
+                terms.stop,
+                Ending::Stopped { by: "Mantyx, which does not know it".into() },
+            ));
             Watch::new(Arc::clone(&self.context), stray.execution, received, |_| ()).run().await;
         }
         self.forget(stray.execution).await

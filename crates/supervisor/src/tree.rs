@@ -4,6 +4,8 @@
 //! pid and start time, what is below it or in its session, and whatever carries the id of the execution in its
 //! environment, however often it forked. A stranger who has a pid of theirs now is never among them.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mantyx_core::ExecutionId;
@@ -13,31 +15,78 @@ use mantyx_monitor::{EXECUTION_VARIABLE, Record, RunFolder};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
+use crate::context::blocking;
+
 /// Processes may fork while they are killed, so it is done again, less and less often.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Only a process that hangs in the kernel takes longer to die.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Kills whatever is left of an execution, its monitor included, and waits until it is gone.
-pub(crate) async fn end(folder: &RunFolder, execution: ExecutionId) {
-    let record = folder.record(execution).ok().flatten().filter(of_this_boot);
+/// How long until one that hangs is looked at again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Processes that do not die.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Survivors(Vec<u32>);
+
+impl fmt::Display for Survivors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pids: Vec<String> = self.0.iter().map(u32::to_string).collect();
+        write!(
+            f,
+            "Its monitor is gone, and what is left of it cannot be ended (process {}): it hangs in the kernel, and is \
+             started again only when it is gone",
+            pids.join(", ")
+        )
+    }
+}
+
+/// Kills whatever is left of an execution, its monitor included, and waits until it is gone, however long that takes:
+/// beside a process that hangs no other may be started. Who hangs is told.
+pub(crate) async fn end_at_last(
+    folder: &Arc<RunFolder>,
+    execution: ExecutionId,
+    tell: impl Fn(&Survivors) + Send,
+) {
+    while let Err(survivors) = end(folder, execution).await {
+        tracing::error!(%execution, "{survivors}");
+        tell(&survivors);
+        sleep(AGAIN).await;
+    }
+}
+
+/// Kills whatever is left of an execution, its monitor included, and waits for a while until it is gone.
+pub(crate) async fn end(folder: &Arc<RunFolder>, execution: ExecutionId) -> Result<(), Survivors> {
+    let read = move |folder: &RunFolder| folder.record(execution);
+    let record = blocking(folder, read).await.ok().flatten().filter(of_this_boot).map(Arc::new);
     let (deadline, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
     loop {
-        let left = left_of(execution, record.as_ref());
+        let record = record.clone();
+        // It fails only where the runtime ends.
+        let left =
+            blocking(folder, move |_| Ok(sweep(execution, record.as_deref()))).await.unwrap_or_default();
         if left.is_empty() {
-            record.iter().for_each(remove_groups);
-            return;
+            return Ok(());
         }
         if Instant::now() > deadline {
-            tracing::error!(%execution, ?left, "processes do not die");
-            return;
+            return Err(Survivors(left));
         }
-        left.iter().for_each(kill);
-        record.iter().for_each(kill_groups);
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Kills whatever is left, and says who that was.
+fn sweep(execution: ExecutionId, record: Option<&Record>) -> Vec<u32> {
+    let left = left_of(execution, record);
+    left.iter().for_each(kill);
+    match record {
+        Some(record) if left.is_empty() => remove_groups(record),
+        Some(record) => kill_groups(record),
+        None => {}
+    }
+    left.iter().map(|process| process.id.pid).collect()
 }
 
 /// What threw its environment away and left its session is still in its groups.
@@ -118,6 +167,12 @@ mod tests {
         let main = ProcessId { pid: 10, start_ticks: 5 };
         let all = [process(11, 6, 1, 10), process(12, 7, 11, 12), process(99, 1, 1, 99)];
         assert_eq!(family(main, &all), [ProcessId { pid: 11, start_ticks: 6 }]);
+    }
+
+    #[test]
+    fn who_hangs_is_named() {
+        let said = Survivors(vec![7, 12]).to_string();
+        assert!(said.contains("(process 7, 12)"), "{said}");
     }
 
     #[test]

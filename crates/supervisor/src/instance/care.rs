@@ -1,72 +1,92 @@
-//! What an instance does about a process while that lives.
+//! What an instance does about a process while that lives, or while its next one is due.
 
 use std::sync::Arc;
 
-use mantyx_core::{Changed, Ending, ExecutionId};
+use mantyx_core::{ExecutionId, RestartRule};
+use mantyx_limits::Confinement;
+use tokio::time::Instant;
 
-use super::{Instance, Message};
+use super::Instance;
 use crate::care::Care;
-use crate::checkup::Finding;
-use crate::live::{Live, Turn};
+use crate::checkup::FirstLook;
+use crate::live::Noted;
 use crate::observer::Report;
-use crate::service::Service;
-use crate::watch::Said;
+use crate::service::{Outlook, Service};
 
 impl Instance {
-    /// The monitor of a process has said something.
-    pub(super) async fn hear(&mut self, execution: ExecutionId, said: Said) {
+    /// There is something new about a process. A service that is ill is stopped before anything is written down, and
+    /// its rule starts another.
+    pub(super) async fn note(&mut self, execution: ExecutionId) {
         // What a run says of itself is kept by nobody: its outcome is what counts.
         let Some(live) = self.service_of(execution) else { return };
-        if live.hear(said) == Changed::Yes {
+        let noted = live.note();
+        live.look_after(FirstLook::Spread);
+        live.stop_if_ill();
+        match noted {
+            Noted::Health => self.report_condition().await,
+            Noted::Words => self.pace.ask(Instant::now()),
+            Noted::Nothing => {}
+        }
+    }
+
+    /// Every process of the instance is cared for in another way from now on, and so is one that is due.
+    pub(super) async fn adjust(&mut self, care: &Care) {
+        self.rule = Some(care.rule);
+        self.reconsider(&care.rule).await;
+        let executions: Vec<ExecutionId> = self.live_mut().map(|live| live.execution).collect();
+        for execution in executions {
+            let confinement = self.context.limiter.plan(&care.limits, execution);
+            if let Some(live) = self.live_mut().find(|live| live.execution == execution) {
+                live.adjust(care.clone(), confinement.clone());
+            }
+            self.hold_scope_to(execution, &confinement).await;
+        }
+        if let Service::Running(live, _) = &mut self.service {
+            live.look_after(FirstLook::AtOnce);
+            live.stop_if_ill();
             self.report_condition().await;
         }
     }
 
-    /// A checkup of the service has found something. One that is ill is stopped, and its rule starts another.
-    pub(super) async fn found(&mut self, execution: ExecutionId, finding: Finding) {
-        let Some(live) = self.service_of(execution) else { return };
-        let turn = live.find(finding);
-        self.report_condition().await;
-        if let (Turn::ForTheWorse(detail), Service::Running(live, _)) = (turn, &self.service)
-            && live.is_restarted_when_ill()
-        {
-            live.stop(Ending::Unhealthy { detail });
+    /// Lets systemd hold a process to its limits. That it does not is a warning.
+    pub(super) async fn hold_scope_to(&mut self, execution: ExecutionId, confinement: &Confinement) {
+        let context = Arc::clone(&self.context);
+        let Err(error) = self.meanwhile(context.limiter.adjust(confinement)).await else { return };
+        tracing::warn!(?error, %execution, "systemd did not change the limits");
+        if let Some(live) = self.live_mut().find(|live| live.execution == execution) {
+            live.was_refused(format!("Its limits are as before: {}", error.detail()));
         }
     }
 
-    /// Every process of the instance is cared for in another way from now on.
-    pub(super) async fn adjust(&mut self, care: &Care) {
-        let context = Arc::clone(&self.context);
-        let confinement = |execution| context.limiter.plan(&care.limits, execution);
-        for live in self.runs.values_mut() {
-            let _ = live.adjust(care.clone(), confinement(live.execution));
+    /// A start that is due and that another rule does not want is called off.
+    async fn reconsider(&mut self, rule: &RestartRule) {
+        let Service::Waiting(waiting) = &mut self.service else { return };
+        if waiting.is_wanted_by(rule) {
+            return;
         }
-        let Service::Running(live, _) = &mut self.service else { return };
-        let execution = live.execution;
-        let confinement = confinement(execution);
-        if let Err(error) = context.limiter.adjust(&confinement).await {
-            tracing::warn!(?error, %execution, "systemd did not change the limits");
+        let (outlook, last) = (waiting.outlook(), waiting.last.take());
+        self.service = Service::Off;
+        // One that was given up is at rest for everybody already.
+        if let (Outlook::KeptRunning, Some(ended)) = (outlook, last) {
+            self.report(Report::Rested { instance: self.id, ended: *ended }).await;
         }
-        let changed = live.adjust(care.clone(), confinement);
-        if changed == Changed::Yes {
-            let tell = self.teller(move |finding| Message::Found(execution, finding));
-            if let Service::Running(live, _) = &mut self.service {
-                live.look_after(tell);
+    }
+
+    /// Reports how the service is, once. What cannot be kept is tried again later, and what is then the latest: nothing
+    /// else waits for it.
+    pub(super) async fn report_condition(&mut self) {
+        let (context, instance) = (Arc::clone(&self.context), self.id);
+        let Service::Running(live, _) = &self.service else {
+            return self.pace.kept(Instant::now());
+        };
+        let (execution, condition) = (live.execution, live.condition());
+        let report = Report::Observed { instance, execution, condition };
+        match self.meanwhile(context.observer.report(report)).await {
+            Ok(()) => self.pace.kept(Instant::now()),
+            Err(error) => {
+                tracing::warn!(?error, %instance, "how a service is could not be kept");
+                self.pace.failed(Instant::now());
             }
         }
-        self.report_condition().await;
-    }
-
-    fn service_of(&mut self, execution: ExecutionId) -> Option<&mut Live> {
-        match &mut self.service {
-            Service::Running(live, _) if live.execution == execution => Some(live),
-            _ => None,
-        }
-    }
-
-    async fn report_condition(&self) {
-        let Service::Running(live, _) = &self.service else { return };
-        let (instance, execution, condition) = (self.id, live.execution, live.condition());
-        self.context.report(Report::Observed { instance, execution, condition }).await;
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Stdio;
 
 use crate::fixture::{Stage, by_somebody, is_alive, kill, wait_for};
-use mantyx_core::{Ending, ExecutionId, Exit, InstanceId, RestartHistory, Trigger};
+use mantyx_core::{Ending, ExecutionId, Exit, Health, InstanceId, RestartHistory, Trigger};
 use mantyx_logs::Rotation;
 use mantyx_monitor::process::{self, ProcessId};
 use mantyx_monitor::{Deadlines, MainProcess, Output, Plan, Record, RunFolder, StopTerms, VERSION};
@@ -17,7 +17,7 @@ const UNTIL_GO: &str = "echo begun; while [ ! -e go ]; do sleep 0.01; done; echo
 const FLEEING: &str = "(setsid sleep 1000 & echo $!); (env -i sleep 1000 & echo $!); exec sleep 1000";
 
 fn service() -> Role {
-    Role::Service(RestartHistory::default())
+    Role::Service { history: RestartHistory::default(), health: Health::Unknown }
 }
 
 #[tokio::test]
@@ -170,6 +170,38 @@ async fn torn_records_are_swept_away() {
     fs::write(stage.path(&format!("run/{}.exit.json", ExecutionId::generate())), "{\"ver").unwrap();
     assert_eq!(supervisor.discover().await.unwrap(), []);
     stage.wait_for_empty_run_folder().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_hides_nothing_else() {
+    let stage = Stage::new(FOREVER);
+    let first = stage.supervisor();
+    first.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    let (execution, _) = stage.book.started().await;
+    first.shutdown().await;
+    // Older than the other, so it is looked at first; a folder cannot be read like a file.
+    let unreadable = stage.path("run/00000000-0000-7000-8000-000000000000.json");
+    fs::create_dir(&unreadable).unwrap();
+    let second = stage.supervisor();
+    let found = second.discover().await.unwrap();
+    assert_eq!(found.iter().map(|it| it.execution).collect::<Vec<_>>(), [execution]);
+    assert!(unreadable.exists());
+}
+
+#[tokio::test]
+async fn the_next_daemon_tells_a_monitor_what_this_one_did_not_get_to() {
+    let stage = Stage::new(FOREVER);
+    let first = stage.supervisor();
+    first.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    let (execution, _) = stage.book.started().await;
+    first.shutdown().await;
+    let second = stage.supervisor();
+    let found = second.discover().await.unwrap().remove(0);
+    let mut care = stage.book.current_care();
+    care.stop_grace = std::time::Duration::from_secs(7);
+    second.adopt(found, service(), care).await.unwrap();
+    wait_for("the terms on disk", || stage.record(execution).plan.stop.grace_seconds > 6.0).await;
+    second.stop(stage.instance, by_somebody()).await.unwrap();
 }
 
 #[tokio::test]

@@ -231,6 +231,10 @@ impl Observer for Book {
         Box::pin(async move { self.command(start) })
     }
 
+    fn rule(&self, _: InstanceId) -> BoxFuture<'_, Result<RestartRule>> {
+        Box::pin(async { Ok(self.current_care().rule) })
+    }
+
     fn report(&self, report: Report) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move { self.keep(report) })
     }

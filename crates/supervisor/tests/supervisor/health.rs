@@ -54,6 +54,25 @@ async fn a_service_that_nobody_starts_again_is_only_said_to_be_ill() {
 }
 
 #[tokio::test]
+async fn one_that_is_ill_is_started_again_once_its_rule_wants_it() {
+    let stage = Stage::new(FOREVER).care(|care| {
+        care.health = exec("test -e well");
+        care.rule.policy = RestartPolicy::Never;
+    });
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    book.started().await;
+    book.observed(|it| it.health == Health::Unhealthy).await;
+    let stage = stage.care(|care| care.rule.policy = RestartPolicy::Always);
+    let book = &stage.book;
+    supervisor.adjust(stage.instance, book.current_care()).await.unwrap();
+    book.observed(|it| it.health == Health::Unhealthy).await;
+    assert!(matches!(book.exited().await.1.ending, Ending::Unhealthy { .. }));
+    book.started().await;
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
 async fn care_changes_while_a_service_lives() {
     let stage = Stage::new(FOREVER);
     let (supervisor, book) = (stage.supervisor(), &stage.book);

@@ -3,4 +3,6 @@
 mod daemons;
 mod fixture;
 mod health;
+mod monitors;
+mod pretender;
 mod services;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::fixture::{Stage, by_somebody, is_alive, kill, wait_for};
 use mantyx_core::{AfterGivingUp, Code, Ending, Exit, RestartHistory, RestartPolicy, ScheduleId, Trigger};
-use mantyx_supervisor::{Hope, Report, Start};
+use mantyx_supervisor::{Outlook, Report, Start};
 
 const FOREVER: &str = "echo $$; exec sleep 1000";
 const NO_TIME: Duration = Duration::from_millis(1);
@@ -59,8 +59,10 @@ async fn a_service_that_was_given_up_is_tried_again_later() {
     };
     let minutes = (at - chrono::Utc::now()).num_minutes();
     assert!((14..=15).contains(&minutes), "{minutes}");
-    wait_for("the status", || supervisor.status(stage.instance).is_some_and(|it| it.hope == Hope::GivenUp))
-        .await;
+    wait_for("the status", || {
+        supervisor.status(stage.instance).is_some_and(|it| it.outlook == Outlook::GivenUp)
+    })
+    .await;
     supervisor.stop(stage.instance, by_somebody()).await.unwrap();
     assert_eq!(supervisor.status(stage.instance), None);
     // The next daemon goes on with it, and the second time it waits longer.
@@ -171,17 +173,110 @@ async fn a_report_that_cannot_be_kept_comes_again() {
 }
 
 #[tokio::test]
-async fn a_restart_that_cannot_be_prepared_is_tried_again() {
-    let stage = Stage::new(FOREVER);
+async fn a_restart_that_cannot_be_prepared_counts_as_one_that_failed() {
+    let stage = Stage::new(FOREVER).rule(RestartPolicy::OnFailure, NO_TIME, 3);
     let (supervisor, book) = (stage.supervisor(), &stage.book);
     supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
     let (_, pid) = book.started().await;
     *book.failing_to_prepare.lock().unwrap() = 2;
     kill(pid);
     book.exited().await;
-    for _ in 0..2 {
-        assert!(matches!(book.next().await, Report::Waiting { restarts: 1, .. }));
-    }
+    assert!(matches!(book.next().await, Report::Waiting { restarts: 2, .. }));
+    assert!(matches!(book.next().await, Report::Waiting { restarts: 3, .. }));
     book.started().await;
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_prepared_is_given_up_and_stays_so() {
+    let stage = Stage::new("").rule(RestartPolicy::OnFailure, NO_TIME, 1);
+    let stage = stage.care(|care| care.rule.after_giving_up = AfterGivingUp::Retry);
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    *book.failing_to_prepare.lock().unwrap() = u32::MAX;
+    let error = supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap_err();
+    assert_eq!(error.code(), Code::Unavailable);
+    let Report::GaveUp { restarts: 1, reason, retry_at: Some(_), .. } = book.next().await else {
+        panic!("not given up")
+    };
+    assert!(reason.ends_with("could not be started: The database is locked"), "{reason}");
+    wait_for("the retry", || supervisor.status(stage.instance).is_some()).await;
+    supervisor.forget_retry(stage.instance).await.unwrap();
+    assert_eq!(supervisor.status(stage.instance), None);
+    // A retry is no quick restart, however it fails.
+    let history = RestartHistory::default().given_up(1);
+    supervisor.retry_at(stage.instance, chrono::Utc::now(), history).await.unwrap();
+    let Report::GaveUp { restarts: 0, reason, retry_at: Some(at), give_ups: 2, .. } = book.next().await
+    else {
+        panic!("no retry")
+    };
+    assert_eq!(reason, "It was tried again; the process could not be started: The database is locked");
+    assert!((at - chrono::Utc::now()).num_minutes() >= 29);
+    assert!(book.has_no_report());
+}
+
+#[tokio::test]
+async fn another_rule_calls_off_what_is_due() {
+    let stage = Stage::new("exit 1");
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    for _ in 0..2 {
+        book.started().await;
+        book.exited().await;
+    }
+    assert!(matches!(book.next().await, Report::Waiting { .. }));
+    let mut care = book.current_care();
+    supervisor.adjust(stage.instance, care.clone()).await.unwrap();
+    assert!(supervisor.status(stage.instance).is_some());
+    care.rule.policy = RestartPolicy::Never;
+    supervisor.adjust(stage.instance, care).await.unwrap();
+    assert_eq!(supervisor.status(stage.instance), None);
+    assert!(matches!(book.next().await, Report::Rested { ended, .. } if ended.exit == Some(Exit::Code(1))));
+    // What was given up is at rest already, and nobody tries it again.
+    let later = chrono::Utc::now() + chrono::TimeDelta::hours(1);
+    supervisor.retry_at(stage.instance, later, RestartHistory::default()).await.unwrap();
+    assert_eq!(supervisor.status(stage.instance).unwrap().outlook, Outlook::GivenUp);
+    supervisor.adjust(stage.instance, book.current_care()).await.unwrap();
+    assert_eq!(supervisor.status(stage.instance), None);
+    assert!(book.has_no_report());
+    supervisor.forget_instance(stage.instance);
+    assert_eq!(supervisor.live_runs(stage.instance), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_is_locked_does_not_keep_an_app_alive() {
+    let stage = Stage::new(FOREVER);
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    *book.failing.lock().unwrap() = u32::MAX;
+    let starting = supervisor.start_service(stage.instance, Trigger::Manual);
+    let stopping = async {
+        let pid = stage.log(1).await.remove(0);
+        let ended = async {
+            wait_for("the end", || !is_alive(&pid)).await;
+            *book.failing.lock().unwrap() = 0;
+        };
+        let (stopped, ()) = tokio::join!(supervisor.stop(stage.instance, by_somebody()), ended);
+        stopped
+    };
+    let (started, stopped) = tokio::join!(starting, stopping);
+    assert!(started.is_ok() && stopped.is_ok());
+    book.started().await;
+    assert_eq!(book.exited().await.1.ending, by_somebody());
+    assert!(book.has_no_report());
+}
+
+#[tokio::test]
+async fn how_a_service_is_waits_for_a_database_without_holding_anything_up() {
+    let stage = Stage::new(FOREVER);
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    book.started().await;
+    *book.failing.lock().unwrap() = u32::MAX;
+    let mut care = book.current_care();
+    care.warnings = vec!["The first".to_owned()];
+    supervisor.adjust(stage.instance, care.clone()).await.unwrap();
+    care.warnings = vec!["The latest".to_owned()];
+    supervisor.adjust(stage.instance, care).await.unwrap();
+    *book.failing.lock().unwrap() = 0;
+    assert_eq!(book.observed(|_| true).await.warnings, ["The latest"]);
     supervisor.stop(stage.instance, by_somebody()).await.unwrap();
 }
