@@ -23,6 +23,7 @@ use crate::environment::Variables;
 mod connection;
 mod lines;
 mod run;
+mod score;
 mod user;
 
 pub use connection::{Breaker, Connection};
@@ -146,6 +147,7 @@ impl Command {
             command.stdin(Stdio::piped());
         }
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
+        score::do_not_spare(child.id());
         if let Input::Bytes(bytes) = input
             && let Some(mut stdin) = child.stdin.take()
         {

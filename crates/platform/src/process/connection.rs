@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use mantyx_core::Result;
 
-use super::{Command, Group};
+use super::{Command, Group, score};
 
 /// How much of what the child says about its troubles is kept, in bytes.
 const KEPT: u64 = 4096;
@@ -39,6 +39,7 @@ impl Command {
         let mut command = self.build();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| self.not_started(&error))?;
+        score::do_not_spare(Some(child.id()));
         let group = Arc::new(Mutex::new(Group::of(Some(child.id()))));
         let (Some(stdin), Some(stdout), Some(mut stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
