@@ -7,8 +7,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{Error, Result};
+use mantyx_platform::scratch::Scratch;
 use mantyx_platform::{folders, identity, ownership};
-use tempfile::TempDir;
 
 use crate::commands;
 use crate::plan::{Plan, WorkPlace};
@@ -26,7 +26,7 @@ pub(crate) struct Workspace {
     pub(crate) home: PathBuf,
     /// The packages that tools of this user have fetched.
     pub(crate) packages: PathBuf,
-    _staging: TempDir,
+    _staging: Scratch,
 }
 
 impl Workspace {
@@ -34,9 +34,7 @@ impl Workspace {
     pub(crate) fn prepare(plan: &Plan, cache: &Path) -> Result<Self> {
         let parent = cache.join("staging");
         folders::create(&parent, 0o755)?;
-        let staging = tempfile::Builder::new().prefix("build-").tempdir_in(&parent);
-        let staging =
-            staging.map_err(|error| Error::io(format!("make a folder in `{}`", parent.display()), error))?;
+        let staging = Scratch::make(&parent, "build-")?;
         let folder = match plan.work_place {
             WorkPlace::Source => plan.source.clone(),
             WorkPlace::Copy => {
