@@ -4,7 +4,8 @@
 //! Nothing else is certain: permissions, delegation, and containers all look alike from afar.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use mantyx_core::LimitMechanism;
 use rustix::process::{Resource, getpriority_process, getrlimit};
 
 use crate::hierarchy::{Hierarchy, Version};
-use crate::offer::{Controllers, Gate, Level, MemoryController, Offer, Standing, Swap};
+use crate::offer::{Controllers, Gate, Holds, Level, MemoryController, Offer, Standing, Swap};
 use crate::plan::SLICE;
 use crate::sweep::{self, PREFIX};
 
@@ -22,6 +23,9 @@ const CAP_SYS_RESOURCE: u32 = 24;
 
 /// Where the system bus listens (DBUS_SYSTEM_BUS_ADDRESS aside, which is for tests of D-Bus itself).
 const SYSTEM_BUS: [&str; 2] = ["/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket"];
+
+/// How often a folder is made that goes away again.
+const ATTEMPTS: u32 = 5;
 
 /// Everything that the offer depends on.
 #[derive(Clone, Debug)]
@@ -58,27 +62,36 @@ impl Offer {
 
     pub(crate) fn of(machine: &Machine, name: &str) -> Self {
         let hierarchies = Hierarchy::all(&machine.mountinfo, &machine.membership);
-        let name = format!("{PREFIX}{name}");
+        let mut folders = Folders { name: format!("{PREFIX}{name}"), holds: Vec::new() };
         let found = match machine.manager {
             Manager::Systemd => Some((LimitMechanism::Systemd, of_systemd(&hierarchies))),
-            Manager::Other => direct(&hierarchies, &name),
+            Manager::Other => direct(&hierarchies, &mut folders),
         };
         let (mechanism, controllers) = found.unwrap_or((LimitMechanism::Rlimits, Controllers::default()));
         let gate = Gate::find(&hierarchies, machine, mechanism);
-        let offer = Self { mechanism, controllers, standing: machine.standing, gate };
+        let holds = Holds::from(folders.holds);
+        let offer = Self { mechanism, controllers, standing: machine.standing, gate, holds };
         offer.own_folders().into_iter().for_each(sweep::sweep);
         offer
     }
 }
 
+/// The folders for the groups of executions, as far as they were made.
+struct Folders {
+    /// What each is called.
+    name: String,
+    /// What keeps them there.
+    holds: Vec<OwnedFd>,
+}
+
 /// Version 2 where it can do at least as much as version 1.
-fn direct(hierarchies: &[Hierarchy], name: &str) -> Option<(LimitMechanism, Controllers)> {
+fn direct(hierarchies: &[Hierarchy], folders: &mut Folders) -> Option<(LimitMechanism, Controllers)> {
     let unified = hierarchies.iter().find(|hierarchy| hierarchy.version == Version::Two);
-    let second = unified.and_then(|unified| version_2(unified, name)).unwrap_or_default();
+    let second = unified.and_then(|unified| version_2(unified, folders)).unwrap_or_default();
     if second.count() == 3 {
         return Some((LimitMechanism::CgroupV2, second));
     }
-    let first = version_1(hierarchies, name);
+    let first = version_1(hierarchies, folders);
     match (second.count(), first.count()) {
         (0, 0) => None,
         (second_count, first_count) if second_count >= first_count => {
@@ -115,18 +128,18 @@ fn of_systemd(hierarchies: &[Hierarchy]) -> Controllers {
 /// The nearest group, from the daemon's own upwards, that lets groups with controllers be made in it. A group with
 /// processes in it hands out no controllers, unless it is the first of all ("no internal processes", cgroups(7)), so
 /// this is often the one above.
-fn version_2(unified: &Hierarchy, name: &str) -> Option<Controllers> {
+fn version_2(unified: &Hierarchy, folders: &mut Folders) -> Option<Controllers> {
     let mut candidates = unified.own.ancestors().take_while(|path| path.starts_with(&unified.mount));
-    candidates.find_map(|base| version_2_in(base, name))
+    candidates.find_map(|base| version_2_in(base, folders))
 }
 
-fn version_2_in(base: &Path, name: &str) -> Option<Controllers> {
+fn version_2_in(base: &Path, folders: &mut Folders) -> Option<Controllers> {
     enable(base);
     let handed_out = words(&base.join("cgroup.subtree_control"));
     if !["memory", "cpu", "pids"].iter().any(|controller| handed_out.iter().any(|word| word == controller)) {
         return None;
     }
-    let folder = make(base, name)?;
+    let folder = folders.make(base)?;
     enable(&folder);
     let handed_out = words(&folder.join("cgroup.subtree_control"));
     let place = |controller: &str| handed_out.iter().any(|word| word == controller).then(|| folder.clone());
@@ -151,10 +164,10 @@ pub(crate) fn enable(group: &Path) {
 }
 
 /// Each controller may be mounted or not, and in a hierarchy of its own or with others.
-fn version_1(hierarchies: &[Hierarchy], name: &str) -> Controllers {
-    let place = |controller: &str, file: &str| {
+fn version_1(hierarchies: &[Hierarchy], folders: &mut Folders) -> Controllers {
+    let mut place = |controller: &str, file: &str| {
         let hierarchy = hierarchies.iter().find(|hierarchy| hierarchy.has(controller))?;
-        make(&hierarchy.own, name).filter(|folder| folder.join(file).exists())
+        folders.make(&hierarchy.own).filter(|folder| folder.join(file).exists())
     };
     let memory = place("memory", "memory.limit_in_bytes").map(|folder| {
         let has = |file: &str| folder.join(file).exists();
@@ -168,12 +181,25 @@ fn version_1(hierarchies: &[Hierarchy], name: &str) -> Controllers {
     Controllers { memory, cpu: place("cpu", "cpu.cfs_quota_us"), processes: place("pids", "pids.max") }
 }
 
-/// Makes the folder for the groups of executions; whoever may do that may do the rest.
-fn make(base: &Path, name: &str) -> Option<PathBuf> {
-    let folder = base.join(name);
-    match fs::create_dir(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => None,
-        _ => Some(folder),
+impl Folders {
+    /// Makes a folder for the groups of executions; whoever may do that may do the rest.
+    fn make(&mut self, base: &Path) -> Option<PathBuf> {
+        let folder = base.join(&self.name);
+        for _ in 0..ATTEMPTS {
+            match fs::create_dir(&folder) {
+                Err(error) if error.kind() != ErrorKind::AlreadyExists => return None,
+                _ => {}
+            }
+            match sweep::hold(&folder) {
+                // The last app of an earlier daemon has just ended, and its monitor tidied up.
+                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::WouldBlock) => {}
+                held => {
+                    self.holds.extend(held);
+                    break;
+                }
+            }
+        }
+        Some(folder)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the machine offers, seen once when the daemon starts.
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mantyx_core::LimitMechanism;
 
@@ -11,7 +13,27 @@ pub struct Offer {
     pub(crate) controllers: Controllers,
     pub(crate) standing: Standing,
     pub(crate) gate: Option<Gate>,
+    pub(crate) holds: Holds,
 }
+
+/// What keeps the folders for the groups of executions there, however often the last app in them ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holds(#[expect(dead_code, reason = "it is there to be dropped")] Arc<[OwnedFd]>);
+
+impl From<Vec<OwnedFd>> for Holds {
+    fn from(holds: Vec<OwnedFd>) -> Self {
+        Self(holds.into())
+    }
+}
+
+/// It says nothing about what is offered.
+impl PartialEq for Holds {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Holds {}
 
 /// Where the daemon itself is, so that it can be put there once more.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +116,7 @@ impl Offer {
             controllers: Controllers::default(),
             standing: Standing::look(),
             gate: None,
+            holds: Holds::default(),
         }
     }
 

@@ -212,8 +212,8 @@ impl Prepared {
     }
 }
 
-/// The folder around it was there when the daemon looked, but whoever left it last may have removed it, or may do so
-/// right now.
+/// The folder around it was there when the daemon looked, but when that daemon has ended, whoever left it last may have
+/// removed it, or may do so right now.
 fn make(group: &Group) -> io::Result<()> {
     let mut result = make_once(group);
     for _ in 0..ATTEMPTS {

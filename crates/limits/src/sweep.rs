@@ -18,7 +18,7 @@ use crate::groups;
 /// What the folders for the groups of executions begin with.
 pub(crate) const PREFIX: &str = "mantyx-";
 
-/// Keeps a group from being swept away as long as the result is there.
+/// Keeps a folder from being swept away as long as the result is there.
 pub(crate) fn hold(group: &Path) -> io::Result<OwnedFd> {
     lock(group, FlockOperation::NonBlockingLockShared)
 }
@@ -37,10 +37,11 @@ pub(crate) fn sweep(folder: &Path) {
     }
 }
 
-/// Removes the folder around a group, where that was the last in it. A daemon that is still there makes it anew.
+/// Removes the folder around a group, where that was the last in it and no daemon holds it.
 pub(crate) fn remove_parent(group: &Path) {
     if let Some(folder) = group.parent()
         && folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX))
+        && let Ok(_held) = lock(folder, FlockOperation::NonBlockingLockExclusive)
     {
         let _ = fs::remove_dir(folder);
     }
@@ -81,12 +82,13 @@ mod tests {
     #[test]
     fn the_last_one_takes_the_folder_along_when_it_is_ours() {
         let root = tempfile::tempdir().unwrap();
-        for (name, stays) in [("mantyx-a", false), ("mantyx-b", true), ("else", true)] {
+        for (name, stays) in [("mantyx-a", false), ("mantyx-b", true), ("mantyx-c", true), ("else", true)] {
             let folder = root.path().join(name);
             fs::create_dir(&folder).unwrap();
             if name == "mantyx-b" {
                 fs::create_dir(folder.join("another")).unwrap();
             }
+            let _daemon = (name == "mantyx-c").then(|| hold(&folder).unwrap());
             remove_parent(&folder.join("group"));
             assert_eq!(folder.exists(), stays, "{name}");
         }

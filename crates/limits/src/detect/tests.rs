@@ -119,7 +119,9 @@ fn a_machine_without_groups_has_limits_of_processes() {
 #[test]
 fn release_removes_what_detection_made() {
     let folder = tempfile::tempdir().unwrap();
-    let made = make(folder.path(), "mantyx-a").unwrap();
+    let mut folders = Folders { name: "mantyx-a".to_owned(), holds: Vec::new() };
+    let made = folders.make(folder.path()).unwrap();
+    assert_eq!(folders.holds.len(), 1, "it is held until then");
     let mut offer = Offer::of(&machine(String::new(), String::new()), "a");
     offer.mechanism = LimitMechanism::CgroupV1;
     offer.controllers.processes = Some(made.clone());

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::offer::{Controllers, Standing};
+use crate::offer::{Controllers, Holds, Standing};
 
 const MIB: u64 = 1 << 20;
 
@@ -22,7 +22,7 @@ fn offer(mechanism: LimitMechanism, swap: Swap) -> Offer {
     let folder = PathBuf::from("/groups/mantyx-x");
     let memory = Some(MemoryController { folder: folder.clone(), swap });
     let controllers = Controllers { memory, cpu: Some(folder.clone()), processes: Some(folder) };
-    Offer { mechanism, controllers, standing: standing(), gate: None }
+    Offer { mechanism, controllers, standing: standing(), gate: None, holds: Holds::default() }
 }
 
 fn bare() -> Offer {
@@ -31,6 +31,7 @@ fn bare() -> Offer {
         controllers: Controllers::default(),
         standing: standing(),
         gate: None,
+        holds: Holds::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::confinement::Setting;
 use crate::groups::Shortage;
-use crate::offer::{Controllers, MemoryController, Offer, Standing, Swap};
+use crate::offer::{Controllers, Holds, MemoryController, Offer, Standing, Swap};
 use crate::plan;
 
 /// A hierarchy in a folder, in which the group of one execution is there already.
@@ -27,6 +27,7 @@ impl Fake {
             controllers,
             standing: Standing::look(),
             gate: None,
+            holds: Holds::default(),
         };
         let fake = Self { folder, offer, execution: ExecutionId::generate() };
         fs::create_dir(fake.group()).unwrap();
