@@ -42,7 +42,8 @@ fn serve() -> Command {
     Command::new(SERVE)
         .about("Run the daemon")
         .long_about(
-            "Run the daemon in the foreground until SIGTERM or SIGINT. Apps stay alive when it ends.\n\n\
+            "Run the daemon in the foreground until SIGTERM or SIGINT. Apps stay alive when it ends, unless \
+             `--stop-apps-on-shutdown true` is given.\n\n\
              Each flag is a setting; what is not given comes from `MANTYX_*` or from `config/mantyx.toml` below \
              the root.",
         )

@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::memory;
 
-/// Runs until a signal ends it. Apps stay alive.
+/// Runs until a signal ends it. Apps stay alive, unless the settings say otherwise.
 pub(crate) async fn run(settings: Settings) -> Result<()> {
     let mut signals = Signals::listen()?;
     // First of all, so that a second daemon fails before it touches anything; who calls early waits in the queue.
@@ -24,7 +24,7 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     announce(&link);
     memory::give_back_now_and_then();
     let outcome = server.serve(listener, signals.any()).await;
-    tracing::info!("Mantyx goes down; apps stay alive");
+    tracing::info!("Mantyx goes down");
     mantyx.shutdown().await;
     outcome.map_err(|e| Error::io("serve", e))
 }

@@ -3,18 +3,26 @@
 //! The table of states says whether an event is legal and what it entails. Processes are stopped before an event is
 //! applied and started after it, so that a state never promises what is not so.
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
 use mantyx_api_types::{AppView, ExecutionView};
 use mantyx_core::{
     Actor, AppEvent, AppId, AppName, AppState, Code, Effect, Ending, Error, EventKind, InstanceId, Next,
-    Overlap, Result, Trigger,
+    Overlap, RestartHistory, Result, Timestamp, Trigger,
 };
-use mantyx_registry::tables::{apps, executions, instances, operations, schedules};
+use mantyx_registry::tables::{apps, config_revisions, executions, instances, operations, schedules};
 use mantyx_registry::{Change, Read, check, views};
-use mantyx_supervisor::{Outlook, Start};
+use mantyx_supervisor::{Outlook, Start, Supervisor};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::mantyx::Mantyx;
+use crate::starting;
 use crate::work::whole;
+
+/// How long an answer waits for a failure to be written down.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Mantyx {
     /// Switches an app on. A perpetual one starts at once.
@@ -82,12 +90,8 @@ impl Mantyx {
         trigger: Trigger,
     ) -> Result<()> {
         let (instance, next) = self.registry().read(move |db| checked(db, id, event)).await?;
-        if event == AppEvent::Restart {
-            self.intend_restart(actor, id, instance).await?;
-        }
         if next.effects.contains(&Effect::StopProcesses) {
-            let why = Ending::Stopped { by: format!("{actor} ({event})") };
-            self.inner().supervisor.stop(instance, why).await?;
+            self.inner().supervisor.stop(instance, stopped_by(actor, event)).await?;
         }
         if !self.is_there_already(id, event).await? {
             self.registry().change(actor, move |change| change.apply(id, event, None)).await?;
@@ -96,16 +100,6 @@ impl Mantyx {
             self.perform(actor, id, instance, effect, trigger).await?;
         }
         Ok(())
-    }
-
-    /// Should the daemon die between the stop and the start, the next one knows that a start was to follow.
-    async fn intend_restart(&self, actor: &Actor, id: AppId, instance: InstanceId) -> Result<()> {
-        let work = move |change: &mut Change<'_, '_>| {
-            let changes = instances::Changes { restarts_at: Some(Some(change.now())), ..Default::default() };
-            change.touch_app(id);
-            instances::update(change, instance, &changes)
-        };
-        self.registry().change(actor, work).await
     }
 
     /// Stopping the last run of a scheduled app has made it `enabled` by itself, which is where `stop` leads.
@@ -140,8 +134,8 @@ impl Mantyx {
         }
     }
 
-    /// Starts the process of a perpetual app. What cannot be started is tried again by its rule, and is said to have
-    /// failed once nobody tries any more.
+    /// Starts the process of a perpetual app. What cannot be started is tried again by its rule; once that gives up,
+    /// or nobody can say what to start, it has failed and is tried again slowly.
     pub(crate) async fn spawn_service(
         &self,
         id: AppId,
@@ -149,17 +143,61 @@ impl Mantyx {
         trigger: Trigger,
     ) -> Result<()> {
         let supervisor = &self.inner().supervisor;
-        let Err(error) = supervisor.start_service(instance, trigger).await else { return Ok(()) };
-        if supervisor.status(instance).is_some_and(|status| status.outlook == Outlook::KeptRunning) {
-            return Ok(());
-        }
-        let reason = Some(error.detail().to_owned());
-        let fail = move |change: &mut Change<'_, '_>| match instances::of_app(change, id)?.state.0 {
-            AppState::Running => change.apply(id, AppEvent::Crashed, reason).map(drop),
+        // A person is told at once what stands in the way; at the start of the machine it may only be late.
+        let ready = match trigger {
+            Trigger::Manual => starting::look(self.registry(), &self.inner().house, instance, trigger).await,
             _ => Ok(()),
         };
-        self.registry().change(&Actor::Mantyx, fail).await?;
+        let started = match ready {
+            Ok(()) => supervisor.start_service(instance, trigger).await,
+            Err(error) => Err(error),
+        };
+        let Err(error) = started else { return Ok(()) };
+        if is_kept(supervisor, instance) {
+            return Ok(());
+        }
+        // While the daemon goes down nothing is wrong with the app: the next one starts it.
+        if error.code() != Code::Unavailable {
+            self.give_up_start(id, instance, &error).await;
+        }
         Err(error)
+    }
+
+    /// An app that runs by its state and has no process would be left alone for ever: its failure is written down in
+    /// any case.
+    async fn give_up_start(&self, id: AppId, instance: InstanceId, error: &Error) {
+        let (supervisor, reason) = (self.inner().supervisor.clone(), error.detail().to_owned());
+        let again = match error.code() {
+            Code::IllegalState | Code::NotFound => Again::ByAPerson,
+            _ => Again::ByItself,
+        };
+        let fail = move |change: &mut Change<'_, '_>| {
+            // Somebody may have started it while the database could not be written.
+            if is_kept(&supervisor, instance) { Ok(None) } else { fail_start(change, id, &reason, again) }
+        };
+        let mantyx = self.clone();
+        let written = tokio::spawn(async move {
+            let failed = mantyx.insist(&Actor::Mantyx, "that an app could not be started", fail).await;
+            if let Some((at, history)) = failed.flatten() {
+                // It fails when the daemon goes down; the next one knows of it.
+                let _ = mantyx.inner().supervisor.retry_at(instance, at, history).await;
+            }
+        });
+        // Who asked is told with the state that follows, unless the database lets everybody wait.
+        let _ = timeout(PATIENCE, written).await;
+    }
+
+    /// What was given up is not tried again by itself any more: it is being changed.
+    pub(crate) async fn call_off_retry(&self, actor: &Actor, id: AppId) -> Result<()> {
+        let row = self.registry().read(move |db| instances::of_app(db, id)).await?;
+        if row.state.0 != AppState::Failed {
+            return Ok(());
+        }
+        self.inner().supervisor.forget_retry(row.id.0).await?;
+        if row.restarts_at.is_none() {
+            return Ok(());
+        }
+        self.registry().change(actor, move |change| forget_retry(change, id, row.id.0)).await
     }
 
     /// The app with this name.
@@ -177,6 +215,76 @@ impl Mantyx {
             })
             .await
     }
+}
+
+/// Nothing is due any more.
+pub(crate) fn forget_retry(change: &mut Change<'_, '_>, id: AppId, instance: InstanceId) -> Result<()> {
+    let changes = instances::Changes { restarts_at: Some(None), ..Default::default() };
+    change.touch_app(id);
+    instances::update(change, instance, &changes)
+}
+
+/// What every stop that a person asked for says of itself: `owner (restart)`.
+pub(crate) fn stopped_by(actor: &Actor, event: AppEvent) -> Ending {
+    Ending::Stopped { by: format!("{actor} ({event})") }
+}
+
+/// Whether a start was to follow a stop. The record of the process says so by itself, so the next daemon knows it when
+/// this one dies between the two.
+pub(crate) fn is_for_a_restart(ending: &Ending) -> bool {
+    matches!(ending, Ending::Stopped { by } if by.ends_with(&format!("({})", AppEvent::Restart)))
+}
+
+/// Whether the service of an instance runs or is about to.
+fn is_kept(supervisor: &Supervisor, instance: InstanceId) -> bool {
+    supervisor.status(instance).is_some_and(|status| status.outlook == Outlook::KeptRunning)
+}
+
+/// When an app is tried again, and what it has behind it.
+pub(crate) type Retry = (Timestamp, RestartHistory);
+
+/// Who may start again what could not be started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// The disk, the port or the account may only be late.
+    ByItself,
+    /// Waiting mends nothing.
+    ByAPerson,
+}
+
+/// What could not be started has failed.
+pub(crate) fn fail_start(
+    change: &mut Change<'_, '_>,
+    id: AppId,
+    reason: &str,
+    again: Again,
+) -> Result<Option<Retry>> {
+    let row = instances::of_app(change, id)?;
+    if row.state.0 != AppState::Running {
+        return Ok(None);
+    }
+    change.apply(id, AppEvent::Crashed, Some(reason.to_owned()))?;
+    let rule = config_revisions::get(change, row.revision_id.0)?.configuration.0.restart_rule();
+    let mut history = history_of(&row, []);
+    let after = history.give_up(&rule).filter(|_| again == Again::ByItself);
+    let Some(after) = after else { return Ok(None) };
+    let at = change.now() + TimeDelta::from_std(after).unwrap_or_default();
+    let changes = instances::Changes {
+        restarts_at: Some(Some(at)),
+        give_ups: i32::try_from(history.give_ups()).ok(),
+        ..Default::default()
+    };
+    instances::update(change, row.id.0, &changes)?;
+    Ok(Some((at, history)))
+}
+
+/// What an instance has behind it, as the database remembers it.
+pub(crate) fn history_of(
+    row: &instances::Instance,
+    restarts: impl IntoIterator<Item = Timestamp>,
+) -> RestartHistory {
+    let give_ups = u32::try_from(row.give_ups).unwrap_or_default();
+    RestartHistory::from_iter(restarts).given_up(give_ups)
 }
 
 fn checked(db: &mut Read<'_>, id: AppId, event: AppEvent) -> Result<(InstanceId, Next)> {
@@ -200,4 +308,20 @@ fn may_run(db: &mut Read<'_>, app: &apps::App) -> Result<InstanceId> {
             .hint("Wait for its end or stop it, or let a schedule of the app overlap in parallel"));
     }
     Ok(instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_says_what_it_was_for() {
+        let owner = Actor::Token { name: "owner".into(), address: "::1".into() };
+        assert!(is_for_a_restart(&stopped_by(&owner, AppEvent::Restart)));
+        assert!(!is_for_a_restart(&stopped_by(&owner, AppEvent::Stop)));
+        assert!(!is_for_a_restart(&Ending::ShutDown));
+        // A token may be called anything.
+        let sly = Actor::Token { name: "(restart)".into(), address: "::1".into() };
+        assert!(!is_for_a_restart(&stopped_by(&sly, AppEvent::Delete)));
+    }
 }

@@ -6,9 +6,9 @@ use mantyx_registry::tables::schedules::{self, Schedule};
 use mantyx_registry::tables::{apps, instances};
 use mantyx_scheduler::Tick;
 
-use crate::conductor::decided;
 use crate::due::{MISSED, record_skipped};
 use crate::mantyx::Mantyx;
+use crate::starting::decided;
 
 /// At most so many missed instants are counted one by one.
 const MISSED_CAP: usize = 10_000;

@@ -1,22 +1,21 @@
 //! What a person sets about an app, as immutable revisions; and its name while nothing is built yet.
 
-use std::sync::Arc;
-
 use mantyx_api_types::{AppPatch, AppView, ConfigurationView};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Configuration, Error, EventKind, Result,
-    RevisionId, WebPort, check_description, check_display_name, tidy_tags,
+    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Configuration, Error, EventKind, ExecutionId,
+    InstanceId, Result, RevisionId, WebPort, check_description, check_display_name, tidy_tags,
 };
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::{apps, config_revisions, executions, instances};
 use mantyx_registry::{Change, Json, PortPool, Word, check, settle_web_port, views};
 use serde_json::json;
 
-use crate::conductor::care_of;
+use crate::actions::forget_retry;
 use crate::create::{fit_to_source, refuse_fields};
 use crate::files;
-use crate::mantyx::Mantyx;
-use crate::work::whole;
+use crate::mantyx::{Caller, Mantyx};
+use crate::starting::care_of;
+use crate::work::{blocking, whole};
 
 impl Mantyx {
     /// The active configuration of an app.
@@ -36,13 +35,14 @@ impl Mantyx {
     /// what it was started with; the answer says whether a restart is needed.
     pub async fn patch_app(
         &self,
-        actor: &Actor,
+        caller: &Caller,
         name: &AppName,
         if_match: Option<u32>,
         patch: AppPatch,
     ) -> Result<ConfigurationView> {
-        let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
+        let (mantyx, caller, name) = (self.clone(), caller.clone(), name.clone());
         whole(async move {
+            let actor = caller.actor();
             let app = mantyx.find(&name).await?;
             let _lock = mantyx.inner().locks.app(app.id.0).await;
             mantyx.refuse_during_operation(app.id.0).await?;
@@ -50,38 +50,66 @@ impl Mantyx {
             refuse_stale(&name, if_match, view.revision)?;
             let patch = tidy(patch)?;
             let merged = view.configuration.patched(&patch.configuration)?;
+            caller.require_for(&merged, Some(&view.configuration))?;
             mantyx.refuse_own_port(&merged)?;
-            mantyx.refuse_unknown_account(&merged)?;
-            let number = mantyx.active_release(app.id.0).await?;
-            let merged = fit_to_source(merged, &mantyx.layout().release(&name, number))?;
+            let merged = mantyx.fitted(app.id.0, &name, merged).await?;
+            if patch.r#type.is_some_and(|wanted| wanted != app.app_type.0) {
+                // Another type would be started by other rules, or by none.
+                mantyx.call_off_retry(&actor, app.id.0).await?;
+            }
             let id = app.id.0;
             let changed = (merged != view.configuration).then_some(merged);
             let pool = mantyx.port_pool();
             let work = move |change: &mut Change<'_, '_>| apply(change, &app, patch, changed, &pool);
             let view = mantyx.registry().change(&actor, work).await?;
             mantyx.adjust(id).await?;
-            if let Err(error) = files::write_configuration(mantyx.layout(), &name, &view) {
-                tracing::warn!(?error, app = %name, "the file for people could not be written");
-            }
+            mantyx.show_configuration(&name, &view).await;
             Ok(view)
         })
         .await
     }
 
-    /// Lets what is alive be cared for by the active configuration.
+    /// Lets what is alive or due be cared for by the active configuration.
     async fn adjust(&self, app: AppId) -> Result<()> {
-        let house = Arc::clone(&self.inner().house);
-        let found = self
+        let (row, live) = self
             .registry()
             .read(move |db| {
-                let instance = instances::of_app(db, app)?.id.0;
-                let Some(live) = executions::live_of(db, instance)?.pop() else { return Ok(None) };
-                Ok(Some((instance, care_of(db, instance, live.id.0, &house)?)))
+                let row = instances::of_app(db, app)?;
+                let live = executions::live_of(db, row.id.0)?.pop();
+                Ok((row, live.map(|live| live.id.0)))
             })
             .await?;
-        match found {
-            Some((instance, care)) => self.inner().supervisor.adjust(instance, care).await,
-            None => Ok(()),
+        let (supervisor, instance) = (&self.inner().supervisor, row.id.0);
+        let due = supervisor.status(instance).is_some();
+        if !due && live.is_none() {
+            return Ok(());
+        }
+        // What is only due has no execution yet.
+        let execution = live.unwrap_or_else(ExecutionId::generate);
+        let care = care_of(self.registry(), &self.inner().house, instance, execution).await?;
+        supervisor.adjust(instance, care).await?;
+        let called_off = due && supervisor.status(instance).is_none() && row.state.0 == AppState::Failed;
+        if called_off {
+            return self.registry().note(move |change| forget_retry(change, app, instance)).await;
+        }
+        Ok(())
+    }
+
+    /// A configuration as it fits the source and the accounts of this machine.
+    async fn fitted(&self, app: AppId, name: &AppName, wanted: Configuration) -> Result<Configuration> {
+        let source = self.layout().release(name, self.active_release(app).await?);
+        let mantyx = self.clone();
+        blocking(move || {
+            mantyx.refuse_unknown_account(&wanted)?;
+            fit_to_source(wanted, &source)
+        })
+        .await
+    }
+
+    async fn show_configuration(&self, name: &AppName, view: &ConfigurationView) {
+        let (layout, shown, view) = (self.layout().clone(), name.clone(), view.clone());
+        if let Err(error) = blocking(move || files::write_configuration(&layout, &shown, &view)).await {
+            tracing::warn!(?error, app = %name, "the file for people could not be written");
         }
     }
 
@@ -169,6 +197,9 @@ fn apply(
     let instance = instances::of_app(change, app.id.0)?;
     if let Some(wanted) = patch.r#type {
         refuse_type_while_on(app, wanted, instance.state.0)?;
+        if wanted != app.app_type.0 {
+            begin_anew(change, instance.id.0)?;
+        }
     }
     let payload = json!({ "patch": without_values(&patch) });
     let changes = apps::Changes {
@@ -197,12 +228,19 @@ fn without_values(patch: &AppPatch) -> AppPatch {
     patch
 }
 
+/// What was remembered of one type means nothing for the other.
+fn begin_anew(change: &mut Change<'_, '_>, instance: InstanceId) -> Result<()> {
+    let changes = instances::Changes { restarts_at: Some(None), give_ups: Some(0), ..Default::default() };
+    instances::update(change, instance, &changes)
+}
+
 fn add_revision(
     change: &mut Change<'_, '_>,
     instance: &instances::Instance,
     configuration: Configuration,
 ) -> Result<()> {
     let active = config_revisions::get(change, instance.revision_id.0)?;
+    let kept = may_as_before(&active.configuration.0, &configuration);
     let revision = config_revisions::Revision {
         id: Word(RevisionId::generate()),
         instance_id: instance.id,
@@ -212,8 +250,15 @@ fn add_revision(
         created_by: change.actor().to_string(),
     };
     config_revisions::insert(change, &revision)?;
-    let changes = instances::Changes { revision_id: Some(revision.id), ..Default::default() };
+    let warnings = (!kept).then(|| Json(Vec::new()));
+    let changes = instances::Changes { revision_id: Some(revision.id), warnings, ..Default::default() };
     instances::update(change, instance.id.0, &changes)
+}
+
+/// Whether what could not be granted before is still what is asked for.
+fn may_as_before(before: &Configuration, after: &Configuration) -> bool {
+    let granted = |it: &Configuration| (it.limits, it.user.clone(), it.groups.clone());
+    granted(before) == granted(after)
 }
 
 /// A type decides what a state means, so it changes only where both types mean the same.

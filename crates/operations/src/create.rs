@@ -15,8 +15,8 @@ use mantyx_registry::tables::apps;
 use mantyx_registry::{AppDraft, create_app, settle_web_port, views};
 
 use crate::files;
-use crate::mantyx::Mantyx;
-use crate::work::whole;
+use crate::mantyx::{Caller, Mantyx};
+use crate::work::{blocking, whole};
 
 /// A source has at most so many times the bytes of its archive; real code stays far below.
 const COMPRESSION_RATIO: u64 = 200;
@@ -31,13 +31,13 @@ impl Mantyx {
     /// A new app from a zip or tar archive.
     pub async fn create_from_archive(
         &self,
-        actor: &Actor,
+        caller: &Caller,
         upload: &Path,
         file_name: &str,
         app: NewApp,
     ) -> Result<AppCreated> {
         let (upload, file_name) = (upload.to_owned(), file_name.to_owned());
-        self.create(actor, app, move |staging, limits| {
+        self.create(caller, app, move |staging, limits| {
             mantyx_ingest::archive(&upload, &file_name, staging, limits)
         })
         .await
@@ -46,29 +46,29 @@ impl Mantyx {
     /// A new app from a single Python file.
     pub async fn create_from_script(
         &self,
-        actor: &Actor,
+        caller: &Caller,
         upload: &Path,
         file_name: &str,
         app: NewApp,
     ) -> Result<AppCreated> {
         let (upload, file_name) = (upload.to_owned(), file_name.to_owned());
-        self.create(actor, app, move |staging, limits| {
+        self.create(caller, app, move |staging, limits| {
             mantyx_ingest::script(&upload, &file_name, staging, limits)
         })
         .await
     }
 
     /// A new app from a git repository.
-    pub async fn create_from_git(&self, actor: &Actor, source: GitSource) -> Result<AppCreated> {
+    pub async fn create_from_git(&self, caller: &Caller, source: GitSource) -> Result<AppCreated> {
         let request = GitRequest { url: source.url, reference: source.reference, subdir: source.subdir };
         let cancel = CancelOnDrop::default();
         let flag = Arc::clone(&cancel.0);
         let fetch =
             move |staging: &Path, limits: &Limits| mantyx_ingest::git(&request, staging, limits, &flag);
-        self.create(actor, source.app, fetch).await
+        self.create(caller, source.app, fetch).await
     }
 
-    async fn create<F>(&self, actor: &Actor, new: NewApp, ingest: F) -> Result<AppCreated>
+    async fn create<F>(&self, caller: &Caller, new: NewApp, ingest: F) -> Result<AppCreated>
     where
         F: FnOnce(&Path, &Limits) -> Result<Staged> + Send + 'static,
     {
@@ -79,9 +79,9 @@ impl Mantyx {
         let folder = staging.path().to_owned();
         let staged = tokio::task::spawn_blocking(move || ingest(&folder, &limits)).await;
         let staged = staged.map_err(|error| Error::internal("unpack the source", error))??;
-        let (mantyx, actor) = (self.clone(), actor.clone());
+        let (mantyx, caller) = (self.clone(), caller.clone());
         whole(async move {
-            let created = mantyx.adopt_source(&actor, new, &staged).await;
+            let created = mantyx.adopt_source(&caller, new, &staged).await;
             drop(staging);
             created
         })
@@ -89,14 +89,21 @@ impl Mantyx {
     }
 
     /// From a validated source to an app. Not to be dropped half way: rows and folders must agree.
-    async fn adopt_source(&self, actor: &Actor, new: NewApp, staged: &Staged) -> Result<AppCreated> {
-        let configuration = configuration(staged, &new)?;
-        self.refuse_own_port(&configuration)?;
-        self.refuse_unknown_account(&configuration)?;
+    async fn adopt_source(&self, caller: &Caller, new: NewApp, staged: &Staged) -> Result<AppCreated> {
+        let (mantyx, setter, found, asked) = (self.clone(), caller.clone(), staged.clone(), new.clone());
+        let configuration = blocking(move || {
+            let configuration = configuration(&found, &asked)?;
+            setter.require_for(&configuration, None)?;
+            mantyx.refuse_own_port(&configuration)?;
+            mantyx.refuse_unknown_account(&configuration)?;
+            Ok(configuration)
+        })
+        .await?;
         let _names = self.inner().locks.names().await;
         let name = self.free_name(&new, staged).await?;
-        let placed = self.place(&name, staged)?;
-        let created = self.persist(actor, name, new, staged, configuration).await?;
+        let (mantyx, wanted, source) = (self.clone(), name.clone(), staged.clone());
+        let placed = blocking(move || mantyx.place(&wanted, &source)).await?;
+        let created = self.persist(&caller.actor(), name, new, staged, configuration).await?;
         placed.keep();
         Ok(created)
     }

@@ -14,8 +14,8 @@ use mantyx_supervisor::{Start, Supervisor};
 use serde_json::json;
 use tokio::sync::watch;
 
-use crate::conductor::decided;
 use crate::locks::AppLocks;
+use crate::starting::decided;
 
 /// A run that is later than this was missed.
 const GRACE: TimeDelta = TimeDelta::seconds(60);

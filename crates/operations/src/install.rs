@@ -23,7 +23,7 @@ use crate::files;
 use crate::identity::{identity_of, refuse_unreachable};
 use crate::logs::operation_log_path;
 use crate::mantyx::Mantyx;
-use crate::work::{Order, Work, whole};
+use crate::work::{Order, Work, blocking, whole};
 
 const INSTALL: &[&str] = &["Plan the environment", "Build the environment", "Take it into use"];
 
@@ -44,6 +44,7 @@ impl Mantyx {
             mantyx.refuse_during_operation(app.id.0).await?;
             let row = app.clone();
             mantyx.registry().read(move |db| check(db, &row, AppEvent::Install)).await?;
+            mantyx.call_off_retry(&actor, app.id.0).await?;
             let order = Order {
                 kind: OperationKind::Install,
                 app: app.id.0,
@@ -94,13 +95,19 @@ impl Mantyx {
 
     async fn plan_environment(&self, app: AppId) -> Result<((Subject, Plan), Option<String>)> {
         let subject = self.registry().read(move |db| subject(db, app)).await?;
-        let user = identity_of(&subject.configuration, self.settings())?.identity;
-        refuse_unreachable(self.layout(), user.as_ref())?;
-        let tools = self.tools(user.as_ref()).await;
+        let (settings, layout) = (self.settings().clone(), self.layout().clone());
         let folder = self.source_of(&subject);
-        let Configuration { entrypoint, python, .. } = &subject.configuration;
-        let source = Source::read(&folder, entrypoint, &subject.release.found.0.digest)?
-            .pretend_version(subject.release.scm_version.clone());
+        let (subject, user, source) = blocking(move || {
+            let user = identity_of(&subject.configuration, &settings)?.identity;
+            refuse_unreachable(&layout, user.as_ref())?;
+            let entrypoint = &subject.configuration.entrypoint;
+            let source = Source::read(&folder, entrypoint, &subject.release.found.0.digest)?;
+            Ok((subject, user, source))
+        })
+        .await?;
+        let source = source.pretend_version(subject.release.scm_version.clone());
+        let tools = self.tools(user.as_ref()).await;
+        let python = &subject.configuration.python;
         let requires: Vec<String> = python.iter().cloned().collect();
         let plan = mantyx_venv::plan(&source, &requires, &tools)?;
         let from =

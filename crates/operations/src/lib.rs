@@ -21,6 +21,7 @@ mod configure;
 mod create;
 mod due;
 mod files;
+mod folding;
 mod host;
 mod house;
 mod identity;
@@ -31,13 +32,17 @@ mod logs;
 mod mantyx;
 mod obituary;
 mod observation;
+mod permission;
 mod queries;
 mod reconcile;
 mod schedules;
+mod starting;
 mod system;
 mod throttle;
 mod trash;
 mod work;
 
-pub use logs::{BadPattern, Case, Follow, LogQuery, LogStreamer, Pace, Pattern, Syntax};
+pub use logs::{
+    BadPattern, Case, Completeness, Follow, LogQuery, LogStreamer, Pace, Pattern, RawLine, Syntax,
+};
 pub use mantyx::{Caller, Mantyx};

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use mantyx_api_types::{LiveMessage, TokenView};
-use mantyx_core::{Actor, EventKind, InstanceId, Result, Subject, Timestamp};
+use mantyx_core::{Actor, Ending, EventKind, InstanceId, Result, Subject, Timestamp};
 use mantyx_logs::Rotation;
 use mantyx_platform::folders;
 use mantyx_platform::lock::FolderLock;
+use mantyx_registry::tables::instances;
 use mantyx_registry::{PortPool, Registry, Store};
 use mantyx_scheduler::Scheduler;
-use mantyx_settings::{Layout, Settings};
+use mantyx_settings::{Layout, OnShutdown, Settings};
 use mantyx_supervisor::{Limiter, Supervisor, SupervisorConfig};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::conductor::Conductor;
@@ -126,12 +128,12 @@ impl Mantyx {
         self.reconcile_at_boot().await?;
         self.inner.up.send_replace(true);
         self.spawn_host_meter();
-        self.spawn_observation()?;
+        self.spawn_observation().await?;
         self.spawn_log_sweeper();
         self.record_daemon(EventKind::DaemonStarted).await
     }
 
-    /// Starts again what an earlier daemon had stopped for a restart.
+    /// Starts again what an earlier daemon had stopped for a restart, and what went down with the machine.
     fn spawn_resumer(&self, mut resumed: mpsc::UnboundedReceiver<InstanceId>) {
         let mantyx = self.clone();
         tokio::spawn(async move {
@@ -143,13 +145,40 @@ impl Mantyx {
         });
     }
 
-    /// Goes down: every app stays alive, and the next start finds it again and settles the operations under way.
+    /// Goes down: every app stays alive, unless the settings say otherwise, and the next start finds it again and
+    /// settles the operations under way.
     pub async fn shutdown(&self) {
         self.inner.cancellations.go_down();
         self.inner.scheduler.shutdown().await;
+        if self.settings().stop_apps_on_shutdown == OnShutdown::StopApps {
+            self.stop_apps().await;
+        }
         self.inner.supervisor.shutdown().await;
+        self.flush_observation().await;
         if let Err(error) = self.record_daemon(EventKind::DaemonStopped).await {
             tracing::warn!(?error, "the end could not be recorded");
+        }
+    }
+
+    /// Ends every process, each with its own grace and all at once. No state changes: nobody meant the apps, so the next
+    /// start brings up what ran.
+    async fn stop_apps(&self) {
+        let instances = match self.registry().read(instances::ids).await {
+            Ok(instances) => instances,
+            Err(error) => {
+                return tracing::error!(?error, "the apps to stop could not be listed; they stay alive");
+            }
+        };
+        tracing::info!("every app is stopped");
+        let mut stops = JoinSet::new();
+        for instance in instances {
+            let supervisor = self.inner.supervisor.clone();
+            stops.spawn(async move { supervisor.stop(instance, Ending::ShutDown).await });
+        }
+        for stopped in stops.join_all().await {
+            if let Err(error) = stopped {
+                tracing::error!(?error, "an app was not stopped");
+            }
         }
     }
 
@@ -163,6 +192,12 @@ impl Mantyx {
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<LiveMessage> {
         self.inner.registry.subscribe()
+    }
+
+    /// Is marked as changed whenever somebody may be let in no more. Who watches it is no listener.
+    #[must_use]
+    pub fn watch_credentials(&self) -> watch::Receiver<()> {
+        self.inner.registry.watch_credentials()
     }
 
     pub(crate) fn inner(&self) -> &Inner {

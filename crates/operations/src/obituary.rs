@@ -1,26 +1,84 @@
 //! Why an execution ended, told from its exit, from who ended it, and from its last words.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use mantyx_core::{Ending, ExecutionStatus};
-use mantyx_registry::tables::executions::Finish;
-use mantyx_registry::{Json, Word};
+use mantyx_core::{Ending, ExecutionId, ExecutionStatus};
+use mantyx_registry::tables::executions::{self, Finish};
+use mantyx_registry::{Json, Registry, Word};
+use mantyx_settings::Layout;
 use mantyx_supervisor::{Ended, cause};
+use tokio::time::timeout;
+
+use crate::launch;
 
 /// Stands before why a process never began.
 pub(crate) const NOT_STARTED: &str = "It could not be started: ";
+/// Stands behind what is known without the log.
+const UNREADABLE: &str = "Its log could not be read, so its last lines are not known";
 /// How many of the last lines of a log are looked at for a cause.
 const LOOKED_AT: usize = 40;
 /// How many of them are kept, and how many characters of each.
 const KEPT: usize = 10;
 const LONGEST: usize = 500;
+/// How long a disk may take to show them. What follows from an end waits for that.
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How an execution stands once its process has ended.
-pub(crate) fn finish(ended: &Ended, log: &Path) -> Finish {
+/// What the last lines of a log are.
+enum Words {
+    Read(Vec<String>),
+    /// Nobody has to know them.
+    Unasked,
+    /// The disk did not show them, or not in time.
+    Unreadable,
+}
+
+/// How an execution stands once its process has ended. The log of one that ended badly is read, and where that takes
+/// too long it is said.
+pub(crate) async fn write(
+    registry: &Registry,
+    layout: &Layout,
+    execution: ExecutionId,
+    ended: &Ended,
+) -> Finish {
+    if !is_to_be_explained(ended) {
+        return finish(ended, Words::Unasked);
+    }
+    let (layout, shown) = (layout.clone(), ended.clone());
+    let find = registry.read_then(
+        move |db| executions::find(db, execution),
+        move |row| {
+            let log = row.map(|row| launch::log_path(&layout, row.app_id.0, execution));
+            Ok(finish(&shown, log.map_or(Words::Unasked, |log| last_lines(&log))))
+        },
+    );
+    match timeout(PATIENCE, find).await {
+        Ok(Ok(finish)) => finish,
+        failed => {
+            tracing::warn!(%execution, ?failed, "the last lines of a process could not be read");
+            finish(ended, Words::Unreadable)
+        }
+    }
+}
+
+/// What went well, and what somebody ended, has no last words that explain anything.
+fn is_to_be_explained(ended: &Ended) -> bool {
+    !matches!(status(ended), ExecutionStatus::Success | ExecutionStatus::Cancelled)
+}
+
+fn finish(ended: &Ended, words: Words) -> Finish {
     let status = status(ended);
-    let lines = if status == ExecutionStatus::Success { Vec::new() } else { last_lines(log) };
-    let cause = cause(ended, status, &lines);
+    let (lines, unreadable) = match words {
+        Words::Read(lines) => (lines, None),
+        Words::Unasked => (Vec::new(), None),
+        Words::Unreadable => (Vec::new(), Some(UNREADABLE)),
+    };
+    let known = cause(ended, status, &lines);
+    let cause = match (known, unreadable) {
+        (Some(cause), Some(unreadable)) => Some(format!("{cause}. {unreadable}")),
+        (cause, unreadable) => cause.or(unreadable.map(str::to_owned)),
+    };
     Finish {
         status: Word(status),
         exit: ended.exit.map(Json),
@@ -29,7 +87,7 @@ pub(crate) fn finish(ended: &Ended, log: &Path) -> Finish {
         cpu_seconds: Some(ended.cpu_seconds),
         peak_memory: i64::try_from(ended.peak_memory).ok(),
         ending: Some(Json(ended.ending.clone())),
-        last_lines: Json(kept(lines, status)),
+        last_lines: Json(kept(lines)),
         dropped_lines: i64::try_from(ended.dropped_lines).unwrap_or(i64::MAX),
     }
 }
@@ -49,7 +107,7 @@ fn cause(ended: &Ended, status: ExecutionStatus, lines: &[String]) -> Option<Str
     Some(match &ended.ending {
         Ending::NotStarted { reason } => format!("{NOT_STARTED}{reason}"),
         Ending::Stopped { by } => format!("Stopped by {by}"),
-        Ending::ShutDown => "The machine was shut down, or somebody ended its monitor".to_owned(),
+        Ending::ShutDown => "It was ended together with Mantyx or the machine".to_owned(),
         Ending::Unhealthy { detail } => format!("It failed its health check: {detail}"),
         Ending::WatchdogExpired => "It did not say in time that it is alive (`WATCHDOG=1`)".to_owned(),
         Ending::TimedOut { after } => {
@@ -83,19 +141,20 @@ fn at_once(ended: &Ended) -> Option<String> {
     })
 }
 
-fn last_lines(log: &Path) -> Vec<String> {
+/// A process that wrote nothing may have no log.
+fn last_lines(log: &Path) -> Words {
     let text = |record: mantyx_logs::Record| String::from_utf8_lossy(&record.text).into_owned();
     match mantyx_logs::tail(log, LOOKED_AT) {
-        Ok((records, _)) => records.into_iter().map(text).collect(),
-        Err(_) => Vec::new(),
+        Ok((records, _)) => Words::Read(records.into_iter().map(text).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Words::Read(Vec::new()),
+        Err(error) => {
+            tracing::warn!(?error, log = %log.display(), "a log could not be read");
+            Words::Unreadable
+        }
     }
 }
 
-/// What somebody stopped has no last words that explain anything.
-fn kept(mut lines: Vec<String>, status: ExecutionStatus) -> Vec<String> {
-    if status == ExecutionStatus::Cancelled {
-        return Vec::new();
-    }
+fn kept(mut lines: Vec<String>) -> Vec<String> {
     lines.drain(..lines.len().saturating_sub(KEPT));
     lines.into_iter().map(|line| line.chars().take(LONGEST).collect()).collect()
 }
@@ -126,7 +185,7 @@ mod tests {
         let mut writer = LogWriter::open(&path).unwrap();
         writer.write(Stream::Stderr, std::time::UNIX_EPOCH, log.as_bytes()).unwrap();
         writer.close().unwrap();
-        finish(ended, &path)
+        finish(ended, last_lines(&path))
     }
 
     #[test]
@@ -170,8 +229,26 @@ mod tests {
 
     #[test]
     fn what_went_well_has_nothing_to_explain() {
-        let finish = finished(&ended(Ending::Exited, Some(Exit::Code(0)), 10), "done\n");
+        let well = ended(Ending::Exited, Some(Exit::Code(0)), 10);
+        assert!(!is_to_be_explained(&well));
+        let finish = finish(&well, Words::Unasked);
         assert_eq!((finish.status.0, finish.cause), (ExecutionStatus::Success, None));
         assert!(finish.last_lines.0.is_empty());
+        for ending in [Ending::ShutDown, Ending::Stopped { by: "owner (stop)".into() }] {
+            assert!(!is_to_be_explained(&ended(ending, Some(Exit::Signal(15)), 10)));
+        }
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_said_and_one_that_is_not_there_is_none() {
+        let crash = ended(Ending::Exited, Some(Exit::Code(1)), 5000);
+        let folder = tempfile::tempdir().unwrap();
+        let unread = finish(&crash, last_lines(&folder.path().join("none.log")));
+        assert_eq!(unread.cause, None);
+        let unread = finish(&crash, Words::Unreadable);
+        assert_eq!(unread.cause.as_deref(), Some(UNREADABLE));
+        let ill = finish(&ended(Ending::WatchdogExpired, Some(Exit::Signal(6)), 9), Words::Unreadable);
+        let cause = ill.cause.unwrap();
+        assert!(cause.contains("WATCHDOG=1") && cause.ends_with(UNREADABLE), "{cause}");
     }
 }

@@ -6,32 +6,31 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use mantyx_core::{
     Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Ending, EnvironmentId, Error, EventKind,
-    ExecutionId, ExecutionStatus, OperationKind, RestartHistory, Result, Subject, Timestamp, Trigger,
+    ExecutionId, ExecutionStatus, OperationKind, Result, Subject, Timestamp, Trigger,
 };
 use mantyx_platform::folders;
 use mantyx_registry::tables::executions::{Execution, Finish};
 use mantyx_registry::tables::operations::{self, Operation};
 use mantyx_registry::tables::{apps, environments, executions, instances, schedules};
 use mantyx_registry::{Change, Json, Word, views};
-use mantyx_supervisor::{Care, Discovered, Found, Role};
+use mantyx_settings::Layout;
+use mantyx_supervisor::{Discovered, Found, Role};
 use serde_json::json;
 
-use crate::conductor::care_of;
+use crate::actions::history_of;
 use crate::files;
-use crate::house::House;
 use crate::mantyx::Mantyx;
-use crate::work::Work;
+use crate::starting::care_of;
+use crate::work::{Work, blocking};
 
 impl Mantyx {
     pub(crate) async fn reconcile_at_boot(&self) -> Result<()> {
         self.settle_processes().await?;
         self.remove_debris().await?;
         self.settle_operations().await?;
-        self.settle_retries().await?;
         for app in self.registry().read(apps::list).await? {
             if self.registry().read(move |db| operations::under_way(db, app.id.0)).await?.is_some() {
                 continue;
@@ -69,26 +68,18 @@ impl Mantyx {
             Found::Live { pid, started_at } => Some((*pid, *started_at)),
             _ => None,
         };
-        let house = Arc::clone(&self.inner().house);
-        let work = move |change: &mut Change<'_, '_>| recognise(change, id, instance, alive, &house);
+        let work = move |change: &mut Change<'_, '_>| recognise(change, id, instance, alive);
         match self.registry().change(&Actor::Mantyx, work).await? {
-            Standing::Ours(role, care) => self.inner().supervisor.adopt(process, role, *care).await,
+            Standing::Ours(role) => {
+                let care = care_of(self.registry(), &self.inner().house, instance, id).await?;
+                self.inner().supervisor.adopt(process, role, care).await
+            }
             Standing::Recorded => self.inner().supervisor.forget(id).await,
             Standing::Stray => {
                 tracing::warn!(execution = %id, "a process that no record speaks of is stopped");
                 self.inner().supervisor.end_stray(&process).await
             }
         }
-    }
-
-    /// What was given up for now is still tried again when its time comes.
-    async fn settle_retries(&self) -> Result<()> {
-        for row in self.registry().read(instances::to_be_retried).await? {
-            let Some(at) = row.restarts_at else { continue };
-            let history = RestartHistory::default().given_up(give_ups(&row));
-            self.inner().supervisor.retry_at(row.id.0, at, history).await?;
-        }
-        Ok(())
     }
 
     /// Moves are carried on; an install is undone.
@@ -149,12 +140,14 @@ impl Mantyx {
         undone.err().unwrap_or(error)
     }
 
-    /// Starts what should run, and decides about what fell due.
+    /// Starts what should run, goes on waiting for what is tried again, and decides about what fell due.
     pub(crate) async fn bring_up(&self, app: &apps::App) -> Result<()> {
         let id = app.id.0;
         let instance = self.registry().read(move |db| instances::of_app(db, id)).await?;
-        if !matches!(instance.state.0, AppState::Enabled | AppState::Running) {
-            return Ok(());
+        match instance.state.0 {
+            AppState::Enabled | AppState::Running => {}
+            AppState::Failed => return self.rearm_retry(&instance).await,
+            _ => return Ok(()),
         }
         let supervisor = &self.inner().supervisor;
         let watched = supervisor.status(instance.id.0).is_some() || supervisor.live_runs(instance.id.0) > 0;
@@ -171,7 +164,13 @@ impl Mantyx {
         Ok(())
     }
 
-    /// A process was stopped to be started again, and the daemon that did it is gone.
+    /// What was given up for now is still tried again when its time comes.
+    async fn rearm_retry(&self, instance: &instances::Instance) -> Result<()> {
+        let Some(at) = instance.restarts_at else { return Ok(()) };
+        self.inner().supervisor.retry_at(instance.id.0, at, history_of(instance, [])).await
+    }
+
+    /// A process was stopped to be started again, or went down with the machine.
     pub(crate) async fn resume(&self, instance: mantyx_core::InstanceId) -> Result<()> {
         let row = self.registry().read(move |db| instances::find(db, instance)).await?;
         let Some(row) = row else { return Ok(()) };
@@ -198,49 +197,28 @@ impl Mantyx {
 
     /// Half-received uploads and environments that no row speaks of.
     async fn remove_debris(&self) -> Result<()> {
-        for place in [self.layout().uploads(), self.layout().cache().join("staging")] {
-            entries(&place)?.iter().try_for_each(|entry| folders::remove(entry))?;
-        }
         let rows = self.registry().read(apps::list).await?;
         for app in &rows {
             self.remove_stray_environments(app.id.0, &app.name.0).await?;
         }
-        let known: HashSet<PathBuf> = rows.iter().map(|app| self.layout().app(&app.name.0)).collect();
-        for folder in entries(&self.layout().apps())? {
-            if known.contains(&folder) {
-                folders::remove(&files::unfinished_mark(&folder))?;
-            } else {
-                self.settle_unknown_folder(&folder, &rows)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A folder that no app is named after: half of a creation is thrown away, half of a rename goes back, and a
-    /// stranger's is left alone.
-    fn settle_unknown_folder(&self, folder: &Path, rows: &[apps::App]) -> Result<()> {
-        if files::is_unfinished(folder) {
-            return folders::remove(folder);
-        }
-        let owner = files::owner_of(folder).and_then(|id| rows.iter().find(|app| app.id.0 == id));
-        let home = owner.map(|app| self.layout().app(&app.name.0)).filter(|home| !home.exists());
-        if let Some(home) = home {
-            return folders::rename(folder, &home);
-        }
-        tracing::warn!(folder = %folder.display(), "a folder belongs to no app; it is left alone");
-        Ok(())
+        let layout = self.layout().clone();
+        blocking(move || remove_leftovers(&layout, &rows)).await
     }
 
     pub(crate) async fn remove_stray_environments(&self, app: AppId, name: &AppName) -> Result<()> {
         let known = self.registry().read(move |db| environments::of_app(db, app)).await?;
         let known: HashSet<EnvironmentId> = known.into_iter().map(|row| row.id.0).collect();
-        for folder in entries(&self.layout().environments(name))? {
-            let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-            if id.is_some_and(|id| !known.contains(&id)) {
-                folders::remove(&folder)?;
+        let place = self.layout().environments(name);
+        blocking(move || {
+            for folder in entries(&place)? {
+                let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+                if id.is_some_and(|id| !known.contains(&id)) {
+                    folders::remove(&folder)?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn repaired(&self, app: &AppName, what: String) -> Result<()> {
@@ -252,10 +230,40 @@ impl Mantyx {
     }
 }
 
+fn remove_leftovers(layout: &Layout, rows: &[apps::App]) -> Result<()> {
+    for place in [layout.uploads(), layout.cache().join("staging")] {
+        entries(&place)?.iter().try_for_each(|entry| folders::remove(entry))?;
+    }
+    let known: HashSet<PathBuf> = rows.iter().map(|app| layout.app(&app.name.0)).collect();
+    for folder in entries(&layout.apps())? {
+        if known.contains(&folder) {
+            folders::remove(&files::unfinished_mark(&folder))?;
+        } else {
+            settle_unknown_folder(layout, &folder, rows)?;
+        }
+    }
+    Ok(())
+}
+
+/// A folder that no app is named after: half of a creation is thrown away, half of a rename goes back, and a
+/// stranger's is left alone.
+fn settle_unknown_folder(layout: &Layout, folder: &Path, rows: &[apps::App]) -> Result<()> {
+    if files::is_unfinished(folder) {
+        return folders::remove(folder);
+    }
+    let owner = files::owner_of(folder).and_then(|id| rows.iter().find(|app| app.id.0 == id));
+    let home = owner.map(|app| layout.app(&app.name.0)).filter(|home| !home.exists());
+    if let Some(home) = home {
+        return folders::rename(folder, &home);
+    }
+    tracing::warn!(folder = %folder.display(), "a folder belongs to no app; it is left alone");
+    Ok(())
+}
+
 /// What a process that was found is to us.
 enum Standing {
     /// Its execution is not over as far as we know.
-    Ours(Role, Box<Care>),
+    Ours(Role),
     /// Its end is written down already.
     Recorded,
     /// No row speaks of it.
@@ -267,7 +275,6 @@ fn recognise(
     id: ExecutionId,
     instance: mantyx_core::InstanceId,
     alive: Option<(u32, Timestamp)>,
-    house: &House,
 ) -> Result<Standing> {
     let (row, instance) = (executions::find(change, id)?, instances::find(change, instance)?);
     let (Some(row), Some(instance)) = (row, instance) else {
@@ -281,17 +288,11 @@ fn recognise(
         change.touch_execution(id);
     }
     let app = views::find_app(change, instance.app_id.0)?;
-    let care = Box::new(care_of(change, instance.id.0, id, house)?);
     if app.app_type.0 == AppType::Scheduled {
-        return Ok(Standing::Ours(Role::Run, care));
+        return Ok(Standing::Ours(Role::Run));
     }
     let restarts = executions::restarts_of(change, app.id.0, RESTARTS_REMEMBERED)?;
-    let history = RestartHistory::from_iter(restarts).given_up(give_ups(&instance));
-    Ok(Standing::Ours(Role::Service { history, health: instance.health.0 }, care))
-}
-
-fn give_ups(instance: &instances::Instance) -> u32 {
-    u32::try_from(instance.give_ups).unwrap_or_default()
+    Ok(Standing::Ours(Role::Service { history: history_of(&instance, restarts), health: instance.health.0 }))
 }
 
 /// More restarts than this within one window are more than any limit that makes sense.

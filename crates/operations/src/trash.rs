@@ -4,15 +4,17 @@
 
 use mantyx_api_types::{OperationView, Page, RestoreRequest, TrashedAppView};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, Code, Effect, Ending, Error, EventKind, OperationKind, Result,
+    Actor, AppEvent, AppId, AppName, Code, Configuration, Effect, Error, EventKind, InstanceId,
+    OperationKind, Result,
 };
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, port_leases};
 use mantyx_registry::{Change, PortPool, Word, check, settle_web_port, views};
 use serde_json::json;
 
-use crate::mantyx::Mantyx;
-use crate::work::{Order, Work, whole};
+use crate::actions::stopped_by;
+use crate::mantyx::{Caller, Mantyx};
+use crate::work::{Order, Work, blocking, whole};
 
 const DELETE: &[&str] = &["Stop its processes", "Move it to the trash"];
 const RESTORE: &[&str] = &["Move it out of the trash", "Make its environment fit"];
@@ -87,17 +89,23 @@ impl Mantyx {
     }
 
     /// Out of the trash, under another name if the old one is taken.
-    pub async fn restore(&self, actor: &Actor, id: AppId, request: RestoreRequest) -> Result<OperationView> {
-        let (mantyx, actor) = (self.clone(), actor.clone());
+    pub async fn restore(
+        &self,
+        caller: &Caller,
+        id: AppId,
+        request: RestoreRequest,
+    ) -> Result<OperationView> {
+        let (mantyx, caller) = (self.clone(), caller.clone());
         whole(async move {
             let app = mantyx.find_trashed(id).await?;
+            caller.require_for(&mantyx.last_configuration(id).await?, None)?;
             let _lock = mantyx.inner().locks.app(id).await;
             let name = request.name.unwrap_or_else(|| app.name.0.clone());
             mantyx.refuse_taken(name.clone()).await?;
             let request = json!({ "name": name, "renamed": name != app.name.0 });
             let order =
                 Order { kind: OperationKind::Restore, app: id, name: name.clone(), request, titles: RESTORE };
-            let work = mantyx.begin(&actor, order).await?;
+            let work = mantyx.begin(&caller.actor(), order).await?;
             let view = mantyx.operation(work.id).await?;
             let (handle, task) = (mantyx.clone(), work.clone());
             mantyx.carry_out(work, async move { handle.restore_steps(&task, &app, name).await });
@@ -116,6 +124,15 @@ impl Mantyx {
             mantyx.begin_removal(&actor, &app, OperationKind::Purge).await
         })
         .await
+    }
+
+    async fn last_configuration(&self, app: AppId) -> Result<Configuration> {
+        self.registry()
+            .read(move |db| {
+                let instance = instances::of_app(db, app)?;
+                Ok(config_revisions::get(db, instance.revision_id.0)?.configuration.0)
+            })
+            .await
     }
 
     async fn find_trashed(&self, id: AppId) -> Result<apps::App> {
@@ -148,7 +165,7 @@ impl Mantyx {
         if !matches!(row, Ok(Some(row)) if row.deleted_at.is_none()) {
             return;
         }
-        let moved = self.take_out_of_trash(app, &app.name.0);
+        let moved = self.take_out_of_trash(app, &app.name.0).await;
         let up = self.bring_up(app).await;
         for error in [moved.err(), up.err()].into_iter().flatten() {
             tracing::error!(?error, app = %app.name.0, "a failed delete could not be undone; the next start tries again");
@@ -159,18 +176,21 @@ impl Mantyx {
         let id = app.id.0;
         let instance = self.registry().read(move |db| instances::of_app(db, id)).await?;
         self.disarm(instance.id.0).await?;
-        let why = Ending::Stopped { by: format!("{} (delete)", work.actor) };
+        let why = stopped_by(&work.actor, AppEvent::Delete);
         self.inner().supervisor.stop(instance.id.0, why).await?;
         Ok(((), None))
     }
 
     /// The move, then the commit.
     async fn put_into_trash(&self, work: &Work, app: &apps::App) -> Result<()> {
-        let (layout, name) = (self.layout(), &app.name.0);
-        let trash = layout.trashed(app.id.0);
-        folders::create(&trash, 0o700)?;
-        move_if_there(&layout.app(name), &trash.join("app"))?;
-        move_if_there(&layout.environments(name), &trash.join("venvs"))?;
+        let (layout, name, id) = (self.layout().clone(), app.name.0.clone(), app.id.0);
+        blocking(move || {
+            let trash = layout.trashed(id);
+            folders::create(&trash, 0o700)?;
+            move_if_there(&layout.app(&name), &trash.join("app"))?;
+            move_if_there(&layout.environments(&name), &trash.join("venvs"))
+        })
+        .await?;
         let row = app.clone();
         self.registry().change(&work.actor, move |change| commit_delete(change, &row)).await
     }
@@ -198,7 +218,7 @@ impl Mantyx {
     async fn put_back(&self, work: &Work, app: &apps::App, name: &AppName) -> Result<((), Option<String>)> {
         let _names = self.inner().locks.names().await;
         let (row, to, pool) = (app.clone(), name.clone(), self.port_pool());
-        let committed = match self.take_out_of_trash(app, name) {
+        let committed = match self.take_out_of_trash(app, name).await {
             Ok(()) => {
                 self.registry()
                     .change(&work.actor, move |change| commit_restore(change, &row, to, &pool))
@@ -212,24 +232,36 @@ impl Mantyx {
                 Ok(((), None))
             }
             Err(error) => {
-                self.return_to_trash(app, name)?;
+                self.return_to_trash(app, name).await?;
                 Err(error)
             }
         }
     }
 
-    fn take_out_of_trash(&self, app: &apps::App, name: &AppName) -> Result<()> {
-        let (layout, trash) = (self.layout(), self.layout().trashed(app.id.0));
-        move_if_there(&trash.join("app"), &layout.app(name))?;
-        move_if_there(&trash.join("venvs"), &layout.environments(name))
+    async fn take_out_of_trash(&self, app: &apps::App, name: &AppName) -> Result<()> {
+        let (layout, trash, name) = (self.layout().clone(), self.layout().trashed(app.id.0), name.clone());
+        blocking(move || {
+            move_if_there(&trash.join("app"), &layout.app(&name))?;
+            move_if_there(&trash.join("venvs"), &layout.environments(&name))
+        })
+        .await
     }
 
-    fn return_to_trash(&self, app: &apps::App, name: &AppName) -> Result<()> {
-        let (layout, trash) = (self.layout(), self.layout().trashed(app.id.0));
-        if !trash.join("app").exists() {
-            move_if_there(&layout.app(name), &trash.join("app"))?;
-        }
-        move_if_there(&layout.environments(name), &trash.join("venvs"))
+    async fn return_to_trash(&self, app: &apps::App, name: &AppName) -> Result<()> {
+        let (layout, trash, name) = (self.layout().clone(), self.layout().trashed(app.id.0), name.clone());
+        blocking(move || {
+            if !trash.join("app").exists() {
+                move_if_there(&layout.app(&name), &trash.join("app"))?;
+            }
+            move_if_there(&layout.environments(&name), &trash.join("venvs"))
+        })
+        .await
+    }
+
+    /// Takes away what is left of an app in the trash. It may be a whole tree.
+    async fn empty_trash_of(&self, app: AppId) -> Result<()> {
+        let trash = self.layout().trashed(app);
+        blocking(move || folders::remove(&trash)).await
     }
 
     /// The files for people of an app that has come back, perhaps under another name.
@@ -237,7 +269,7 @@ impl Mantyx {
         if let Err(error) = self.describe(app).await {
             tracing::warn!(?error, app = %app.name.0, "the files for people could not be written");
         }
-        if let Err(error) = folders::remove(&self.layout().trashed(app.id.0)) {
+        if let Err(error) = self.empty_trash_of(app.id.0).await {
             tracing::warn!(?error, app = %app.name.0, "an empty folder stays in the trash");
         }
     }
@@ -250,9 +282,11 @@ impl Mantyx {
             work.step(0, self.stop_everything(work, app)).await?;
         }
         work.step(1, async {
-            folders::remove(&self.layout().trashed(app.id.0))?;
+            self.empty_trash_of(app.id.0).await?;
             let row = app.clone();
-            self.registry().change(&work.actor, move |change| commit_purge(change, &row)).await?;
+            let instance =
+                self.registry().change(&work.actor, move |change| commit_purge(change, &row)).await?;
+            self.inner().supervisor.forget_instance(instance);
             Ok(((), None))
         })
         .await
@@ -317,7 +351,9 @@ fn commit_restore(
     Ok(app)
 }
 
-fn commit_purge(change: &mut Change<'_, '_>, app: &apps::App) -> Result<()> {
+fn commit_purge(change: &mut Change<'_, '_>, app: &apps::App) -> Result<InstanceId> {
+    let instance = instances::of_app(change, app.id.0)?.id.0;
     change.record_app(EventKind::AppPurged, app, json!({}))?;
-    apps::delete(change, app.id.0)
+    apps::delete(change, app.id.0)?;
+    Ok(instance)
 }

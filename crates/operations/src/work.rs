@@ -26,6 +26,14 @@ pub(crate) async fn whole<T: Send + 'static>(
     outcome.unwrap_or_else(|error| Err(Error::internal("finish the work", error)))
 }
 
+/// Does what may wait for a disk or for a directory of accounts on a thread that may wait.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let outcome = tokio::task::spawn_blocking(work).await;
+    outcome.unwrap_or_else(|error| Err(Error::internal("finish the work", error)))
+}
+
 /// The tokens that call operations off.
 #[derive(Clone, Default)]
 pub(crate) struct Cancellations {
@@ -149,26 +157,36 @@ impl Mantyx {
     /// tried until it is done.
     pub(crate) async fn conclude(&self, work: &Work, outcome: Result<()>) {
         let (id, status) = (work.id, status_of(&outcome));
-        let down = &self.inner().cancellations.down;
         let problem = outcome.err().map(|error| {
             tracing::info!(?error, operation = %id, "an operation did not succeed");
             Problem::from(&error)
         });
-        if problem.is_some() && down.is_cancelled() {
+        if problem.is_some() && self.inner().cancellations.down.is_cancelled() {
             return;
         }
+        let end = move |change: &mut Change<'_, '_>| write_end(change, id, status, problem.clone());
+        if self.insist(&work.actor, "the end of an operation", end).await.is_some() {
+            self.inner().cancellations.remove(id);
+        }
+    }
+
+    /// Changes the database, again and again until it can be done; `None` when the daemon goes down before that.
+    pub(crate) async fn insist<T, W>(&self, actor: &Actor, what: &'static str, work: W) -> Option<T>
+    where
+        T: Send + 'static,
+        W: Fn(&mut Change<'_, '_>) -> Result<T> + Clone + Send + 'static,
+    {
         let mut pause = FIRST_PAUSE;
         loop {
-            let problem = problem.clone();
-            let ended = self.registry().change(&work.actor, move |c| write_end(c, id, status, problem)).await;
-            let Err(error) = ended else { break };
-            tracing::error!(?error, operation = %id, "the end of an operation could not be recorded yet");
+            match self.registry().change(actor, work.clone()).await {
+                Ok(value) => return Some(value),
+                Err(error) => tracing::error!(?error, "{what} could not be recorded yet"),
+            }
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
-                () = down.cancelled() => return,
+                () = self.inner().cancellations.down.cancelled() => return None,
             }
         }
-        self.inner().cancellations.remove(id);
     }
 
     /// One operation.

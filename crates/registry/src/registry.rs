@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mantyx_api_types::LiveMessage;
-use mantyx_core::{Actor, Error, Result};
+use mantyx_core::{Actor, Error, EventKind, Result};
 use mantyx_store::{Durability, Read, Store};
 use tokio::sync::{broadcast, watch};
 
@@ -17,6 +17,10 @@ const BACKLOG: usize = 1024;
 pub struct Registry {
     store: Arc<Store>,
     live: broadcast::Sender<LiveMessage>,
+    /// Changed whenever somebody begins to listen.
+    arrivals: watch::Sender<()>,
+    /// Changed whenever somebody may be let in no more.
+    credentials: watch::Sender<()>,
     /// Changed whenever an execution was.
     executions: watch::Sender<()>,
     /// Held from the change to its announcement: what is told comes in the order in which it became true.
@@ -30,6 +34,8 @@ impl Registry {
         Self {
             store: Arc::new(store),
             live: broadcast::Sender::new(BACKLOG),
+            arrivals: watch::Sender::default(),
+            credentials: watch::Sender::default(),
             executions: watch::Sender::default(),
             order: Arc::default(),
         }
@@ -38,7 +44,9 @@ impl Registry {
     /// Listens to everything that changes from now on.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<LiveMessage> {
-        self.live.subscribe()
+        let receiver = self.live.subscribe();
+        self.arrivals.send_replace(());
+        receiver
     }
 
     /// Tells listeners something that is not a change of the database, such as how busy the machine is.
@@ -54,10 +62,26 @@ impl Registry {
         self.executions.subscribe()
     }
 
+    /// Is marked as changed whenever a token was revoked or the password was set. Whoever watches listens to nothing
+    /// else: nothing is told, and nothing is kept awake, on their account.
+    #[must_use]
+    pub fn watch_credentials(&self) -> watch::Receiver<()> {
+        self.credentials.subscribe()
+    }
+
     /// Whether anybody listens.
     #[must_use]
     pub fn is_heard(&self) -> bool {
         self.live.receiver_count() > 0
+    }
+
+    /// Sleeps until somebody listens.
+    pub async fn heard(&self) {
+        let mut arrivals = self.arrivals.subscribe();
+        while !self.is_heard() {
+            // It fails only when this registry is gone.
+            let _ = arrivals.changed().await;
+        }
     }
 
     /// Reads several things that belong together.
@@ -68,6 +92,18 @@ impl Registry {
     {
         let store = Arc::clone(&self.store);
         blocking(move || store.read(work)).await
+    }
+
+    /// Reads, and goes on with what was read where it may wait for a disk: on the same thread, when the transaction is
+    /// over, so that the two cost no more than the one.
+    pub async fn read_then<T, U, F, G>(&self, work: F, then: G) -> Result<U>
+    where
+        U: Send + 'static,
+        F: FnOnce(&mut Read<'_>) -> Result<T> + Send + 'static,
+        G: FnOnce(T) -> Result<U> + Send + 'static,
+    {
+        let store = Arc::clone(&self.store);
+        blocking(move || store.read(work).and_then(then)).await
     }
 
     /// Changes several things at once, or none of them, and announces what changed.
@@ -102,14 +138,21 @@ impl Registry {
             let value = work(&mut change)?;
             Ok((value, change.into_changed()))
         })?;
-        if changed.iter().any(|changed| matches!(changed, Changed::Execution(_))) {
-            self.executions.send_replace(());
-        }
+        self.mark(&changed);
         // Who begins to listen after the commit reads what it did.
         if self.is_heard() {
             self.announce(changed);
         }
         Ok(value)
+    }
+
+    fn mark(&self, changed: &[Changed]) {
+        if changed.iter().any(|changed| matches!(changed, Changed::Execution(_))) {
+            self.executions.send_replace(());
+        }
+        if changed.iter().any(ends_tokens) {
+            self.credentials.send_replace(());
+        }
     }
 
     /// The change is committed: failing to announce it must not look as if it had not happened.
@@ -121,7 +164,67 @@ impl Registry {
     }
 }
 
+fn ends_tokens(changed: &Changed) -> bool {
+    matches!(changed, Changed::Event(event) if matches!(event.kind, EventKind::TokenRevoked | EventKind::PasswordSet))
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let outcome = tokio::task::spawn_blocking(work).await;
     outcome.unwrap_or_else(|error| Err(Error::internal("use the database", error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::Pin;
+
+    use mantyx_core::Subject;
+    use serde_json::Value;
+
+    fn registry() -> (tempfile::TempDir, Registry) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("mantyx.db")).unwrap();
+        (folder, Registry::new(store))
+    }
+
+    async fn record(registry: &Registry, kind: EventKind) {
+        let subject = Subject { kind: "token".into(), id: "1".into(), name: "ci".into() };
+        let work = move |change: &mut Change<'_, '_>| change.record(kind, &subject, Value::Null);
+        registry.change(&Actor::Mantyx, work).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_watches_tokens_hears_of_nothing_else_and_is_no_listener() {
+        let (_folder, registry) = registry();
+        let credentials = registry.watch_credentials();
+        record(&registry, EventKind::AppChanged).await;
+        assert!(!credentials.has_changed().unwrap() && !registry.is_heard());
+        for kind in [EventKind::TokenRevoked, EventKind::PasswordSet] {
+            let credentials = registry.watch_credentials();
+            record(&registry, kind).await;
+            assert!(credentials.has_changed().unwrap(), "{kind:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_listener_sleeps_until_there_is_one() {
+        let (_folder, registry) = registry();
+        let heard = registry.heard();
+        tokio::pin!(heard);
+        assert!(!is_ready(heard.as_mut()).await);
+        drop(registry.subscribe());
+        assert!(!is_ready(heard.as_mut()).await, "they are gone again");
+        let _listener = registry.subscribe();
+        assert!(is_ready(heard.as_mut()).await);
+        registry.heard().await;
+    }
+
+    /// Whether a future ends when it is asked once.
+    async fn is_ready(future: Pin<&mut impl Future<Output = ()>>) -> bool {
+        tokio::select! {
+            biased;
+            () = future => true,
+            () = std::future::ready(()) => false,
+        }
+    }
 }

@@ -14,5 +14,6 @@ mod monitor;
 mod privileges;
 mod resources;
 mod scene;
+mod shutdown;
 mod stops;
 mod strangers;
