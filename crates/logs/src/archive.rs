@@ -5,14 +5,17 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
-use rustix::fs::MemfdFlags;
+use rustix::fs::{FlockOperation, MemfdFlags, flock};
+use rustix::io::Errno;
 
+use crate::lock::Lock;
+use crate::removal::removed_in;
 use crate::segment::Segment;
 use crate::stamp::Stamp;
 
@@ -20,25 +23,73 @@ use crate::stamp::Stamp;
 const BLOCK: usize = 64 * 1024;
 
 pub(crate) fn compress(segment: &Segment, go_on: impl Fn() -> bool) -> io::Result<()> {
-    let plain = segment.plain();
-    let mut file = File::open(&plain)?;
+    let mut file = File::open(segment.plain())?;
+    if removed_in(&file).is_some() {
+        // Whoever looks for it must find it at once, and it is small already.
+        return Ok(());
+    }
     let Some(moments) = measure(&mut file, &go_on)? else { return Ok(()) };
     file.seek(SeekFrom::Start(0))?;
-    let part = segment.unfinished();
-    match write(&mut file, &part, &moments, &go_on) {
-        Ok(true) => {}
-        abandoned => {
-            let _ = fs::remove_file(&part);
-            return abandoned.map(drop);
+    let Some(part) = Part::create(segment)? else { return Ok(()) };
+    let done = match write(&mut file, &part.file, &moments, &go_on) {
+        Ok(true) => part.take_the_place(segment, &mut file),
+        abandoned => abandoned,
+    };
+    if !matches!(done, Ok(true)) {
+        let _ = fs::remove_file(&part.path);
+    }
+    done.map(drop)
+}
+
+/// What will be the compressed segment. Whoever was killed in the middle leaves it, and the next one takes it.
+struct Part {
+    file: File,
+    path: PathBuf,
+}
+
+impl Part {
+    /// `None` when somebody else is at it.
+    fn create(segment: &Segment) -> io::Result<Option<Self>> {
+        let path = segment.unfinished();
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o640).open(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            locked => locked?,
+        }
+        // Between opening and locking it may have become the segment.
+        if !is_at(&file, &path)? {
+            return Ok(None);
+        }
+        file.set_len(0)?;
+        Ok(Some(Self { file, path }))
+    }
+
+    /// Unless the segment is another one by now than the one that was read, or gone: then it must not come back.
+    fn take_the_place(&self, segment: &Segment, read: &mut File) -> io::Result<bool> {
+        let _lock = Lock::of(segment.log())?;
+        let plain = segment.plain();
+        if !is_at(read, &plain)? || read.metadata()?.len() != read.stream_position()? {
+            return Ok(false);
+        }
+        fs::rename(&self.path, segment.compressed())?;
+        fs::remove_file(plain)?;
+        Ok(true)
+    }
+}
+
+/// Whether the file has this name (still).
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        there => {
+            let (there, file) = (there?, file.metadata()?);
+            Ok((there.dev(), there.ino()) == (file.dev(), file.ino()))
         }
     }
-    fs::rename(&part, segment.compressed())?;
-    fs::remove_file(&plain)
 }
 
 /// Whether all of it was written, and is safe on the disk.
-fn write(file: &mut File, part: &Path, moments: &Moments, go_on: &impl Fn() -> bool) -> io::Result<bool> {
-    let out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(part)?;
+fn write(file: &mut File, out: &File, moments: &Moments, go_on: &impl Fn() -> bool) -> io::Result<bool> {
     let mut gzip = GzBuilder::new().comment(moments.comment()).write(out, Compression::default());
     let whole = blocks(file, go_on, |block| io::Write::write_all(&mut gzip, block))?;
     if whole {
@@ -125,8 +176,8 @@ pub(crate) fn moments(compressed: &Path) -> Option<(DateTime<Utc>, DateTime<Utc>
 }
 
 /// The text of a compressed segment in a file that is only in memory. Of one that is broken, what can be had.
-pub(crate) fn inflate(compressed: &Path) -> io::Result<File> {
-    let mut decoder = GzDecoder::new(BufReader::with_capacity(BLOCK, File::open(compressed)?));
+pub(crate) fn inflate(compressed: File) -> io::Result<File> {
+    let mut decoder = GzDecoder::new(BufReader::with_capacity(BLOCK, compressed));
     let mut text = File::from(rustix::fs::memfd_create("log", MemfdFlags::CLOEXEC)?);
     match io::copy(&mut decoder, &mut text) {
         Ok(_) => {}

@@ -3,16 +3,18 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::Utc;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::archive::inflate;
 use crate::lines::{count_lines, length as offset, read_at, whole_end};
 use crate::read::start_of_line;
 use crate::record::{Completeness, Record, Stream};
-use crate::removal::{removed_before, removed_in};
+use crate::removal::removed_in;
 use crate::segment::{Position, Segment, folder_of, segments};
+use crate::unpacked::unpack;
 use crate::watch::Watch;
 
 /// How much one batch reads at most. The longest record fits many times, so a block without any line break holds
@@ -33,16 +35,37 @@ pub struct Follower {
     /// How long the segment was when it was last looked at. An unfinished line lies between the position and this.
     looked: u64,
     file: Option<Arc<File>>,
-    watch: Watch,
+    /// Changed only by those threads that may wait for a disk.
+    watch: Arc<Mutex<Watch>>,
+    wake: Arc<Notify>,
+    news: News,
+    /// A look that is under way. It outlives who waits for it, so that one who waits for many is not too late for the
+    /// slow ones each time.
+    looking: Option<JoinHandle<io::Result<Looked>>>,
+}
+
+/// What a look has found, and the segment when it is plain.
+type Looked = (News, Option<Arc<File>>);
+
+/// What is known of what was not read yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Nothing is known.
+    Unknown,
+    /// There was nothing when it was last looked at, and it is watched since before that.
+    NoneSoFar,
 }
 
 impl Follower {
-    /// Follows a log from a position, which is the start of a line.
+    /// Follows a log from a position, which is the start of a line. It looks at the folder, so this is no work for an
+    /// async thread.
     pub fn new(log: impl Into<PathBuf>, position: Position) -> io::Result<Self> {
         let log = log.into();
         let mut watch = Watch::new()?;
         watch.folder(folder_of(log.parent().unwrap_or(Path::new(""))))?;
-        Ok(Self { log, position, looked: position.offset, file: None, watch })
+        let (wake, watch) = (watch.waker(), Arc::new(Mutex::new(watch)));
+        let (looked, file, news, looking) = (position.offset, None, News::Unknown, None);
+        Ok(Self { log, position, looked, file, watch, wake, news, looking })
     }
 
     /// Where the next record begins.
@@ -66,15 +89,18 @@ impl Follower {
     /// Waits until the log is other than it was when it was last read. It may be dropped and called again.
     pub async fn ready(&mut self) -> io::Result<()> {
         loop {
-            self.open()?;
-            let news = match &self.file {
-                Some(file) => file.metadata()?.len() != self.looked,
-                None => self.segment().compressed().exists(),
-            };
-            if news || next_number(&self.log, self.position.segment)?.is_some() {
+            if self.news == News::NoneSoFar {
+                self.wake.notified().await;
+                self.news = News::Unknown;
+            }
+            let place = self.place();
+            let looking = self.looking.get_or_insert_with(|| spawn_blocking(move || place.look()));
+            let looked = looking.await.map_err(io::Error::other);
+            self.looking = None;
+            (self.news, self.file) = looked??;
+            if self.news == News::Unknown {
                 return Ok(());
             }
-            self.watch.changed().await;
         }
     }
 
@@ -82,10 +108,10 @@ impl Follower {
     ///
     /// A call that is dropped before it is done has lost nothing.
     pub async fn read(&mut self) -> io::Result<Vec<Record>> {
+        self.forget();
         loop {
-            self.open()?;
-            let (log, position, file) = (self.log.clone(), self.position, self.file.clone());
-            let step = blocking(move || Step::take(&log, position, file)).await?;
+            let place = self.place();
+            let step = blocking(move || Step::take(&place.log, place.position, place.open()?)).await?;
             let moved = step.position.segment != self.position.segment;
             (self.position, self.looked, self.file) = (step.position, step.looked, step.file);
             if !step.records.is_empty() || !moved {
@@ -95,11 +121,9 @@ impl Follower {
     }
 
     /// How many bytes are written that it has not read.
-    pub fn behind(&self) -> u64 {
-        let now = self.segment();
-        let unread = now.disk_size().saturating_sub(self.position.offset);
-        let later = (now.number() + 1..).map(|number| Segment::new(&self.log, number).disk_size());
-        unread + later.take_while(|size| *size > 0).sum::<u64>()
+    pub async fn behind(&self) -> u64 {
+        let (log, position) = (self.log.clone(), self.position);
+        blocking(move || Ok(behind(&log, position))).await.unwrap_or_default()
     }
 
     /// Passes over all but about the last `kept` bytes, and tells how many lines these were.
@@ -109,30 +133,68 @@ impl Follower {
         let (log, position) = (self.log.clone(), self.position);
         let (position, lines) = blocking(move || skip(&log, position, kept)).await?;
         (self.position, self.looked, self.file) = (position, position.offset, None);
+        self.forget();
         Ok(lines)
+    }
+
+    /// What was known holds no more.
+    fn forget(&mut self) {
+        (self.news, self.looking) = (News::Unknown, None);
+    }
+
+    fn place(&self) -> Place {
+        let (log, file, watch) = (self.log.clone(), self.file.clone(), Arc::clone(&self.watch));
+        Place { log, position: self.position, looked: self.looked, file, watch }
+    }
+}
+
+/// What a follower has, for a thread that may wait for a disk. What comes of it the follower takes only when it is
+/// done: who loses patience in the middle has lost nothing.
+struct Place {
+    log: PathBuf,
+    position: Position,
+    looked: u64,
+    file: Option<Arc<File>>,
+    watch: Arc<Mutex<Watch>>,
+}
+
+impl Place {
+    /// Whether there is anything new.
+    fn look(self) -> io::Result<Looked> {
+        let file = self.open()?;
+        let news = match &file {
+            Some(file) => file.metadata()?.len() != self.looked,
+            None => self.segment().compressed().exists(),
+        };
+        let news = news || next_number(&self.log, self.position.segment)?.is_some();
+        Ok((if news { News::Unknown } else { News::NoneSoFar }, file))
+    }
+
+    /// The segment when it is there and plain. The watch comes before the first read, so that no write falls between
+    /// them. A compressed one needs none.
+    fn open(&self) -> io::Result<Option<Arc<File>>> {
+        if self.file.is_some() {
+            return Ok(self.file.clone());
+        }
+        let path = self.segment().plain();
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = watch.file(&path, self.position.segment);
+        existing(watched.and_then(|()| File::open(&path)).map(Arc::new))
     }
 
     fn segment(&self) -> Segment {
         Segment::new(&self.log, self.position.segment)
     }
+}
 
-    /// Opens the segment when it is there and plain. The watch comes before the first read, so that no write falls
-    /// between them. A compressed one needs none.
-    fn open(&mut self) -> io::Result<()> {
-        if self.file.is_none() {
-            let path = self.segment().plain();
-            match self.watch.file(&path).and_then(|()| File::open(&path)) {
-                Ok(file) => self.file = Some(Arc::new(file)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
+fn behind(log: &Path, position: Position) -> u64 {
+    let size = |number| Segment::new(log, number).disk_size();
+    let unread = size(position.segment).saturating_sub(position.offset);
+    unread + (position.segment + 1..=u32::MAX).map(size).take_while(|size| *size > 0).sum::<u64>()
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+    spawn_blocking(work).await.map_err(io::Error::other)?
 }
 
 /// The segment that comes behind this one, when there is one.
@@ -140,12 +202,7 @@ fn next_number(log: &Path, number: u32) -> io::Result<Option<u32>> {
     if Segment::new(log, number + 1).exists() {
         return Ok(Some(number + 1));
     }
-    // The oldest go first: where there is a gap behind this one, it is gone itself, or says what is gone.
-    let gap = match number {
-        0 => removed_before(log).is_some(),
-        _ => !Segment::new(log, number).exists(),
-    };
-    let there = if gap { segments(log)? } else { Vec::new() };
+    let there = if Segment::new(log, number).gap_may_follow() { segments(log)? } else { Vec::new() };
     Ok(there.iter().map(Segment::number).find(|other| *other > number))
 }
 
@@ -162,7 +219,7 @@ impl Step {
         // Whether there is a next one is asked first: once it is there, nothing is written to this one.
         let next = next_number(log, position.segment)?;
         let file = match file {
-            None => existing(inflate(&Segment::new(log, position.segment).compressed()))?.map(Arc::new),
+            None => existing(unpack(&Segment::new(log, position.segment).compressed()))?,
             file => file,
         };
         let block = file.as_ref().map(|file| Block::read(file, position.offset)).transpose()?;

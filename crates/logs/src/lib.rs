@@ -18,6 +18,7 @@ mod compressor;
 #[cfg(feature = "follow")]
 mod follow;
 mod lines;
+mod lock;
 mod read;
 mod record;
 mod removal;
@@ -26,6 +27,7 @@ mod rotation;
 mod search;
 mod segment;
 mod stamp;
+mod unpacked;
 #[cfg(feature = "follow")]
 mod watch;
 mod writer;
@@ -35,7 +37,7 @@ pub use compressor::compress_all;
 pub use follow::Follower;
 pub use read::{Records, Span, records, records_in, span, tail, tail_span};
 pub use record::{Completeness, MAX_TEXT, Record, Stream};
-pub use removal::remove_oldest;
+pub use removal::{remove_oldest, remove_segments};
 pub use rotation::Rotation;
 pub use search::{BadPattern, Case, Pattern, Syntax};
 pub use segment::{Position, Segment, segments, segments_in};

@@ -49,7 +49,7 @@ pub fn tail(log: impl AsRef<Path>, count: usize) -> io::Result<(Vec<Record>, Pos
     for segment in segments(log)?.iter().rev() {
         let file = match segment.open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            opened => Arc::new(opened?),
+            opened => opened?,
         };
         let whole = Span::whole(&file)?;
         end.get_or_insert(Position { segment: segment.number(), offset: whole.end });

@@ -8,9 +8,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use crate::archive;
+use crate::lock::Lock;
 use crate::read::first_moment;
 use crate::record::{Completeness, Record, Stream};
 use crate::segment::Segment;
@@ -21,25 +22,43 @@ const REMARK: &str = "[mantyx] ";
 const SAID: &str = " bytes of older lines were removed to keep within the limits";
 /// A file that is longer holds no such remark alone.
 const LONGEST: usize = 256;
+/// The same of one that an earlier Mantyx compressed.
+const LONGEST_COMPRESSED: u64 = 512;
 
 /// Removes all segments from `from` through `through`, which must be finished ones. How many bytes of text are
 /// missing is said in the first segment.
 pub fn remove_oldest(log: &Path, from: u32, through: u32) -> io::Result<()> {
+    let _lock = Lock::of(log)?;
     let removed = (from..=through).map(|number| Segment::new(log, number));
     let bytes: u64 = removed.clone().map(|segment| text_size(&segment)).sum();
     let earlier = removed_before(log);
     // The remark itself is no line of the app.
     let own = if earlier.is_some() && from == 0 { text_size(&Segment::new(log, 0)) } else { 0 };
-    let said = say(log, through, earlier.unwrap_or_default() + bytes - own);
-    for segment in removed.filter(|segment| segment.number() > 0) {
+    let remark = remark(log, through, earlier.unwrap_or_default() + bytes.saturating_sub(own));
+    let said = say(log, &remark);
+    // A full disk has room for the remark once they are gone. The first one must not stay as it is: with a gap
+    // behind it and no remark, it would hide what comes later.
+    for segment in removed.filter(|segment| segment.number() > 0 || said.is_err()) {
         segment.remove()?;
     }
-    said
+    said.or_else(|_| say(log, &remark))
 }
 
-/// How many bytes the log says are missing at its beginning.
+/// Removes these segments of a log that is over, and says nothing.
+pub fn remove_segments(log: &Path, numbers: &[u32]) -> io::Result<()> {
+    let _lock = Lock::of(log)?;
+    numbers.iter().try_for_each(|number| Segment::new(log, *number).remove())
+}
+
+/// How many bytes the log says are missing at its beginning, whichever form that has.
 pub(crate) fn removed_before(log: &Path) -> Option<u64> {
-    removed_in(&fs::File::open(log).ok()?)
+    let first = Segment::new(log, 0);
+    match fs::File::open(first.plain()) {
+        Ok(file) => removed_in(&file),
+        // Nothing is unpacked that cannot be one.
+        Err(_) if fs::metadata(first.compressed()).ok()?.len() > LONGEST_COMPRESSED => None,
+        Err(_) => removed_in(&*first.open().ok()?),
+    }
 }
 
 /// How many bytes a first segment says are missing, when it says so.
@@ -52,29 +71,29 @@ pub(crate) fn removed_in(file: &fs::File) -> Option<u64> {
     text.strip_suffix(SAID)?.parse().ok()
 }
 
-/// The first segment becomes the remark, in one step.
-fn say(log: &Path, through: u32, bytes: u64) -> io::Result<()> {
-    let text = format!("{REMARK}{bytes}{SAID}").into_bytes();
-    let at = moment_behind(log, through);
+/// The line that says so. It stands where the next lines begin, also in time.
+fn remark(log: &Path, through: u32, bytes: u64) -> Vec<u8> {
+    let next = Segment::new(log, through + 1).open();
+    let next = next.ok().and_then(|file| first_moment(&file).ok().flatten());
+    let (at, text) = (next.unwrap_or_else(Utc::now), format!("{REMARK}{bytes}{SAID}").into_bytes());
     let mut line = Vec::new();
     Record { at, stream: Stream::Stderr, completeness: Completeness::Full, text }.encode(&mut line);
+    line
+}
+
+/// The first segment becomes the remark, in one step.
+fn say(log: &Path, remark: &[u8]) -> io::Result<()> {
     let first = Segment::new(log, 0);
-    let part = first.unfinished();
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&part)?;
-    if let Err(error) = file.write_all(&line).and_then(|()| fs::rename(&part, log)) {
-        let _ = fs::remove_file(&part);
+    let new = first.replacement();
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o640).open(&new)?;
+    if let Err(error) = file.write_all(remark).and_then(|()| fs::rename(&new, log)) {
+        let _ = fs::remove_file(&new);
         return Err(error);
     }
     match fs::remove_file(first.compressed()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// The remark stands where the next lines begin, also in time.
-fn moment_behind(log: &Path, through: u32) -> DateTime<Utc> {
-    let next = Segment::new(log, through + 1).open();
-    next.ok().and_then(|file| first_moment(&file).ok().flatten()).unwrap_or_else(Utc::now)
 }
 
 fn text_size(segment: &Segment) -> u64 {

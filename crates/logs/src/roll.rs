@@ -58,6 +58,7 @@ impl Roll {
         if !(full || old && batch.size() > 0) || !retried || !batch.is_settled() {
             return;
         }
+        // The disk is for the burst. What it is in the middle of minds what is removed meanwhile.
         self.compressor.stop();
         match begin(&Segment::new(&self.log, self.active + 1)) {
             Ok(file) => {

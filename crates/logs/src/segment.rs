@@ -12,11 +12,13 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 use crate::archive;
 use crate::removal;
+use crate::unpacked::unpack;
 
 /// A place in a log: between two lines, or at an end of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,21 +71,45 @@ impl Segment {
         path.into()
     }
 
-    /// Where it is while it is being compressed, or the first one while it is being replaced. It is hidden, so
-    /// nobody takes it for a log. Whoever was killed in the middle leaves it.
-    #[must_use]
-    pub fn unfinished(&self) -> PathBuf {
-        let plain = self.plain();
-        let name = plain.file_name().unwrap_or_default().to_string_lossy();
-        plain.with_file_name(format!(".{name}.part"))
+    /// Where it is while it is being compressed. It is hidden, so nobody takes it for a log. Whoever was killed in
+    /// the middle leaves it.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.hidden("part")
     }
 
-    /// Opens its text, whichever form it has. Compressed text is unpacked into memory that is gone with the file.
-    pub fn open(&self) -> io::Result<File> {
+    /// Where the line that takes its place is written first.
+    pub(crate) fn replacement(&self) -> PathBuf {
+        self.hidden("remark")
+    }
+
+    fn hidden(&self, what: &str) -> PathBuf {
+        let plain = self.plain();
+        let name = plain.file_name().unwrap_or_default().to_string_lossy();
+        plain.with_file_name(format!(".{name}.{what}"))
+    }
+
+    /// Opens its text, whichever form it has. Compressed text is unpacked into memory, which all who have it open
+    /// share and which is gone with the last of them: it is read at offsets, and it must not be written to.
+    pub fn open(&self) -> io::Result<Arc<File>> {
         match File::open(self.plain()) {
             // The compressed one is there before the plain one goes.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => archive::inflate(&self.compressed()),
-            opened => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => unpack(&self.compressed()),
+            opened => opened.map(Arc::new),
+        }
+    }
+
+    /// Whether it holds no lines of its own, only how many of them were removed.
+    #[must_use]
+    pub fn is_remark(&self) -> bool {
+        self.number == 0 && removal::removed_before(&self.log).is_some()
+    }
+
+    /// Whether the segments that come behind it may begin with a number that is not the next one. The oldest go
+    /// first, so then it is gone itself, or says what is gone; of a compressed one that is not known at a glance.
+    pub(crate) fn gap_may_follow(&self) -> bool {
+        match self.number {
+            0 => !self.plain().exists() || self.is_remark(),
+            _ => !self.exists(),
         }
     }
 
@@ -112,9 +138,9 @@ impl Segment {
         archive::compress(self, go_on)
     }
 
-    /// Removes it. What is not there is fine.
+    /// Removes it and what was to become of it. What is not there is fine.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        for path in [self.plain(), self.compressed()] {
+        for path in [self.unfinished(), self.replacement(), self.plain(), self.compressed()] {
             match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -128,9 +154,8 @@ impl Segment {
 pub fn segments(log: impl AsRef<Path>) -> io::Result<Vec<Segment>> {
     let log = log.as_ref();
     let first = Segment::new(log, 0);
-    // Most logs have one segment, and their folder may have very many files. Only where older ones were removed
-    // is there a gap behind the first.
-    if first.exists() && !Segment::new(log, 1).exists() && removal::removed_before(log).is_none() {
+    // Most logs have one segment, and their folder may have very many files.
+    if !Segment::new(log, 1).exists() && !first.gap_may_follow() {
         return Ok(vec![first]);
     }
     let (Some(folder), Some(stem)) = (log.parent(), log.file_stem().and_then(|stem| stem.to_str())) else {

@@ -23,21 +23,29 @@ pub(crate) struct Watch {
     descriptors: Vec<i32>,
     /// The one of these that is a file.
     file: Option<i32>,
+    /// The number of that segment.
+    newest: u32,
 }
 
 impl Watch {
     /// Makes one that watches nothing yet.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { hub: Hub::shared()?, wake: Arc::default(), descriptors: Vec::new(), file: None })
+        Ok(Self { hub: Hub::shared()?, wake: Arc::default(), descriptors: Vec::new(), file: None, newest: 0 })
     }
 
-    /// Wakes from now on when the file is written to, and no more for the file before it.
-    pub(crate) fn file(&mut self, path: &Path) -> io::Result<()> {
-        if let Some(before) = self.file.take() {
+    /// Wakes from now on when this segment is written to, and no more for the one before it. Whoever comes late with
+    /// an earlier one changes nothing.
+    pub(crate) fn file(&mut self, path: &Path, number: u32) -> io::Result<()> {
+        if number < self.newest {
+            return Ok(());
+        }
+        let file = self.add(path, WatchFlags::MODIFY)?;
+        self.newest = number;
+        // The same file has the same descriptor, and is watched without a break.
+        if let Some(before) = self.file.replace(file).filter(|before| *before != file) {
             self.descriptors.retain(|descriptor| *descriptor != before);
             self.hub.remove(&[before], &self.wake);
         }
-        self.file = Some(self.add(path, WatchFlags::MODIFY)?);
         Ok(())
     }
 
@@ -48,13 +56,15 @@ impl Watch {
 
     fn add(&mut self, path: &Path, what: WatchFlags) -> io::Result<i32> {
         let descriptor = self.hub.add(path, what, &self.wake)?;
-        self.descriptors.push(descriptor);
+        if !self.descriptors.contains(&descriptor) {
+            self.descriptors.push(descriptor);
+        }
         Ok(descriptor)
     }
 
-    /// Sleeps until something happens, or has happened since the last time: the file itself says what is new.
-    pub(crate) async fn changed(&self) {
-        self.wake.notified().await;
+    /// What is told when something happens, or has happened since the last time: the file itself says what is new.
+    pub(crate) fn waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
     }
 }
 
@@ -93,7 +103,10 @@ impl Hub {
     fn add(&self, path: &Path, what: WatchFlags, wake: &Arc<Notify>) -> io::Result<i32> {
         let mut waiting = self.waiting();
         let descriptor = inotify::add_watch(&self.events, path, what)?;
-        waiting.entry(descriptor).or_default().push(Arc::clone(wake));
+        let woken = waiting.entry(descriptor).or_default();
+        if !woken.iter().any(|other| Arc::ptr_eq(other, wake)) {
+            woken.push(Arc::clone(wake));
+        }
         Ok(descriptor)
     }
 

@@ -66,6 +66,13 @@ impl LogWriter {
         self.flush()
     }
 
+    /// Writes a line of Mantyx itself behind the lines that have ended. It is a record of its own, whatever the
+    /// process has begun to write.
+    pub fn remark(&mut self, at: SystemTime, text: &str) -> io::Result<()> {
+        self.framing.remark(at, text);
+        self.framing.batch.write()
+    }
+
     /// How many records had to be dropped since the last call, for a line that says so.
     pub fn take_dropped(&mut self) -> u64 {
         self.framing.batch.take_dropped()
@@ -110,6 +117,21 @@ fn end_of(file: &File) -> io::Result<End> {
 struct Unfinished {
     since: Stamp,
     text: Vec<u8>,
+    /// Whether pieces of it are in the file.
+    begun: bool,
+}
+
+/// How many of these bytes are whole characters, if they are text. A piece of a line is read by itself too.
+fn whole_characters(text: &[u8]) -> usize {
+    let behind = text.iter().rev().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
+    let first = text.len().saturating_sub(behind + 1);
+    let needs = match text.get(first) {
+        Some(0xC2..=0xDF) => 2,
+        Some(0xE0..=0xEF) => 3,
+        Some(0xF0..=0xF4) => 4,
+        _ => 1,
+    };
+    if needs > text.len() - first { first } else { text.len() }
 }
 
 /// Cuts bytes into lines.
@@ -123,7 +145,7 @@ struct Framing<S> {
 impl<S: Sink> Framing<S> {
     fn new(batch: Batch<S>) -> Self {
         let now = Stamp::new(UNIX_EPOCH);
-        let unfinished = || Unfinished { since: now, text: Vec::new() };
+        let unfinished = || Unfinished { since: now, text: Vec::new(), begun: false };
         Self { batch, now, stdout: unfinished(), stderr: unfinished() }
     }
 
@@ -145,7 +167,8 @@ impl<S: Sink> Framing<S> {
         while let Some(newline) = memchr::memchr(b'\n', rest) {
             let line = &rest[..newline];
             rest = &rest[newline + 1..];
-            if line.len() <= MAX_TEXT && self.unfinished(stream).text.is_empty() {
+            let unfinished = self.unfinished(stream);
+            if line.len() <= MAX_TEXT && unfinished.text.is_empty() && !unfinished.begun {
                 self.batch.push(|out| header.encode(line, out));
             } else {
                 self.keep(stream, line);
@@ -164,7 +187,7 @@ impl<S: Sink> Framing<S> {
                 line.since = now;
             }
             if line.text.len() == MAX_TEXT {
-                self.put(stream, Completeness::Partial);
+                self.put_piece(stream);
                 continue;
             }
             let (taken, rest) = bytes.split_at(bytes.len().min(MAX_TEXT - line.text.len()));
@@ -173,27 +196,47 @@ impl<S: Sink> Framing<S> {
         }
     }
 
+    /// Hands the unfinished line on and begins an empty one.
     fn finish(&mut self, stream: Stream) {
-        self.put(stream, Completeness::Full);
+        let length = self.unfinished(stream).text.len();
+        self.put(stream, Completeness::Full, length);
+        self.unfinished(stream).begun = false;
     }
 
     fn finish_all(&mut self) {
         for stream in [Stream::Stdout, Stream::Stderr] {
-            if !self.unfinished(stream).text.is_empty() {
+            let line = self.unfinished(stream);
+            if line.begun || !line.text.is_empty() {
                 self.finish(stream);
             }
         }
     }
 
-    /// Hands the unfinished line on and begins an empty one.
-    fn put(&mut self, stream: Stream, completeness: Completeness) {
+    /// Hands a piece of the unfinished line on.
+    fn put_piece(&mut self, stream: Stream) {
+        let length = whole_characters(&self.unfinished(stream).text);
+        self.put(stream, Completeness::Partial, length);
+        self.unfinished(stream).begun = true;
+    }
+
+    fn put(&mut self, stream: Stream, completeness: Completeness, length: usize) {
         let line = match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
         };
         let header = Header::new(line.since, stream, completeness);
-        self.batch.push(|out| header.encode(&line.text, out));
-        line.text.clear();
+        self.batch.push(|out| header.encode(&line.text[..length], out));
+        line.text.drain(..length);
+    }
+
+    fn remark(&mut self, at: SystemTime, text: &str) {
+        if self.stderr.begun {
+            // Behind pieces of a line it would look like the end of it.
+            self.finish(Stream::Stderr);
+        }
+        self.now.set(at);
+        let header = Header::new(self.now, Stream::Stderr, Completeness::Full);
+        self.batch.push(|out| header.encode(text.as_bytes(), out));
     }
 
     fn unfinished(&mut self, stream: Stream) -> &mut Unfinished {

@@ -90,6 +90,27 @@ fn numbers(path: &Path) -> Vec<u64> {
     records.into_iter().map(|record| number(record.text)).collect()
 }
 
+/// The remark about removed lines needs room that only their removal makes.
+#[test]
+fn a_full_disk_hides_nothing_when_old_lines_are_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(folder.path()) else { return };
+    let log = disk.0.join("run.log");
+    let rotation = Rotation { segment_size: 100_000, total_size: 1 << 26, ..Rotation::default() };
+    let mut writer = LogWriter::rotating(&log, rotation).unwrap();
+    for n in 0..5000_u64 {
+        let line = format!("{n} {}\n", "x".repeat(usize::try_from(n % 997).unwrap()));
+        let _ = writer.write(Stream::Stdout, SystemTime::now(), line.as_bytes());
+    }
+    let before = segments(&log).unwrap();
+    mantyx_logs::remove_oldest(&log, 0, 0).unwrap();
+    mantyx_logs::remove_oldest(&log, 1, 2).unwrap();
+    let after = segments(&log).unwrap();
+    assert!(after[0].is_remark() && after[1..] == before[3..], "{after:?}");
+    let remark = std::fs::read_to_string(&log).unwrap();
+    assert!(remark.contains("[mantyx] ") && !remark.contains("[mantyx] 0 "), "{remark}");
+}
+
 fn with_a_limit(folder: &Path) {
     let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\" --exact {TEST}", SIZE / 512);
     let test = std::env::current_exe().unwrap();

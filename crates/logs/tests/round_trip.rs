@@ -272,3 +272,36 @@ fn a_log_that_is_not_there_is_said() {
     let log = Log::new();
     assert_eq!(tail(&log.path, 1).unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }
+
+#[test]
+fn a_character_is_in_one_piece() {
+    let log = Log::new();
+    for lead in 0..4 {
+        let line = "x".repeat(lead) + &"ü🎉".repeat(8000);
+        let _ = std::fs::remove_file(&log.path);
+        log.write(&[(Stream::Stdout, line.clone().into_bytes())]);
+        let all = log.all();
+        assert!(all.len() > 2);
+        let pieces: Vec<String> =
+            all.into_iter().map(|record| String::from_utf8(record.text).unwrap()).collect();
+        assert_eq!(pieces.concat(), line);
+    }
+}
+
+#[test]
+fn a_remark_is_a_record_of_its_own() {
+    let log = Log::new();
+    let mut writer = LogWriter::open(&log.path).unwrap();
+    let say = |writer: &mut LogWriter, text: &str| writer.write(Stream::Stderr, moment(0), text.as_bytes());
+    say(&mut writer, "progress 10%").unwrap();
+    writer.remark(moment(1), "[mantyx] here").unwrap();
+    say(&mut writer, " 20%\n").unwrap();
+    // Pieces of a line that are in the file already end before it.
+    say(&mut writer, &"z".repeat(MAX_TEXT + 1)).unwrap();
+    writer.remark(moment(2), "[mantyx] there").unwrap();
+    say(&mut writer, "rest\n").unwrap();
+    let pieces: Vec<String> =
+        log.all().into_iter().map(|record| String::from_utf8(record.text).unwrap()).collect();
+    let z = "z".repeat(MAX_TEXT);
+    assert_eq!(pieces, ["[mantyx] here", "progress 10% 20%", &z, "z", "[mantyx] there", "rest"]);
+}

@@ -14,7 +14,7 @@ use chrono::Utc;
 use following::{Following, Scope};
 use mantyx_api_types::{LiveMessage, LogLine, LogSource, LogStream};
 use mantyx_core::{AppId, AppName, Error, ExecutionId, OperationId, OperationStatus, Result, Timestamp};
-pub use mantyx_logs::{BadPattern, Case, Pattern, Syntax};
+pub use mantyx_logs::{BadPattern, Case, Completeness, Pattern, Syntax};
 use mantyx_registry::tables::executions;
 use mantyx_settings::Layout;
 use source::{After, Filter, Source, blocking};
@@ -63,6 +63,30 @@ pub struct LogQuery {
     pub follow: Follow,
     /// Which of these come when they come faster than they are taken.
     pub pace: Pace,
+}
+
+/// One line of a log, or a piece of one, in the bytes that the process wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawLine {
+    /// Whose line it is.
+    pub source: LogSource,
+    /// When it was begun.
+    pub at: Timestamp,
+    /// Where it was written.
+    pub stream: LogStream,
+    /// Whether the line ends with it.
+    pub completeness: Completeness,
+    /// What was written, without the line break. It need not be UTF-8.
+    pub text: Vec<u8>,
+}
+
+impl From<RawLine> for LogLine {
+    fn from(line: RawLine) -> Self {
+        let RawLine { source, at, stream, completeness, text } = line;
+        let text = String::from_utf8(text);
+        let text = text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        Self { at, stream, source, text, partial: completeness == Completeness::Partial }
+    }
 }
 
 /// Hands out lines, the oldest first.
@@ -207,11 +231,17 @@ impl LogStreamer {
 
     /// The next lines, at least one; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<LogLine>>> {
+        let lines = self.next_raw().await?;
+        Ok(lines.map(|lines| lines.into_iter().map(LogLine::from).collect()))
+    }
+
+    /// The same as they were written, for whoever puts the pieces of a line together.
+    pub async fn next_raw(&mut self) -> Result<Option<Vec<RawLine>>> {
         self.keep_tail().await?;
         while let Some(file) = self.files.front_mut() {
             let lines = if file.is_done() { Vec::new() } else { file.read(&self.filter).await? };
             if file.is_done() {
-                self.hand_over()?;
+                self.hand_over().await?;
             }
             if !lines.is_empty() {
                 return Ok(Some(lines));
@@ -222,9 +252,11 @@ impl LogStreamer {
     }
 
     /// A file whose process lives is followed from where reading it has ended.
-    fn hand_over(&mut self) -> Result<()> {
+    async fn hand_over(&mut self) -> Result<()> {
         match (self.files.pop_front(), &mut self.follow) {
-            (Some(file), Some(following)) if file.after == After::Following => following.take_over(file),
+            (Some(file), Some(following)) if file.after == After::Following => {
+                following.take_over(file).await
+            }
             _ => Ok(()),
         }
     }

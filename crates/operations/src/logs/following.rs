@@ -5,10 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use chrono::Utc;
 use futures_util::future::select_all;
-use mantyx_api_types::{LiveMessage, LogLine, LogSource};
-use mantyx_core::{AppId, Error, ExecutionId, ExecutionStatus, OperationId, OperationStatus, Result};
+use mantyx_api_types::{LiveMessage, LogSource};
+use mantyx_core::{
+    AppId, Error, ExecutionId, ExecutionStatus, OperationId, OperationStatus, Result, Timestamp,
+};
 use mantyx_logs::{Follower, Position};
 use mantyx_registry::Registry;
 use mantyx_registry::tables::{executions, operations};
@@ -16,8 +20,8 @@ use mantyx_settings::Layout;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Pace;
-use super::source::{Filter, Source, line, read_error};
+use super::source::{Filter, Source, blocking, raw_line, read_error};
+use super::{Pace, RawLine};
 use crate::launch;
 
 /// What is waited for once the past has been read.
@@ -48,9 +52,11 @@ const KEPT: u64 = 256 * 1024;
 
 /// What was read at once.
 struct Portion {
-    passing: Vec<LogLine>,
+    passing: Vec<RawLine>,
     /// How many records it was before the filter.
     read: usize,
+    /// Whether all of them are from after the end of what is asked for.
+    beyond: bool,
 }
 
 /// A file that is followed.
@@ -93,18 +99,23 @@ impl Following {
     }
 
     /// Goes on with a file where reading it has ended.
-    pub(super) fn take_over(&mut self, file: Source) -> Result<()> {
+    pub(super) async fn take_over(&mut self, file: Source) -> Result<()> {
         let position = file.end();
-        self.follow(file.whose, file.segment.log().to_owned(), position)
+        self.follow(file.whose, file.segment.log().to_owned(), position).await
     }
 
-    /// Lines of any file that is followed and that pass; `None` once the one thing that is followed is over.
-    pub(super) async fn next(&mut self, filter: &Filter) -> Result<Option<Vec<LogLine>>> {
+    /// Lines of any file that is followed and that pass; `None` once the one thing that is followed is over, or no
+    /// line can pass any more.
+    pub(super) async fn next(&mut self, filter: &Filter) -> Result<Option<Vec<RawLine>>> {
         loop {
+            let too_late = filter.until.is_some_and(has_passed);
+            if too_late {
+                self.followed.iter_mut().for_each(|file| file.stage = Stage::Over);
+            }
             if let Some(lines) = self.rest(filter).await? {
                 return Ok(Some(lines));
             }
-            if self.followed.is_empty() && self.scope != Scope::App {
+            if self.followed.is_empty() && (too_late || self.scope != Scope::App) {
                 return Ok(None);
             }
             tokio::select! {
@@ -119,15 +130,19 @@ impl Following {
                     Err(RecvError::Lagged(_)) => self.catch_up().await?,
                     Err(RecvError::Closed) => return Ok(None),
                 },
+                () = passing_of(filter.until) => {}
             }
         }
     }
 
-    fn follow(&mut self, source: LogSource, path: PathBuf, position: Position) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            mantyx_platform::folders::create(folder, 0o700)?;
-        }
-        let follower = Follower::new(&path, position).map_err(|e| read_error(&path, e))?;
+    async fn follow(&mut self, source: LogSource, path: PathBuf, position: Position) -> Result<()> {
+        let follower = blocking(move || {
+            if let Some(folder) = path.parent() {
+                mantyx_platform::folders::create(folder, 0o700)?;
+            }
+            Follower::new(&path, position).map_err(|e| read_error(&path, e))
+        });
+        let follower = follower.await?;
         self.followed.push(Followed { source, follower, stage: Stage::Open });
         Ok(())
     }
@@ -135,23 +150,25 @@ impl Following {
     async fn read(&mut self, index: usize, filter: &Filter) -> Result<Portion> {
         let failed = |error| Error::io("follow a log", error);
         let Followed { source, follower, .. } = &mut self.followed[index];
-        if self.pace == Pace::Newest && follower.behind() > TOO_FAR_BEHIND {
+        if self.pace == Pace::Newest && follower.behind().await > TOO_FAR_BEHIND {
             self.skipped += follower.skip(KEPT).await.map_err(failed)?;
         }
         let records = follower.read().await.map_err(failed)?;
         let read = records.len();
+        let beyond = filter.until.is_some_and(|until| records.iter().all(|record| record.at >= until));
         let passing = records.into_iter().filter(|record| filter.passes_record(record));
-        Ok(Portion { passing: passing.map(|record| line(*source, record)).collect(), read })
+        Ok(Portion { passing: passing.map(|record| raw_line(*source, record)).collect(), read, beyond })
     }
 
     /// What is left of files that are over.
-    async fn rest(&mut self, filter: &Filter) -> Result<Option<Vec<LogLine>>> {
+    async fn rest(&mut self, filter: &Filter) -> Result<Option<Vec<RawLine>>> {
         while let Some(index) = self.followed.iter().position(|file| file.stage == Stage::Over) {
             let portion = self.read(index, filter).await?;
             if !portion.passing.is_empty() {
                 return Ok(Some(portion.passing));
             }
-            if portion.read == 0 {
+            // One that lives may never come to its end.
+            if portion.read == 0 || portion.beyond {
                 self.followed.remove(index);
             }
         }
@@ -162,7 +179,7 @@ impl Following {
         match (self.scope, message) {
             (Scope::App, LiveMessage::Execution { execution }) => {
                 if self.seen.insert(execution.id) && self.is_ours(execution.id).await? {
-                    self.begin(execution.id)?;
+                    self.begin(execution.id).await?;
                 }
                 self.settle(execution.id, execution.status);
             }
@@ -188,7 +205,7 @@ impl Following {
         }
         for (id, status) in self.executions_now().await? {
             if self.scope == Scope::App && self.seen.insert(id) {
-                self.begin(id)?;
+                self.begin(id).await?;
             }
             self.settle(id, status);
         }
@@ -230,9 +247,9 @@ impl Following {
     }
 
     /// A new execution of the app is followed from its first line.
-    fn begin(&mut self, id: ExecutionId) -> Result<()> {
+    async fn begin(&mut self, id: ExecutionId) -> Result<()> {
         let path = launch::log_path(&self.layout, self.app, id);
-        self.follow(LogSource::Execution(id), path, Position::default())
+        self.follow(LogSource::Execution(id), path, Position::default()).await
     }
 
     fn settle(&mut self, id: ExecutionId, status: ExecutionStatus) {
@@ -291,6 +308,23 @@ impl FromIterator<ExecutionId> for Seen {
             seen.insert(id);
         }
         seen
+    }
+}
+
+/// The longest sleep at once: the clock may be set meanwhile.
+const NAP: Duration = Duration::from_secs(3600);
+
+fn has_passed(instant: Timestamp) -> bool {
+    instant <= Utc::now()
+}
+
+/// Sleeps until an instant has passed; for ever when there is none.
+async fn passing_of(instant: Option<Timestamp>) {
+    let Some(instant) = instant else { return std::future::pending().await };
+    while !has_passed(instant) {
+        // Timers may go off a little early.
+        let left = (instant - Utc::now()).to_std().unwrap_or_default() + Duration::from_millis(1);
+        tokio::time::sleep(left.min(NAP)).await;
     }
 }
 

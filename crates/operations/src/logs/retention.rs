@@ -1,7 +1,8 @@
 //! What becomes of old logs: compressed, and removed when they are too old or all of them are too much.
 //!
-//! [`plan`] decides, purely; the sweep looks, and does what it says, when the daemon starts and every hour. A log
-//! that is written to never loses its active segment, whatever the limits are.
+//! [`plan`] decides, purely; the sweep looks, and does what it says: when the daemon starts, when an execution or an
+//! operation has ended, and now and then, as [`Standing::look_again_in`] says. A log that is written to never loses its
+//! active segment, whatever the limits are; its segments are compressed by who writes it.
 
 mod sweep;
 
@@ -16,6 +17,12 @@ const FRESH: Duration = Duration::from_secs(60);
 /// Segments of logs that are over are compressed when they are so old and so large.
 const COMPRESSED_AFTER: Duration = Duration::from_secs(3600);
 const COMPRESSED_FROM: u64 = 64 * 1024;
+
+/// How often the logs are looked at when they are close to their limit, when they could come to it, and when not. The
+/// first is also the least time between two looks.
+pub(super) const CLOSE: Duration = Duration::from_secs(60);
+const POSSIBLE: Duration = Duration::from_secs(600);
+pub(super) const FAR: Duration = Duration::from_secs(3600);
 
 /// How long logs are kept, and how much of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +66,8 @@ pub(super) struct SegmentOnDisk {
 pub(super) enum Form {
     Plain,
     Compressed,
+    /// It says only how much was removed.
+    Remark,
 }
 
 /// What is to be done.
@@ -96,6 +105,26 @@ pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Plan 
     Plan {
         removals: cut().filter_map(|(log, cut)| removal(log, *cut)).collect(),
         compressed: cut().flat_map(|(log, cut)| compressed(log, *cut, now)).collect(),
+    }
+}
+
+/// How much there is, of the most that there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The bytes of all logs.
+    pub(super) size: u64,
+    /// How many more the logs may have that are written to, by their own limit.
+    pub(super) growth: u64,
+}
+
+impl Standing {
+    /// When to look again, if nothing ends before. Nobody says how much is written meanwhile.
+    pub(super) fn look_again_in(self, limits: Limits) -> Duration {
+        match () {
+            () if self.size >= limits.total_size / 5 * 4 => CLOSE,
+            () if self.size.saturating_add(self.growth) > limits.total_size => POSSIBLE,
+            () => FAR,
+        }
     }
 }
 
@@ -144,8 +173,8 @@ fn removal(log: &LogOnDisk, cut: Cut) -> Option<Removal> {
             Some(Removal::Whole(log.path.clone(), gone.iter().map(|segment| segment.number).collect()))
         }
         ([], _) => None,
-        // A first segment with a gap behind it is the remark of an earlier removal, and no reason for another one.
-        ([only], [next, ..]) if only.number == 0 && next.number > 1 => None,
+        // The remark of an earlier removal is no reason for another one.
+        ([only], _) if only.form == Form::Remark => None,
         ([first, ..], _) => {
             let last = gone.last().unwrap_or(first);
             Some(Removal::Oldest(log.path.clone(), first.number, last.number))

@@ -7,9 +7,11 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use mantyx_api_types::{LogLine, LogSource, LogStream};
+use mantyx_api_types::{LogSource, LogStream};
 use mantyx_core::{Error, Result, Timestamp};
-use mantyx_logs::{Completeness, Pattern, Position, Record, Segment, Span, Stream};
+use mantyx_logs::{Pattern, Position, Record, Segment, Span, Stream};
+
+use super::RawLine;
 
 /// How many lines are handed out at once.
 const LINES: usize = 2000;
@@ -97,7 +99,7 @@ impl Source {
     }
 
     /// The next lines that pass; there may be none in this portion.
-    pub(super) async fn read(&mut self, filter: &Filter) -> Result<Vec<LogLine>> {
+    pub(super) async fn read(&mut self, filter: &Filter) -> Result<Vec<RawLine>> {
         let (mut source, filter) = (self.clone(), filter.clone());
         let (lines, source) = blocking(move || Ok((source.portion(&filter)?, source))).await?;
         *self = source;
@@ -114,7 +116,7 @@ impl Source {
         Ok(found)
     }
 
-    fn portion(&mut self, filter: &Filter) -> Result<Vec<LogLine>> {
+    fn portion(&mut self, filter: &Filter) -> Result<Vec<RawLine>> {
         let (mut lines, mut text) = (Vec::new(), 0);
         let Some((file, mut span)) = self.open(filter)? else { return Ok(lines) };
         let part = span.first(&file, LOOKED_THROUGH).map_err(|e| self.error(e))?;
@@ -124,7 +126,7 @@ impl Source {
             let record = record.map_err(|e| self.error(e))?;
             if filter.passes(record.at, stream(record.stream)) {
                 text += record.text.len();
-                lines.push(line(self.whose, record));
+                lines.push(raw_line(self.whose, record));
             }
             if lines.len() >= LINES || text >= TEXT {
                 span.start = records.position();
@@ -149,7 +151,7 @@ impl Source {
         if self.file.is_none() && !(self.span.is_none() && filter.rules_out(&self.segment)) {
             self.file = match self.segment.open() {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                opened => Some(Arc::new(opened.map_err(|e| self.error(e))?)),
+                opened => Some(opened.map_err(|e| self.error(e))?),
             };
         }
         let Some(file) = self.file.clone() else {
@@ -169,14 +171,9 @@ impl Source {
     }
 }
 
-pub(super) fn line(source: LogSource, record: Record) -> LogLine {
-    LogLine {
-        at: record.at,
-        stream: stream(record.stream),
-        source,
-        text: String::from_utf8_lossy(&record.text).into_owned(),
-        partial: record.completeness == Completeness::Partial,
-    }
+pub(super) fn raw_line(source: LogSource, record: Record) -> RawLine {
+    let Record { at, completeness, text, .. } = record;
+    RawLine { source, at, stream: stream(record.stream), completeness, text }
 }
 
 fn stream(stream: Stream) -> LogStream {
@@ -228,7 +225,8 @@ mod tests {
         let mut portions = Vec::new();
         while !source.is_done() {
             let lines = source.read(filter).await.unwrap();
-            portions.push(lines.iter().map(|line| line.text.parse().unwrap()).collect());
+            let number = |line: RawLine| String::from_utf8(line.text).unwrap().parse().unwrap();
+            portions.push(lines.into_iter().map(number).collect());
         }
         portions
     }

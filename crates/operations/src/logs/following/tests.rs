@@ -1,12 +1,11 @@
 //! Following, with a database of its own and no daemon.
 
 use super::*;
-use chrono::Utc;
 use mantyx_core::{Actor, AppName, InstanceId, Trigger};
 use mantyx_logs::{Case, LogWriter, Pattern, Stream, Syntax};
 use mantyx_registry::tables::executions::{Claim, Execution, Finish};
 use mantyx_registry::{Change, Json, Store, Word};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 const EVERYTHING: Filter = Filter { since: None, until: None, stream: None, search: None };
@@ -111,7 +110,7 @@ fn row(app: AppId, name: &str) -> Execution {
 async fn texts(following: &mut Following) -> Vec<String> {
     let next = tokio::time::timeout(Duration::from_secs(20), following.next(&EVERYTHING));
     let lines = next.await.unwrap().unwrap().unwrap_or_default();
-    lines.into_iter().map(|line| line.text).collect()
+    lines.into_iter().map(|line| String::from_utf8(line.text).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -168,7 +167,7 @@ async fn the_one_execution_ends_it_also_when_its_end_was_missed() {
     let id = world.begin(world.app, "wiki").await;
     let whose = LogSource::Execution(id);
     let mut following = world.follow(Scope::One(whose));
-    following.begin(id).unwrap();
+    following.begin(id).await.unwrap();
     world.say(id, "last words");
     world.end(id).await;
     world.chatter();
@@ -228,7 +227,7 @@ async fn only_what_matches_comes_and_the_end_is_not_missed() {
     world.end(id).await;
     let lines = tokio::time::timeout(Duration::from_secs(20), following.next(&filter)).await;
     let texts: Vec<_> = lines.unwrap().unwrap().unwrap().into_iter().map(|line| line.text).collect();
-    assert_eq!(texts, ["wanted"]);
+    assert_eq!(texts, [b"wanted"]);
 }
 
 #[test]
@@ -238,4 +237,25 @@ fn what_was_seen_long_ago_is_not_new() {
     assert_eq!(seen.ids.len(), Seen::REMEMBERED);
     assert!(ids.into_iter().all(|id| !seen.insert(id)));
     assert!(seen.insert(ExecutionId::generate()));
+}
+
+#[tokio::test]
+async fn a_follower_ends_when_its_last_instant_has_passed() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App);
+    let id = world.begin(world.app, "wiki").await;
+    world.say(id, "in time");
+    let soon = Filter { until: Some(Utc::now() + Duration::from_millis(300)), ..EVERYTHING };
+    let mut seen = Vec::new();
+    let all = async {
+        while let Some(lines) = following.next(&soon).await.unwrap() {
+            seen.extend(lines.into_iter().map(|line| String::from_utf8(line.text).unwrap()));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.unwrap();
+    assert_eq!(seen, ["in time"]);
+    assert!(has_passed(soon.until.unwrap()));
+    // What comes too late does not keep it, though its execution lives.
+    world.say(id, "too late");
+    assert!(following.next(&soon).await.unwrap().is_none());
 }

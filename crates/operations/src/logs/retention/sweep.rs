@@ -3,44 +3,80 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use mantyx_core::{Error, Result};
-use mantyx_logs::{Segment, compress_all, remove_oldest, segments_in};
-use mantyx_platform::folders;
+use mantyx_api_types::LiveMessage;
+use mantyx_core::{Error, OperationStatus, Result};
+use mantyx_logs::{Segment, compress_all, remove_oldest, remove_segments, segments_in};
 use mantyx_registry::Registry;
 use mantyx_registry::tables::{executions, operations};
 use mantyx_settings::Layout;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{sleep, timeout};
 
-use super::{Form, Limits, LogOnDisk, Removal, SegmentOnDisk, Writer, plan};
+use super::{CLOSE, FAR, Form, Limits, LogOnDisk, Removal, SegmentOnDisk, Standing, Writer, plan};
 use crate::logs::source::blocking;
 use crate::mantyx::Mantyx;
 
-/// How often the logs are looked at.
-const PERIOD: Duration = Duration::from_secs(3600);
-
 impl Mantyx {
-    /// Keeps the logs within their limits, now and every hour.
+    /// Keeps the logs within their limits, from now on.
     pub(crate) fn spawn_log_sweeper(&self) {
         let (registry, layout) = (self.registry().clone(), self.layout().clone());
         let settings = self.settings();
         let limits = Limits { retention: settings.log_retention, total_size: settings.log_total_size };
+        let largest = settings.log_execution_size;
+        let mut news = self.subscribe();
         tokio::spawn(async move {
-            let mut clock = interval(PERIOD);
-            clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                clock.tick().await;
-                if let Err(error) = sweep(&registry, &layout, limits).await {
-                    tracing::warn!(?error, "the logs could not be tidied up; the next attempt is in an hour");
+                let again = match sweep(&registry, &layout, limits, largest).await {
+                    Ok(standing) => standing.look_again_in(limits),
+                    Err(error) => {
+                        tracing::warn!(?error, "the logs could not be tidied up; it is tried again");
+                        FAR
+                    }
+                };
+                // What ends meanwhile is heard afterwards.
+                sleep(CLOSE).await;
+                if timeout(again.saturating_sub(CLOSE), an_end(&mut news)).await == Ok(Heard::Silence) {
+                    return;
                 }
             }
         });
     }
 }
 
-/// Looks once. Who is alive is asked before the files are listed: what begins afterwards is fresh.
-pub(super) async fn sweep(registry: &Registry, layout: &Layout, limits: Limits) -> Result<()> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Something has ended, or that may have been missed.
+    End,
+    /// Nobody is there any more who could say anything.
+    Silence,
+}
+
+/// Waits until an execution or an operation has ended.
+pub(super) async fn an_end(news: &mut Receiver<LiveMessage>) -> Heard {
+    loop {
+        match news.recv().await {
+            Ok(LiveMessage::Execution { execution }) if execution.status.is_final() => return Heard::End,
+            Ok(LiveMessage::Operation { operation }) if operation.status != OperationStatus::Running => {
+                return Heard::End;
+            }
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => return Heard::End,
+            Err(RecvError::Closed) => return Heard::Silence,
+        }
+    }
+}
+
+/// Looks once. Who is alive is asked before the files are listed: what begins afterwards is fresh. The log of one
+/// execution is limited by itself.
+pub(super) async fn sweep(
+    registry: &Registry,
+    layout: &Layout,
+    limits: Limits,
+    largest: u64,
+) -> Result<Standing> {
     let live = registry.read(executions::live).await?;
     let under_way = registry.read(operations::all_under_way).await?;
     let executions = live.into_iter().map(|row| row.id.0.to_string());
@@ -56,9 +92,18 @@ pub(super) async fn sweep(registry: &Registry, layout: &Layout, limits: Limits) 
                 tracing::warn!(?error, ?removal, "a log could not be tidied up");
             }
         }
-        compress(plan.compressed)
+        compress(plan.compressed)?;
+        Ok(stand(&logs, largest))
     })
     .await
+}
+
+/// How much there was. What was removed may have been written again by now.
+fn stand(logs: &[LogOnDisk], largest: u64) -> Standing {
+    let size = |log: &LogOnDisk| log.segments.iter().map(|segment| segment.size).sum::<u64>();
+    let alive = logs.iter().filter(|log| log.writer == Writer::Alive);
+    let growth = alive.map(|log| largest.saturating_sub(size(log))).fold(0, u64::saturating_add);
+    Standing { size: logs.iter().map(size).sum(), growth }
 }
 
 /// Anybody else goes first.
@@ -96,17 +141,14 @@ fn measure(log: &Path, number: u32) -> Option<SegmentOnDisk> {
     let plain = fs::metadata(segment.plain()).map(|file| (file, Form::Plain));
     let compressed = || fs::metadata(segment.compressed()).map(|file| (file, Form::Compressed));
     let (file, form) = plain.or_else(|_| compressed()).ok()?;
+    let form = if segment.is_remark() { Form::Remark } else { form };
     Some(SegmentOnDisk { number, size: file.len(), modified: file.modified().ok()?, form })
 }
 
 fn take(removal: &Removal) -> Result<()> {
     match removal {
-        Removal::Whole(log, numbers) => numbers.iter().try_for_each(|number| {
-            let segment = Segment::new(log, *number);
-            folders::remove(&segment.unfinished())?;
-            folders::remove(&segment.plain())?;
-            folders::remove(&segment.compressed())
-        }),
+        Removal::Whole(log, numbers) => remove_segments(log, numbers)
+            .map_err(|e| Error::io(format!("remove the log `{}`", log.display()), e)),
         Removal::Oldest(log, from, through) => remove_oldest(log, *from, *through)
             .map_err(|e| Error::io(format!("shorten the log `{}`", log.display()), e)),
     }

@@ -22,7 +22,11 @@ fn any_log() -> impl Strategy<Value = LogOnDisk> {
             number: u32::try_from(n).unwrap() + if n > 0 { gap } else { 0 },
             size,
             modified: now() - Duration::from_secs(age),
-            form: if plain { Form::Plain } else { Form::Compressed },
+            form: match plain {
+                _ if n == 0 && gap > 0 => Form::Remark,
+                true => Form::Plain,
+                false => Form::Compressed,
+            },
         };
         let segments = sizes.into_iter().enumerate().map(segment).collect();
         let writer = if alive { Writer::Alive } else { Writer::Gone };
@@ -71,7 +75,7 @@ proptest! {
             for segment in kept {
                 let removable = log.segments[..may_go].contains(segment);
                 // What a remark takes the place of is no more than a remark itself.
-                let remark = segment.number == 0 && kept.get(1).is_some_and(|next| next.number > 1);
+                let remark = segment.form == Form::Remark;
                 prop_assert!(!removable || remark || age(segment, now()) <= limits.retention);
                 size += if remark { 0 } else { segment.size };
                 could_go += u64::from(removable && !remark);
@@ -141,7 +145,7 @@ async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
         file.set_modified(modified).unwrap();
     }
     let limits = Limits { retention: DAY * 2, total_size: u64::MAX };
-    sweep::sweep(&registry, &layout, limits).await.unwrap();
+    sweep::sweep(&registry, &layout, limits, 1 << 30).await.unwrap();
     let mut left: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -149,9 +153,37 @@ async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
     let remark = std::fs::read_to_string(folder.join("new.log")).unwrap();
     assert!(remark.contains("[mantyx] 10 bytes of older lines were removed"), "{remark}");
     // Once more, and nothing is left to do.
-    sweep::sweep(&registry, &layout, limits).await.unwrap();
+    sweep::sweep(&registry, &layout, limits, 1 << 30).await.unwrap();
     assert_eq!(std::fs::read_to_string(folder.join("new.log")).unwrap(), remark);
     let none = Limits { total_size: 0, ..limits };
-    sweep::sweep(&registry, &layout, none).await.unwrap();
+    sweep::sweep(&registry, &layout, none, 1 << 30).await.unwrap();
     assert!(!folder.join("large.log.gz").exists() && folder.join("new.1.log").exists());
+}
+
+#[test]
+fn the_nearer_the_limit_the_sooner_it_is_looked_again() {
+    let limits = Limits { retention: DAY, total_size: 1000 };
+    let again = |size, growth| Standing { size, growth }.look_again_in(limits);
+    assert_eq!(again(500, 500), FAR);
+    assert_eq!(again(500, 501), POSSIBLE);
+    assert_eq!(again(500, u64::MAX), POSSIBLE);
+    assert_eq!(again(800, 0), CLOSE);
+    assert_eq!(again(5000, 0), CLOSE);
+}
+
+#[tokio::test]
+async fn an_end_and_a_miss_are_heard_and_nothing_else_is() {
+    use mantyx_api_types::LiveMessage;
+    use mantyx_core::AppId;
+    let (sender, mut news) = tokio::sync::broadcast::channel(4);
+    let gone = || LiveMessage::AppGone { id: AppId::generate() };
+    sender.send(gone()).unwrap();
+    let heard = tokio::time::timeout(Duration::from_millis(20), sweep::an_end(&mut news)).await;
+    assert!(heard.is_err(), "nothing has ended");
+    for _ in 0..9 {
+        sender.send(gone()).unwrap();
+    }
+    assert_eq!(sweep::an_end(&mut news).await, sweep::Heard::End);
+    drop(sender);
+    assert_eq!(sweep::an_end(&mut news).await, sweep::Heard::Silence);
 }
