@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mantyx_logs::{Rotation, Stream};
 use rustix::event::{EventfdFlags, eventfd};
@@ -22,7 +22,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
-use log::Cut;
+use log::{Cut, Held};
 use pump::Pump;
 
 /// How long one write to the log may take before lines are dropped, and how long its end is waited for.
@@ -83,11 +83,16 @@ struct Shared {
 struct Gate {
     reader: Reader,
     work: Work,
+    /// Whether the watchdog is wound up. It is left so when a write is done, because a timer for each would take as
+    /// long as the write; when it goes off, it says itself whether that was about the same one.
+    watched: bool,
     ending: bool,
-    /// Lines that the loop threw away and the log does not say yet.
-    lost: u64,
-    /// Which of those have not ended.
+    /// Lines that the loop threw away and the log does not say yet; `None` when it threw nothing away.
+    lost: Option<u64>,
+    /// Which lines that the loop threw away have not ended.
     cut: Cut,
+    /// Lines that are in the pump's hands: were it never to come back, they would be lost.
+    held: Held,
     /// Lines lost in all.
     dropped: u64,
 }
@@ -104,7 +109,8 @@ enum Reader {
 enum Work {
     #[default]
     Waiting,
-    Writing,
+    /// Since then.
+    Writing(Instant),
 }
 
 impl Output {
@@ -157,22 +163,21 @@ impl Output {
                 self.begin(stream);
             }
         }
-        if let Some(pump) = &self.pump
-            && !pump.end()
-        {
-            pump.shared.gate().reader = Reader::Loop;
-            for stream in self.open.clone() {
-                let mut total = 0;
-                while total < FULLEST_PIPE && self.open.contains(&stream) {
-                    match self.throw_away(stream) {
-                        0 => break,
-                        read => total += read,
-                    }
-                }
-            }
+        if self.pump.as_ref().is_none_or(|pump| !pump.end()) {
+            self.open.clone().into_iter().for_each(|stream| self.throw_rest_away(stream));
         }
         self.open.clear();
         self.dropped_lines()
+    }
+
+    fn throw_rest_away(&mut self, stream: Stream) {
+        let mut total = 0;
+        while total < FULLEST_PIPE && self.open.contains(&stream) {
+            match self.throw_away(stream) {
+                0 => break,
+                read => total += read,
+            }
+        }
     }
 
     /// Begins the pump when there is something to read. Without room for a thread the lines are lost, and the next
@@ -233,7 +238,12 @@ impl Handle {
         (lost, cut): (u64, Cut),
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            gate: Mutex::new(Gate { lost, cut, dropped: lost, ..Gate::default() }),
+            gate: Mutex::new(Gate {
+                lost: (lost > 0).then_some(lost),
+                cut,
+                dropped: lost,
+                ..Gate::default()
+            }),
             watchdog: timerfd_create(
                 TimerfdClockId::Monotonic,
                 TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
@@ -246,12 +256,22 @@ impl Handle {
         Ok(Self { shared, closed })
     }
 
-    /// Whether the log was closed in time.
+    /// Whether the log was closed in time. If not, the loop reads from here on, and what the pump holds is lost.
     fn end(&self) -> bool {
         self.shared.gate().ending = true;
         // An eventfd that is full has been written to already.
         let _ = rustix::io::write(&self.shared.wake, &1_u64.to_ne_bytes());
-        self.closed.recv_timeout(PATIENCE).is_ok()
+        if self.closed.recv_timeout(PATIENCE).is_ok() {
+            return true;
+        }
+        let mut gate = self.shared.gate();
+        let held = std::mem::take(&mut gate.held);
+        gate.dropped += held.lines();
+        if std::mem::replace(&mut gate.reader, Reader::Loop) == Reader::Pump {
+            // What is left in the pipes begins with the rest of these.
+            gate.cut = held.cut();
+        }
+        false
     }
 }
 
@@ -260,7 +280,17 @@ impl Shared {
         self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Arms the watchdog, or calls it off.
+    /// The pump begins to do what the disk may hold up.
+    fn begin_work(&self) -> MutexGuard<'_, Gate> {
+        let mut gate = self.gate();
+        gate.work = Work::Writing(Instant::now());
+        if !std::mem::replace(&mut gate.watched, true) {
+            self.watch(PATIENCE);
+        }
+        gate
+    }
+
+    /// Winds the watchdog up.
     fn watch(&self, patience: Duration) {
         let once = Itimerspec {
             it_interval: Timespec::default(),
@@ -270,12 +300,19 @@ impl Shared {
         let _ = timerfd_settime(&self.watchdog, TimerfdTimerFlags::empty(), &once);
     }
 
-    /// The watchdog went off: the loop reads, unless the pump has just come back.
+    /// The watchdog went off: the loop reads when the pump has been at the same work all that time.
     fn bite(&self) {
         let _ = rustix::io::read(&self.watchdog, &mut [0; 8]);
         let mut gate = self.gate();
-        if gate.work == Work::Writing {
-            gate.reader = Reader::Loop;
+        let Work::Writing(since) = gate.work else {
+            gate.watched = false;
+            return;
+        };
+        let left = PATIENCE.saturating_sub(since.elapsed());
+        if left.is_zero() {
+            (gate.reader, gate.watched) = (Reader::Loop, false);
+        } else {
+            self.watch(left);
         }
     }
 }
@@ -283,13 +320,14 @@ impl Shared {
 impl Gate {
     fn lose(&mut self, stream: Stream, bytes: &[u8]) {
         let lines = self.cut.lose(stream, bytes);
-        self.lost += lines;
+        *self.lost.get_or_insert(0) += lines;
         self.dropped += lines;
     }
 
-    /// What the log is to say, and does not say again.
-    fn take_lost(&mut self) -> (u64, Cut) {
-        (std::mem::take(&mut self.lost), std::mem::take(&mut self.cut))
+    /// What the log is to say, and does not say again. Which lines have not ended stays known: more of them may be
+    /// thrown away.
+    fn take_lost(&mut self) -> Option<(u64, Cut)> {
+        Some((self.lost.take()?, self.cut))
     }
 }
 

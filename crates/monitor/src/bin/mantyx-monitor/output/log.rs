@@ -59,6 +59,38 @@ impl Cut {
     }
 }
 
+/// Lines that were read from the pipes and may not be in the file yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    ended: u64,
+    /// On which streams one has not ended: the log has the beginning of it in memory.
+    open: Cut,
+}
+
+impl Held {
+    pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        let breaks: u64 = bytes.iter().map(|byte| u64::from(*byte == b'\n')).sum();
+        self.ended += breaks;
+        if let Some(last) = bytes.last() {
+            *self.open.of(stream) = *last != b'\n';
+        }
+    }
+
+    /// All that have ended are in the file, or counted otherwise.
+    pub(super) fn settle(&mut self) {
+        self.ended = 0;
+    }
+
+    pub(super) fn lines(self) -> u64 {
+        self.ended + u64::from(self.open.stdout) + u64::from(self.open.stderr)
+    }
+
+    /// Where the rest of a line will come.
+    pub(super) fn cut(self) -> Cut {
+        self.open
+    }
+}
+
 impl Log {
     pub(super) fn new(path: &Path, rotation: Rotation) -> Self {
         Self {
@@ -82,9 +114,13 @@ impl Log {
 
     pub(super) fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.open();
+        // Where the lines are missing, which is before those that follow.
+        self.say();
         if let Some(writer) = &mut self.writer {
-            let written = writer.write(stream, SystemTime::now(), self.cut.skip(stream, bytes));
-            self.count(written.is_ok());
+            // What it could not take is counted.
+            let _ = writer.write(stream, SystemTime::now(), self.cut.skip(stream, bytes));
+            let dropped = writer.take_dropped();
+            self.lose(dropped);
         } else {
             let lines = self.cut.lose(stream, bytes);
             self.lose(lines);
@@ -97,17 +133,12 @@ impl Log {
         self.open();
         self.cut = cut;
         self.unsaid += lines;
-        let flushed = self.writer.as_mut().map(LogWriter::flush);
-        self.count(flushed.is_some_and(|flushed| flushed.is_ok()));
-    }
-
-    /// Takes note of what the writer dropped, and says it once the log can be written again.
-    fn count(&mut self, writable: bool) {
-        let lost = self.writer.as_mut().map_or(0, LogWriter::take_dropped);
-        self.lose(lost);
-        if writable && self.unsaid > 0 {
-            self.say();
+        if let Some(writer) = &mut self.writer {
+            let _ = writer.flush();
+            let dropped = writer.take_dropped();
+            self.lose(dropped);
         }
+        self.say();
     }
 
     fn lose(&mut self, lines: u64) {
@@ -115,15 +146,19 @@ impl Log {
         self.dropped += lines;
     }
 
+    /// Says what is missing, as soon as it can be written.
     fn say(&mut self) {
-        let Some(writer) = &mut self.writer else { return };
+        let Some(writer) = self.writer.as_mut().filter(|_| self.unsaid > 0) else { return };
         let lines = if self.unsaid == 1 { "1 line is" } else { &format!("{} lines are", self.unsaid) };
-        let note = format!("[mantyx] {lines} missing: the log could not be written\n");
-        if writer.write(Stream::Stderr, SystemTime::now(), note.as_bytes()).is_ok() {
-            self.unsaid = 0;
+        let note = format!("[mantyx] {lines} missing: the log could not be written");
+        let said = writer.remark(SystemTime::now(), &note);
+        let mut dropped = writer.take_dropped();
+        match said {
+            Ok(()) => self.unsaid = 0,
+            // A note that was dropped is no line of the app.
+            Err(_) => dropped = dropped.saturating_sub(1),
         }
-        // A note that was dropped is no line of the app.
-        let _ = writer.take_dropped();
+        self.lose(dropped);
     }
 
     /// How many lines were lost since the last call.
@@ -174,5 +209,39 @@ mod tests {
         assert!(text.contains("stdout F four\n"), "{text}");
         assert!(text.contains("stderr F [mantyx] 3 lines are missing"), "{text}");
         assert!(text.contains("stderr F aside\n") && text.lines().count() == 3, "{text}");
+    }
+
+    fn records(log: &Log) -> Vec<String> {
+        let text = std::fs::read_to_string(&log.path).unwrap();
+        text.lines().map(|line| line.splitn(4, ' ').last().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_missing_is_said_before_what_follows_and_in_no_line_of_the_app() {
+        let root = tempfile::tempdir().unwrap();
+        let mut log = Log::new(&root.path().join("app.log"), Rotation::default());
+        log.write(Stream::Stderr, b"progress 10%");
+        log.lose(5);
+        log.write(Stream::Stdout, b"next\n");
+        log.write(Stream::Stderr, b" 20%\n");
+        log.write(Stream::Stderr, b"progress 30%");
+        // And when the rest of that line is missing too.
+        log.gap(1, Cut { stderr: true, stdout: false });
+        log.write(Stream::Stderr, b" 40%\nlast\n");
+        log.close();
+        let note = |lines: &str| format!("[mantyx] {lines} missing: the log could not be written");
+        let (five, one) = (note("5 lines are"), note("1 line is"));
+        assert_eq!(records(&log), [&five, "next", "progress 10% 20%", "progress 30%", &one, "last"]);
+    }
+
+    #[test]
+    fn lines_in_hand_are_counted_once() {
+        let mut held = Held::default();
+        held.take(Stream::Stdout, b"one\ntw");
+        held.take(Stream::Stdout, b"o\nthree");
+        held.take(Stream::Stderr, b"four");
+        assert_eq!(held.lines(), 4);
+        held.settle();
+        assert_eq!(held.lines(), 2);
     }
 }

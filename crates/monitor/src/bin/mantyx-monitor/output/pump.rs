@@ -11,15 +11,23 @@ use std::time::Duration;
 use mantyx_logs::{Rotation, Stream};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::log::Log;
+use super::log::{Cut, Log};
 use super::memory;
-use super::{FULLEST_PIPE, PATIENCE, Pipes, Reader, Shared, Work};
+use super::{FULLEST_PIPE, Pipes, Reader, Shared, Work};
 
 /// What is read at once at least and at most; the latter is what a pipe holds by default (pipe(7)).
 const SMALL: usize = 4 * 1024;
 const LARGE: usize = 64 * 1024;
 /// As much as it needs, and plenty to spare: what is not touched costs nothing.
 const STACK: usize = 256 * 1024;
+
+/// Why it woke.
+enum Woken {
+    /// There is something on these streams, or the end is asked for.
+    Output([Option<Stream>; 2]),
+    /// Nothing has come.
+    ToRest,
+}
 
 /// What the thread has.
 pub(super) struct Pump {
@@ -51,26 +59,32 @@ impl Pump {
 
     fn run(&mut self) {
         while !self.shared.gate().ending {
-            if self.wait() {
-                for stream in self.open.clone() {
-                    self.read(stream);
+            match self.wait() {
+                Woken::Output(streams) => {
+                    for stream in streams.into_iter().flatten() {
+                        self.read(stream);
+                    }
                 }
-            } else {
-                self.rest();
+                Woken::ToRest => self.rest(),
             }
         }
         self.read_rest();
-        self.work(Log::close);
+        self.work(None, Log::close);
     }
 
-    /// Whether there is something to do within the time that it may rest in.
-    fn wait(&self) -> bool {
+    /// Waits for output, but no longer than until there is something to do at rest.
+    fn wait(&self) -> Woken {
         let rest = self.rest_in().and_then(|rest| Timespec::try_from(rest).ok());
         let pipes = self.open.iter().filter_map(|stream| self.pipes.get(*stream));
         let all = pipes.chain([self.shared.wake.as_fd()]);
         let mut polled: Vec<PollFd<'_>> = all.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        // The only error that can come is an interruption, and then reading finds nothing.
-        !matches!(poll(&mut polled, rest.as_ref()), Ok(0))
+        if matches!(poll(&mut polled, rest.as_ref()), Ok(0)) {
+            return Woken::ToRest;
+        }
+        // The only error that can come is an interruption, and then nothing is ready.
+        let ready = |index: usize| polled.get(index).is_some_and(|fd| !fd.revents().is_empty());
+        let stream = |index| self.open.get(index).copied().filter(|_| ready(index));
+        Woken::Output([stream(0), stream(1)])
     }
 
     fn rest_in(&self) -> Option<Duration> {
@@ -80,7 +94,7 @@ impl Pump {
 
     fn rest(&mut self) {
         self.buffer = vec![0; SMALL];
-        self.work(Log::rest);
+        self.work(None, Log::rest);
         memory::release();
     }
 
@@ -91,7 +105,7 @@ impl Pump {
             Ok(0) => {}
             Ok(read) => {
                 let mut buffer = std::mem::take(&mut self.buffer);
-                self.work(|log| log.write(stream, &buffer[..read]));
+                self.work(Some((stream, &buffer[..read])), |log| log.write(stream, &buffer[..read]));
                 if read == buffer.len() && read < LARGE {
                     buffer = vec![0; LARGE];
                 }
@@ -118,18 +132,28 @@ impl Pump {
         }
     }
 
-    /// Does what the disk may hold up, under the eyes of the watchdog. What the loop threw away meanwhile is said.
-    fn work(&mut self, work: impl FnOnce(&mut Log)) {
-        self.shared.gate().work = Work::Writing;
-        self.shared.watch(PATIENCE);
-        work(&mut self.log);
-        let (lost, cut) = self.shared.gate().take_lost();
-        if lost > 0 {
-            self.log.gap(lost, cut);
+    /// Does what the disk may hold up with these bytes in hand, under the eyes of the watchdog. What the loop threw
+    /// away meanwhile is said, and what it threw away after that is said before anything else that comes.
+    fn work(&mut self, in_hand: Option<(Stream, &[u8])>, work: impl FnOnce(&mut Log)) {
+        let mut gate = self.shared.begin_work();
+        if let Some((stream, bytes)) = in_hand {
+            gate.held.take(stream, bytes);
         }
-        self.shared.watch(Duration::ZERO);
+        let lost = gate.take_lost();
+        gate.cut = Cut::default();
+        drop(gate);
+        if let Some((lines, cut)) = lost {
+            self.log.gap(lines, cut);
+        }
+        work(&mut self.log);
         let mut gate = self.shared.gate();
+        if let Some((lines, cut)) = gate.take_lost() {
+            drop(gate);
+            self.log.gap(lines, cut);
+            gate = self.shared.gate();
+        }
         (gate.work, gate.reader) = (Work::Waiting, Reader::Pump);
+        gate.held.settle();
         gate.dropped += self.log.take_dropped();
     }
 }
