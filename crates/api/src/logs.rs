@@ -3,13 +3,15 @@
 use std::collections::VecDeque;
 
 use actix_web::http::header::{CONTENT_DISPOSITION, HeaderMap};
-use actix_web::web::{Bytes, Data, Path, Query};
+use actix_web::web::{self, Bytes, Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{Stream, StreamExt, stream};
-use mantyx_api_types::{LogLine, LogStream, Page};
+use mantyx_api_types::{LogLine, LogSource, LogStream, Page};
 use mantyx_core::{Error, ExecutionId, Result};
-use mantyx_operations::{Case, Follow, LogQuery, LogStreamer, Mantyx, Pace, Pattern, Syntax};
+use mantyx_operations::{
+    Case, Completeness, Follow, LogQuery, LogStreamer, Mantyx, Pace, Pattern, RawLine, Syntax,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -23,6 +25,8 @@ use crate::sse;
 /// How many lines a JSON page has when nobody says, and at most. Text and events go on to the end.
 const PAGE: usize = 1_000;
 const LARGEST_PAGE: usize = 10_000;
+/// The most text that it has, in bytes. A page is put together in memory.
+const LARGEST_TEXT: usize = 8 << 20;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(read_app_log).service(read_operation_log);
@@ -31,10 +35,11 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
 /// Which lines of an app, and in which form.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the query")]
 struct AppLogQuery {
     /// Only lines of this execution.
     execution: Option<ExecutionId>,
-    /// Only the last lines, this many. JSON has 1000 when not given, and 10,000 at most.
+    /// Only the last lines, this many. JSON has 1000 when not given, and 10,000 or 8 MiB of text at most.
     tail: Option<usize>,
     /// Only lines from this instant on.
     since: Option<DateTime<Utc>>,
@@ -60,15 +65,40 @@ struct AppLogQuery {
 }
 
 impl AppLogQuery {
-    fn search(&self) -> Result<Option<Pattern>> {
-        let Some(text) = &self.grep else { return Ok(None) };
+    /// What says nothing, or two things at once, is most likely a mistake.
+    fn check(&self) -> Result<()> {
+        if let (Some(since), Some(until)) = (self.since, self.until)
+            && since > until
+        {
+            return Err(Error::field("until", format!("It is before `since`, which is {since}")));
+        }
+        for (name, given) in [("regex", self.regex), ("ignore_case", self.ignore_case)] {
+            if given && self.grep.is_none() {
+                return Err(Error::field(name, "It says how to search, and `grep`, what for, is not given"));
+            }
+        }
+        one_form(self.follow, self.download)
+    }
+
+    /// A pattern may take a while to be made, so that is no work for an async thread.
+    async fn search(&self) -> Result<Option<Pattern>> {
+        let Some(text) = self.grep.clone() else { return Ok(None) };
         let syntax = if self.regex { Syntax::Regex } else { Syntax::Literal };
         let case = if self.ignore_case { Case::Ignored } else { Case::Sensitive };
-        let pattern = Pattern::new(text, syntax, case);
+        let pattern = web::block(move || Pattern::new(&text, syntax, case)).await;
+        let pattern = pattern.map_err(|e| Error::internal("read a pattern", std::io::Error::other(e)))?;
         pattern
             .map(Some)
             .map_err(|bad| Error::field("grep", format!("Nothing can be searched for with it: {bad}")))
     }
+}
+
+/// A download ends, and following does not.
+fn one_form(follow: bool, download: bool) -> Result<()> {
+    if follow && download {
+        return Err(Error::field("download", "A log that is followed is a stream of events and no file"));
+    }
+    Ok(())
 }
 
 /// In which form the log of an operation is wanted.
@@ -132,7 +162,8 @@ async fn read_app_log(
         Form::Json => Some(query.tail.unwrap_or(PAGE).min(LARGEST_PAGE)),
         _ => query.tail,
     };
-    let search = query.search()?;
+    query.check()?;
+    let search = query.search().await?;
     let AppLogQuery { execution, since, until, stream, .. } = query;
     let (follow, pace) = (form.follow(), Pace::Every);
     let query = LogQuery { execution, tail, since, until, stream, search, follow, pace };
@@ -156,6 +187,7 @@ async fn read_operation_log(
     request: HttpRequest,
     gate: Data<Gate>,
 ) -> Answer {
+    one_form(query.follow, query.download)?;
     let form = Form::of(request.headers(), query.follow, query.download);
     let log = mantyx.operation_log(path.id, form.follow()).await?;
     Ok(respond(form, log, &path.id.to_string(), &request, &gate).await?)
@@ -185,7 +217,7 @@ async fn respond(
         }
     }
     let mut text = Text::default();
-    let body = batches(log).map(move |lines| lines.map(|lines| text.of(&lines)));
+    let body = raw_batches(log).map(move |lines| lines.map(|lines| text.of(&lines)));
     Ok(response.content_type("text/plain; charset=utf-8").streaming(body))
 }
 
@@ -194,41 +226,69 @@ pub(crate) fn batches(log: LogStreamer) -> impl Stream<Item = Result<Vec<LogLine
     stream::try_unfold(log, |mut log| async { Ok(log.next().await?.map(|lines| (lines, log))) })
 }
 
+/// The same in the bytes of the processes.
+fn raw_batches(log: LogStreamer) -> impl Stream<Item = Result<Vec<RawLine>>> {
+    stream::try_unfold(log, |mut log| async { Ok(log.next_raw().await?.map(|lines| (lines, log))) })
+}
+
 fn events(lines: &[LogLine]) -> Result<String> {
     lines.iter().map(|line| sse::frame(None, line)).collect()
 }
 
 /// As many lines as a page takes, the oldest let go.
 async fn last_lines(mut log: LogStreamer) -> Result<Vec<LogLine>> {
-    let mut kept = VecDeque::new();
+    let mut kept = LastLines::default();
     while let Some(lines) = log.next().await? {
-        kept.extend(lines);
-        kept.drain(..kept.len().saturating_sub(LARGEST_PAGE));
+        for line in lines {
+            kept.push(line);
+        }
     }
-    Ok(kept.into())
+    Ok(kept.lines.into())
 }
 
-/// Writes lines for people: the time, then the text. A line that was cut because it is long is whole again.
+/// So many lines, and so much text, as a page has at most.
+#[derive(Default)]
+struct LastLines {
+    lines: VecDeque<LogLine>,
+    text: usize,
+}
+
+impl LastLines {
+    fn push(&mut self, line: LogLine) {
+        self.text += line.text.len();
+        self.lines.push_back(line);
+        while self.lines.len() > LARGEST_PAGE || self.text > LARGEST_TEXT {
+            let oldest = self.lines.pop_front().map_or(0, |line| line.text.len());
+            self.text = self.text.saturating_sub(oldest);
+        }
+    }
+}
+
+/// Writes lines for people: the time, then the text, byte for byte. A line that was cut because it is long is whole
+/// again.
 #[derive(Default)]
 struct Text {
-    unfinished: Option<LogStream>,
+    /// Whose line has not ended.
+    unfinished: Option<(LogSource, LogStream)>,
 }
 
 impl Text {
-    fn of(&mut self, lines: &[LogLine]) -> Bytes {
-        let mut text = String::new();
+    fn of(&mut self, lines: &[RawLine]) -> Bytes {
+        let mut text = Vec::new();
         for line in lines {
-            if self.unfinished.is_some_and(|stream| stream != line.stream) {
-                text.push('\n');
+            let whose = Some((line.source, line.stream));
+            if self.unfinished != whose {
+                if self.unfinished.is_some() {
+                    text.push(b'\n');
+                }
+                let at = line.at.to_rfc3339_opts(SecondsFormat::Micros, true);
+                text.extend_from_slice(at.as_bytes());
+                text.push(b' ');
             }
-            if self.unfinished != Some(line.stream) {
-                text.push_str(&line.at.to_rfc3339_opts(SecondsFormat::Micros, true));
-                text.push(' ');
-            }
-            text.push_str(&line.text);
-            self.unfinished = line.partial.then_some(line.stream);
-            if !line.partial {
-                text.push('\n');
+            text.extend_from_slice(&line.text);
+            self.unfinished = whose.filter(|_| line.completeness == Completeness::Partial);
+            if self.unfinished.is_none() {
+                text.push(b'\n');
             }
         }
         Bytes::from(text)
@@ -239,12 +299,7 @@ impl Text {
 mod tests {
     use super::*;
     use actix_web::http::header::{ACCEPT, HeaderValue};
-    use mantyx_api_types::LogSource;
-
-    fn line(stream: LogStream, text: &str, partial: bool) -> LogLine {
-        let source = LogSource::Execution(ExecutionId::generate());
-        LogLine { at: DateTime::UNIX_EPOCH, stream, source, text: text.into(), partial }
-    }
+    use mantyx_core::Code;
 
     #[test]
     fn the_form_is_what_was_asked_for() {
@@ -263,13 +318,55 @@ mod tests {
 
     #[test]
     fn a_cut_line_is_whole_again_and_another_stream_keeps_apart() {
+        use Completeness::{Full, Partial};
         use LogStream::{Stderr, Stdout};
+        let [one, other] = [(); 2].map(|()| LogSource::Execution(ExecutionId::generate()));
+        let line = |source, stream, text: &[u8], completeness| {
+            let (at, text) = (DateTime::UNIX_EPOCH, text.to_vec());
+            RawLine { source, at, stream, completeness, text }
+        };
+        // A character that was cut in two is one again, and what is no character stays what it is.
+        let (head, rest) = "ü".as_bytes().split_at(1);
         let mut text = Text::default();
-        let first = text.of(&[line(Stdout, "a", false), line(Stdout, "b", true)]);
-        let second = text.of(&[line(Stdout, "c", true), line(Stderr, "d", false)]);
-        let all = [first, second].concat();
-        let epoch = "1970-01-01T00:00:00.000000Z";
-        let expected = format!("{epoch} a\n{epoch} bc\n{epoch} d\n");
-        assert_eq!(String::from_utf8(all).unwrap(), expected);
+        let first = text.of(&[line(one, Stdout, b"a\xff", Full), line(one, Stdout, head, Partial)]);
+        let second = text.of(&[line(one, Stdout, rest, Partial), line(one, Stderr, b"d", Full)]);
+        let third = text.of(&[line(one, Stdout, b"e", Partial), line(other, Stdout, b"f", Full)]);
+        let epoch = b"1970-01-01T00:00:00.000000Z ";
+        let expected = [b"a\xff", "ü".as_bytes(), b"d", b"e", b"f"].map(|line| [epoch, line, b"\n"].concat());
+        assert_eq!([first, second, third].concat(), expected.concat());
+    }
+
+    #[test]
+    fn a_page_has_so_many_lines_and_so_much_text() {
+        let page = |count: usize, size: usize| {
+            let mut kept = LastLines::default();
+            for n in 0..count {
+                let source = LogSource::Execution(ExecutionId::generate());
+                let (at, stream, text) = (DateTime::UNIX_EPOCH, LogStream::Stdout, format!("{n:0size$}"));
+                kept.push(LogLine { at, stream, source, text, partial: false });
+            }
+            kept.lines
+        };
+        assert_eq!(page(LARGEST_PAGE + 3, 1).front().unwrap().text, "3");
+        let large = page(1000, 16 * 1024);
+        assert_eq!((large.len(), large.back().unwrap().text.len()), (512, 16 * 1024));
+        assert!(large.back().unwrap().text.ends_with("999"));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let refused = |query: &str| {
+            let query = Query::<AppLogQuery>::from_query(query).unwrap();
+            query.check().err().map(|error| (error.code(), error.to_string()))
+        };
+        assert_eq!(refused("since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z&grep=a&regex=true"), None);
+        for query in [
+            "since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
+            "regex=true",
+            "ignore_case=true",
+            "follow=true&download=true",
+        ] {
+            assert_eq!(refused(query).unwrap().0, Code::Invalid, "{query}");
+        }
     }
 }
