@@ -3,10 +3,12 @@
 //! What follows from what was seen is decided by [`mantyx_core::HealthRecord`]. While a service is starting it is
 //! looked at each second, later at its interval; one that nothing looks at costs nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
 use mantyx_core::{Changed, Health, HealthCheck, HealthRecord, Observation, Probe, Readiness, Timestamp};
+use mantyx_limits::Confinement;
 use mantyx_monitor::Phase;
 use mantyx_platform::ports::{self, Listening};
 use tokio::sync::watch;
@@ -72,6 +74,7 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
     /// how it has fared so far.
     pub(crate) fn spawn(
         care: &Care,
+        confinement: Arc<Confinement>,
         started: Timestamp,
         record: HealthRecord,
         phase: watch::Receiver<Phase>,
@@ -82,7 +85,7 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
         let now = Instant::now();
         let checkup = Self {
             check: care.health.clone(),
-            sight: sight(care),
+            sight: sight(care, confinement),
             reach: care.reach,
             record,
             started: now.checked_sub(age).unwrap_or(now),
@@ -196,7 +199,7 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
     }
 }
 
-fn sight(care: &Care) -> Sight {
+fn sight(care: &Care, confinement: Arc<Confinement>) -> Sight {
     match (&care.health.probe, care.web_port) {
         (Probe::None, Some(port)) => Sight::Port(port),
         (Probe::None, None) => Sight::Word,
@@ -207,7 +210,7 @@ fn sight(care: &Care) -> Sight {
                 environment: care.surroundings.environment.clone(),
                 directory: care.surroundings.directory.clone(),
                 identity: care.surroundings.identity.clone(),
-                confinement: None,
+                confinement: Some(confinement),
             },
             timeout: care.health.timeout(),
         })),

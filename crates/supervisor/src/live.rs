@@ -1,5 +1,7 @@
 //! A process that is alive: who watches it, how it is cared for, and how it is.
 
+use std::sync::Arc;
+
 use mantyx_core::{Ending, ExecutionId, Health, HealthRecord, Limits, RestartPolicy, Timestamp};
 use mantyx_limits::Confinement;
 use mantyx_monitor::{Phase, Terms};
@@ -28,9 +30,9 @@ pub(crate) struct Live {
     /// Whether its monitor has said how it stands. Before that nothing follows from its silence.
     is_known: bool,
     status_text: Option<String>,
-    /// What this machine does not offer, what its monitor could not do, what it was not changed to, and what a checkup
-    /// found.
-    planned: Vec<String>,
+    /// What it is held to, and so are looks at it.
+    confinement: Arc<Confinement>,
+    /// What its monitor could not do, what it was not changed to, and what a checkup found.
     warned: Vec<String>,
     refused: Vec<String>,
     found: Vec<String>,
@@ -54,7 +56,7 @@ impl Live {
         pid: u32,
         started_at: Timestamp,
         care: Care,
-        planned: Vec<String>,
+        confinement: Confinement,
         orders: UnboundedSender<Order>,
         teller: Teller,
     ) -> Self {
@@ -74,7 +76,7 @@ impl Live {
             phase,
             is_known: false,
             status_text: None,
-            planned,
+            confinement: Arc::new(confinement),
             warned: Vec::new(),
             refused: Vec::new(),
             found: Vec::new(),
@@ -101,7 +103,9 @@ impl Live {
             let (phase, teller) = (self.phase.subscribe(), self.teller.clone());
             let tell = move |finding| teller.find(finding);
             let (record, started_at) = (self.record.clone(), self.started_at);
-            self.checkup = Some(Checkup::spawn(&self.care, started_at, record, phase, first, tell));
+            let confinement = Arc::clone(&self.confinement);
+            let checkup = Checkup::spawn(&self.care, confinement, started_at, record, phase, first, tell);
+            self.checkup = Some(checkup);
         }
     }
 
@@ -135,9 +139,12 @@ impl Live {
 
     /// Lets its monitor hold it to what its care says.
     pub(crate) fn hold_to(&mut self, confinement: Confinement) {
-        self.planned.clone_from(&confinement.warnings);
         self.refused = Vec::new();
-        let _ = self.orders.send(Order::Adjust(Box::new(self.terms(confinement))));
+        let _ = self.orders.send(Order::Adjust(Box::new(self.terms(confinement.clone()))));
+        if *self.confinement != confinement {
+            // A look is held to what its app is held to.
+            (self.confinement, self.checkup) = (Arc::new(confinement), None);
+        }
     }
 
     /// Whether its monitor holds it to what its care says, by the terms that it has written down.
@@ -197,7 +204,8 @@ impl Live {
 
     /// How it is.
     pub(crate) fn condition(&self) -> Condition {
-        let said = [&self.care.warnings, &self.planned, &self.warned, &self.refused, &self.found];
+        let said =
+            [&self.care.warnings, &self.confinement.warnings, &self.warned, &self.refused, &self.found];
         let mut warnings = Vec::new();
         said.into_iter().flatten().for_each(|warning| add(&mut warnings, warning.clone()));
         Condition {

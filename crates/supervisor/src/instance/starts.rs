@@ -167,7 +167,7 @@ impl Instance {
             }
         });
         let confinement = self.context.limiter.plan(&care.limits, execution);
-        Live::new(pid, started_at, care, confinement.warnings, orders, teller)
+        Live::new(pid, started_at, care, confinement, orders, teller)
     }
 
     /// A service that was given up is tried again at this moment, unless something is done about it before.

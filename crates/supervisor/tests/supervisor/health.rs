@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::fixture::{Stage, by_somebody, wait_for};
-use mantyx_core::{Ending, Health, HealthCheck, Probe, Readiness, RestartPolicy, Trigger};
+use mantyx_core::{Ending, Health, HealthCheck, Limits, Probe, Readiness, RestartPolicy, Trigger};
 use mantyx_supervisor::Report;
 
 const FOREVER: &str = "echo $$; exec sleep 1000";
@@ -69,6 +69,24 @@ async fn one_that_is_ill_is_started_again_once_its_rule_wants_it() {
     book.observed(|it| it.health == Health::Unhealthy).await;
     assert!(matches!(book.exited().await.1.ending, Ending::Unhealthy { .. }));
     book.started().await;
+    supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_look_is_held_to_what_its_service_is_held_to() {
+    let stage = Stage::new(FOREVER).care(|care| {
+        care.health = exec("test $(ulimit -n) -eq 64");
+        care.limits = Limits { open_files: Some(64), ..Limits::NONE };
+        care.rule.policy = RestartPolicy::Never;
+    });
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    book.started().await;
+    book.observed(|it| it.health == Health::Healthy).await;
+    let mut care = book.current_care();
+    care.limits.open_files = Some(80);
+    supervisor.adjust(stage.instance, care).await.unwrap();
+    book.observed(|it| it.health == Health::Unhealthy).await;
     supervisor.stop(stage.instance, by_somebody()).await.unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! Monitors as they may be found: of an earlier version, refusing, talkative, or ended with their machine.
 
-use crate::fixture::{Stage, by_somebody};
+use crate::fixture::{Stage, by_somebody, wait_for};
 use crate::pretender::{Part, Pretender};
 use mantyx_core::{Ending, Health, HealthCheck, Probe, Readiness, RestartPolicy, Trigger};
 use mantyx_monitor::{Message, Notified, Phase, Request, VERSION, Wish};
@@ -108,6 +108,23 @@ async fn a_flood_of_words_is_reported_now_and_then() {
     // The first at once, then one a second; that it is Ready is one more.
     assert!(reports <= begun.elapsed().as_secs() + 3, "{reports}");
     supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_monitor_that_hangs_up_is_given_time() {
+    let stage = Stage::new(FOREVER);
+    let app = Pretender::new(&stage, VERSION, |part, request| match request {
+        Request::Status => Vec::new(),
+        other => part.plainly(other),
+    });
+    let supervisor = stage.supervisor();
+    let begun = std::time::Instant::now();
+    app.is_adopted(&stage, &supervisor, Health::Unknown).await;
+    // Once, at once again, and then a second later.
+    wait_for("the third time", || app.times_asked(|request| *request == Request::Status) >= 3).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(1));
+    assert!(supervisor.status(stage.instance).is_some());
+    supervisor.shutdown().await;
 }
 
 #[tokio::test]

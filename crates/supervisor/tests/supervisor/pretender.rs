@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::fixture::Stage;
 
-/// What it answers to a request.
+/// What it answers to a request; without an answer it hangs up.
 pub(crate) type Answer = fn(&Part, &Request) -> Vec<Message>;
 
 /// A process that is taken for a monitor with its app, and the task that answers in its place.
@@ -60,7 +60,11 @@ impl Pretender {
     }
 
     pub(crate) fn was_adjusted(&self) -> bool {
-        self.part.asked.lock().unwrap().iter().any(|request| matches!(request, Request::Adjust(_)))
+        self.times_asked(|request| matches!(request, Request::Adjust(_))) > 0
+    }
+
+    pub(crate) fn times_asked(&self, what: impl Fn(&Request) -> bool) -> usize {
+        self.part.asked.lock().unwrap().iter().filter(|request| what(request)).count()
     }
 }
 
@@ -132,6 +136,9 @@ async fn talk(stream: UnixStream, part: Arc<Part>) {
             request => (part.answer)(&part, request),
         };
         part.asked.lock().unwrap().push(request);
+        if answers.is_empty() {
+            return;
+        }
         for answer in answers {
             let mut text = serde_json::to_vec(&answer).unwrap();
             text.push(b'\n');
