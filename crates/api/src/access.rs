@@ -58,12 +58,8 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str> {
 
 /// The caller, if the token reaches as far as `needed`.
 pub(crate) fn require(caller: Caller, needed: Scope) -> Result<Caller> {
-    if caller.token.scope.covers(needed) {
-        return Ok(caller);
-    }
-    let (name, scope) = (&caller.token.name, caller.token.scope.as_str());
-    let detail = format!("The token `{name}` is for `{scope}`, and this needs `{}`", needed.as_str());
-    Err(Error::new(Code::Forbidden, detail).hint("Use a token that reaches further"))
+    caller.require(needed)?;
+    Ok(caller)
 }
 
 /// The caller of a request, if it has one that reaches as far as `needed`.

@@ -80,6 +80,8 @@ async fn read_configuration(_: Reader, mantyx: Data<Mantyx>, path: Path<AppPath>
 /// Change an app
 ///
 /// A merge patch (RFC 7396). With `If-Match` it is applied only to that revision of the configuration.
+/// `user`, `groups`, and `limits.nice` or `limits.oom_score` below 0 need the scope `admin`; so they do where an app is
+/// made or restored.
 #[utoipa::path(
     request_body = AppPatch,
     tag = "Apps",
@@ -100,7 +102,7 @@ async fn patch_app(
     expected: IfMatch,
     Body(change): Body<AppPatch>,
 ) -> Answer {
-    let view = mantyx.patch_app(&caller.actor(), &path.app, expected.revision()?, change).await?;
+    let view = mantyx.patch_app(&caller, &path.app, expected.revision()?, change).await?;
     Ok(tagged(&view.revision.to_string(), &view))
 }
 

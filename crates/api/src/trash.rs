@@ -34,6 +34,8 @@ async fn list_trash(
 }
 
 /// Restore a deleted app
+///
+/// One that has a user or groups of its own, or a place before others, needs the scope `admin`.
 #[utoipa::path(
     tag = "Trash",
     params(TrashPath, WaitQuery),
@@ -52,7 +54,7 @@ async fn restore_app(
     body: Bytes,
 ) -> Answer {
     let request: RestoreRequest = optional_json(&body)?;
-    let operation = mantyx.restore(&caller.actor(), path.id, request).await?;
+    let operation = mantyx.restore(&caller, path.id, request).await?;
     waiting::answer(&mantyx, operation, query.wait).await
 }
 

@@ -79,7 +79,7 @@ async fn upload_archive(
     place: Place,
     Upload { path, file_name, app }: Upload,
 ) -> Answer {
-    Ok(answer(&place, mantyx.create_from_archive(&caller.actor(), &path, &file_name, app).await?))
+    Ok(answer(&place, mantyx.create_from_archive(&caller, &path, &file_name, app).await?))
 }
 
 /// Make an app from a single Python file
@@ -100,7 +100,7 @@ async fn upload_script(
     place: Place,
     Upload { path, file_name, app }: Upload,
 ) -> Answer {
-    Ok(answer(&place, mantyx.create_from_script(&caller.actor(), &path, &file_name, app).await?))
+    Ok(answer(&place, mantyx.create_from_script(&caller, &path, &file_name, app).await?))
 }
 
 /// Make an app from a git repository
@@ -122,7 +122,7 @@ async fn import_git(
     Body(fields): Body<Map<String, Value>>,
 ) -> Answer {
     let source = new_app::git_source(fields)?;
-    let created = mantyx.create_from_git(&caller.actor(), source).await?;
+    let created = mantyx.create_from_git(&caller, source).await?;
     Ok(answer(&place, created))
 }
 

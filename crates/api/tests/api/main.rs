@@ -9,5 +9,6 @@ mod lists;
 mod live;
 mod metrics;
 mod openapi;
+mod privileges;
 mod retries;
 mod server;
