@@ -9,6 +9,8 @@
 
 mod connection;
 mod fault;
+#[cfg(test)]
+mod plans;
 mod schema;
 pub mod tables;
 mod text;

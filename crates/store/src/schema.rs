@@ -137,7 +137,7 @@ diesel::table! {
         cpu_max -> Integer,
         memory -> BigInt,
         memory_max -> BigInt,
-        looks -> Integer,
+        seconds -> Integer,
     }
 }
 

@@ -1,6 +1,9 @@
 //! `executions`: one process from start to exit. Rows outlive their app.
 
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use mantyx_core::{
     AppId, AppName, Ending, ExecutionId, ExecutionStatus, Exit, InstanceId, Result, ScheduleId, Timestamp,
     Trigger,
@@ -11,7 +14,7 @@ use crate::schema::executions;
 use crate::{Json, Read, Word, Write};
 
 /// A row.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, Debug, Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = executions)]
 pub struct Execution {
     /// Its identity; ids sort by time.
@@ -54,6 +57,26 @@ pub struct Execution {
     pub last_lines: Json<Vec<String>>,
     /// Log lines that could not be written.
     pub dropped_lines: i64,
+}
+
+/// What an execution used that is over or not.
+#[derive(Clone, Copy, Debug, PartialEq, Queryable, Selectable)]
+#[diesel(table_name = executions)]
+pub struct Spent {
+    /// Its identity; ids sort by time.
+    pub id: Word<ExecutionId>,
+    /// The app.
+    pub app_id: Word<AppId>,
+    /// The instance.
+    pub instance_id: Word<InstanceId>,
+    /// When the process began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Processor seconds.
+    pub cpu_seconds: Option<f64>,
+    /// Bytes.
+    pub peak_memory: Option<i64>,
 }
 
 /// What is known once a process has ended.
@@ -123,20 +146,26 @@ pub fn find(db: &mut Read<'_>, id: ExecutionId) -> Result<Option<Execution>> {
     query.first(db.connection()).optional().doing("read an execution")
 }
 
-/// Executions that are not over, of all instances.
+/// What is not over, in the words of the index `executions_live`. A bound value could be any status, so that SQLite
+/// would read the whole history.
+fn is_live() -> SqlLiteral<Bool> {
+    sql("executions.status IN ('pending', 'running')")
+}
+
+/// Executions that are not over, of all instances, the oldest first.
 pub fn live(db: &mut Read<'_>) -> Result<Vec<Execution>> {
-    let query = executions::table
-        .filter(executions::status.eq_any([Word(ExecutionStatus::Pending), Word(ExecutionStatus::Running)]))
-        .order(executions::id)
-        .select(Execution::as_select());
-    query.load(db.connection()).doing("list the live executions")
+    let query = executions::table.filter(is_live()).select(Execution::as_select());
+    let mut rows = query.load(db.connection()).doing("list the live executions")?;
+    // They are few. Told to sort them, SQLite might walk through all executions by their id instead.
+    rows.sort_unstable_by_key(|row: &Execution| row.id.0);
+    Ok(rows)
 }
 
 /// Executions of an instance that are not over, the oldest first.
 pub fn live_of(db: &mut Read<'_>, instance: InstanceId) -> Result<Vec<Execution>> {
     let query = executions::table
         .filter(executions::instance_id.eq(Word(instance)))
-        .filter(executions::status.eq_any([Word(ExecutionStatus::Pending), Word(ExecutionStatus::Running)]))
+        .filter(is_live())
         .order(executions::id)
         .select(Execution::as_select());
     query.load(db.connection()).doing("list the live executions of an app")
@@ -150,6 +179,42 @@ pub fn last_finished(db: &mut Read<'_>, app: AppId) -> Result<Option<Execution>>
         .order(executions::id.desc())
         .select(Execution::as_select());
     query.first(db.connection()).optional().doing("read the last execution")
+}
+
+/// The newest execution that is over of each app that is not in the trash.
+pub fn last_finished_of_all(db: &mut Read<'_>) -> Result<Vec<Execution>> {
+    let query = diesel::sql_query(
+        "SELECT executions.* FROM apps CROSS JOIN executions ON executions.id = (\
+            SELECT newest.id FROM executions AS newest \
+            WHERE newest.app_id = apps.id AND newest.finished_at IS NOT NULL \
+            ORDER BY newest.id DESC LIMIT 1\
+        ) WHERE apps.deleted_at IS NULL",
+    );
+    query.load(db.connection()).doing("read the last executions")
+}
+
+/// The newest execution of all.
+pub fn newest(db: &mut Read<'_>) -> Result<Option<ExecutionId>> {
+    let query = executions::table.order(executions::id.desc()).select(executions::id);
+    let id: Option<Word<ExecutionId>> =
+        query.first(db.connection()).optional().doing("read the newest execution")?;
+    Ok(id.map(|id| id.0))
+}
+
+/// What executions used that are newer than one, the oldest first.
+pub fn spent_after(db: &mut Read<'_>, after: Option<ExecutionId>, limit: i64) -> Result<Vec<Spent>> {
+    let mut query =
+        executions::table.order(executions::id).limit(limit).select(Spent::as_select()).into_boxed();
+    if let Some(after) = after {
+        query = query.filter(executions::id.gt(Word(after)));
+    }
+    query.load(db.connection()).doing("read what executions used")
+}
+
+/// What an execution used.
+pub fn spent(db: &mut Read<'_>, id: ExecutionId) -> Result<Option<Spent>> {
+    let query = executions::table.find(Word(id)).select(Spent::as_select());
+    query.first(db.connection()).optional().doing("read what an execution used")
 }
 
 /// The newest executions of an app that ended at an instant or later, the newest end first.

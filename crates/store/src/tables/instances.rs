@@ -1,10 +1,13 @@
 //! `instances`: what runs, with its state and the pair of release and revision that is active.
 
 use diesel::prelude::*;
-use mantyx_core::{AppId, AppState, Health, InstanceId, ReleaseId, Result, RevisionId, Timestamp};
+use mantyx_core::{
+    AppId, AppState, Configuration, EnvironmentId, Health, InstanceId, Origin, ReleaseId, Result, RevisionId,
+    Timestamp,
+};
 
 use crate::fault::Doing;
-use crate::schema::instances;
+use crate::schema::{apps, config_revisions, instances, releases};
 use crate::{Json, Read, Word, Write};
 
 /// A row.
@@ -39,6 +42,27 @@ pub struct Instance {
     pub warnings: Json<Vec<String>>,
     /// How often it was given up since it last ran well.
     pub give_ups: i32,
+}
+
+/// An instance with what is active of it.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = instances)]
+pub struct Active {
+    /// The instance.
+    #[diesel(embed)]
+    pub instance: Instance,
+    /// The number of the release.
+    #[diesel(select_expression = releases::number)]
+    pub release: i32,
+    /// Where its source came from.
+    #[diesel(select_expression = releases::origin)]
+    pub origin: Json<Origin>,
+    /// Its environment, once that is built.
+    #[diesel(select_expression = releases::environment_id)]
+    pub environment: Option<Word<EnvironmentId>>,
+    /// What is set.
+    #[diesel(select_expression = config_revisions::configuration)]
+    pub configuration: Json<Configuration>,
 }
 
 /// Fields that change by themselves.
@@ -105,6 +129,35 @@ pub fn to_be_retried(db: &mut Read<'_>) -> Result<Vec<Instance>> {
 pub fn of_app(db: &mut Read<'_>, app: AppId) -> Result<Instance> {
     let query = instances::table.filter(instances::app_id.eq(Word(app))).select(Instance::as_select());
     query.first(db.connection()).doing("read the instance of an app")
+}
+
+/// The one instance of an app, with what is active of it.
+pub fn active_of(db: &mut Read<'_>, app: AppId) -> Result<Active> {
+    let query = instances::table
+        .inner_join(releases::table.on(releases::id.eq(instances::release_id)))
+        .inner_join(config_revisions::table.on(config_revisions::id.eq(instances::revision_id)))
+        .filter(instances::app_id.eq(Word(app)))
+        .select(Active::as_select());
+    query.first(db.connection()).doing("read what is active of an app")
+}
+
+/// The same of all apps that are not in the trash.
+pub fn all_active(db: &mut Read<'_>) -> Result<Vec<Active>> {
+    let query = apps::table
+        .inner_join(instances::table.on(instances::app_id.eq(apps::id)))
+        .inner_join(releases::table.on(releases::id.eq(instances::release_id)))
+        .inner_join(config_revisions::table.on(config_revisions::id.eq(instances::revision_id)))
+        .filter(apps::deleted_at.is_null())
+        .select(Active::as_select());
+    query.load(db.connection()).doing("read what is active of the apps")
+}
+
+/// All of them with their apps, those in the trash too.
+pub fn with_apps(db: &mut Read<'_>) -> Result<Vec<(InstanceId, AppId)>> {
+    let query = instances::table.select((instances::id, instances::app_id));
+    let rows: Vec<(Word<InstanceId>, Word<AppId>)> =
+        query.load(db.connection()).doing("list the instances")?;
+    Ok(rows.into_iter().map(|(instance, app)| (instance.0, app.0)).collect())
 }
 
 /// The ids of all of them, those of apps in the trash too.

@@ -1,6 +1,9 @@
 //! `operations` and `operation_steps`: long work, persisted before each step is taken.
 
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use mantyx_core::{
     Actor, AppId, AppName, Code, Error, OperationId, OperationKind, OperationStatus, Result, StepStatus,
     Timestamp,
@@ -134,22 +137,27 @@ pub fn steps(db: &mut Read<'_>, id: OperationId) -> Result<Vec<Step>> {
     query.load(db.connection()).doing("list the steps of an operation")
 }
 
+/// What is not over, in the words of the index `operations_under_way`: SQLite uses it for no others.
+fn is_under_way() -> SqlLiteral<Bool> {
+    sql("operations.status = 'running'")
+}
+
 /// The operation that an app has under way.
 pub fn under_way(db: &mut Read<'_>, app: AppId) -> Result<Option<Operation>> {
     let query = operations::table
         .filter(operations::app_id.eq(Word(app)))
-        .filter(operations::status.eq(Word(OperationStatus::Running)))
+        .filter(is_under_way())
         .select(Operation::as_select());
     query.first(db.connection()).optional().doing("read the operation of an app")
 }
 
 /// All operations that are under way, the oldest first.
 pub fn all_under_way(db: &mut Read<'_>) -> Result<Vec<Operation>> {
-    let query = operations::table
-        .filter(operations::status.eq(Word(OperationStatus::Running)))
-        .order(operations::id)
-        .select(Operation::as_select());
-    query.load(db.connection()).doing("list the operations under way")
+    let query = operations::table.filter(is_under_way()).select(Operation::as_select());
+    let mut rows = query.load(db.connection()).doing("list the operations under way")?;
+    // They are few; told to sort them, SQLite might walk through all operations by their id instead.
+    rows.sort_unstable_by_key(|row: &Operation| row.id.0);
+    Ok(rows)
 }
 
 /// Operations, the newest first, before `before`.

@@ -20,6 +20,15 @@ pub fn web_port(db: &mut Read<'_>, instance: InstanceId) -> Result<Option<u16>> 
     Ok(port.and_then(|port| u16::try_from(port).ok()))
 }
 
+/// The ports of the apps' own web pages, with their holders.
+pub fn web_ports(db: &mut Read<'_>) -> Result<Vec<(InstanceId, u16)>> {
+    let query = port_leases::table
+        .filter(port_leases::purpose.eq(WEB))
+        .select((port_leases::instance_id, port_leases::port));
+    let rows: Vec<(Word<InstanceId>, i32)> = query.load(db.connection()).doing("list the ports")?;
+    Ok(rows.into_iter().filter_map(|(holder, port)| Some((holder.0, u16::try_from(port).ok()?))).collect())
+}
+
 /// All ports that are given away, with their holders.
 pub fn list(db: &mut Read<'_>) -> Result<Vec<(u16, InstanceId)>> {
     let query = port_leases::table.select((port_leases::port, port_leases::instance_id));
