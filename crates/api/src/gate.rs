@@ -1,19 +1,18 @@
 //! How long something without an end goes on: as long as the daemon does, and as long as the token that opened it
 //! lets in. Streams of events and live connections are let in here, and told here when they are over.
 //!
-//! One task hears of every change and only says when there is reason to doubt: a token was revoked, the password
-//! was set, or it missed something. Everybody who was let in then asks again. Nothing is decided from the event
-//! itself, so that what ends a token stands in one place.
+//! When there is reason to doubt, because a token was revoked or the password was set, everybody who was let in asks
+//! again. Nothing is decided from the reason itself, so that what ends a token stands in one place. Nobody here listens
+//! to what changes: a listener keeps everything awake that is told to listeners.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use mantyx_api_types::{LiveMessage, LiveTicket};
-use mantyx_core::{Code, Error, EventKind, Result, Timestamp};
+use mantyx_api_types::LiveTicket;
+use mantyx_core::{Code, Error, Result, Timestamp};
 use mantyx_operations::{Caller, Mantyx};
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -42,11 +41,14 @@ pub(crate) enum End {
 }
 
 impl Gate {
-    /// Begins to listen, on the runtime that this is called on.
+    /// Hears of every doubt from now on.
     pub(crate) fn new(mantyx: &Mantyx) -> Self {
-        let (raise, doubts) = watch::channel(());
-        tokio::spawn(listen(mantyx.subscribe(), raise));
-        Self { mantyx: mantyx.clone(), doubts, closing: CancellationToken::new(), bearers: Mutex::default() }
+        Self {
+            mantyx: mantyx.clone(),
+            doubts: mantyx.watch_credentials(),
+            closing: CancellationToken::new(),
+            bearers: Mutex::default(),
+        }
     }
 
     /// Calls everything off, because the daemon goes down.
@@ -87,26 +89,6 @@ impl Gate {
 
     fn bearers(&self) -> MutexGuard<'_, HashMap<String, (String, Instant)>> {
         self.bearers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Raises a doubt whenever a token may have ended, until Mantyx is gone.
-async fn listen(mut changes: Receiver<LiveMessage>, raise: watch::Sender<()>) {
-    loop {
-        match changes.recv().await {
-            Ok(change) if !is_doubt(&change) => {}
-            Ok(_) | Err(RecvError::Lagged(_)) => raise.send_replace(()),
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-fn is_doubt(change: &LiveMessage) -> bool {
-    match change {
-        LiveMessage::Event { event } => {
-            matches!(event.kind, EventKind::TokenRevoked | EventKind::PasswordSet)
-        }
-        _ => false,
     }
 }
 

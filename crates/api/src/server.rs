@@ -23,7 +23,8 @@ use crate::runtime::{Daemon, Worker};
 use crate::schedules::Turn;
 use crate::{access, docs, document, idempotency, inputs, origin, shell};
 
-/// Requests are short and wait for the database: more workers would only cost memory.
+/// Requests are short and wait for the database: more workers would only cost memory, and time at rest, as the clock
+/// that actix keeps for the `Date` of its answers ticks twice a second in each of them.
 const MOST_WORKERS: usize = 4;
 
 /// Threads of a worker that read files of the page and write uploads.

@@ -12,7 +12,7 @@ use mantyx_store::tables::{apps, events, executions, instances, operations};
 use mantyx_store::{Read, Word, Write};
 use serde_json::{Value, json};
 
-use crate::lifecycle::{facts, refuse};
+use crate::lifecycle::{instance_and_facts, refuse};
 use crate::views;
 
 /// A transaction that knows who causes it and remembers what it touched.
@@ -93,8 +93,7 @@ impl<'a, 'b> Change<'a, 'b> {
     /// is returned for the layer above to do.
     pub fn apply(&mut self, id: AppId, event: AppEvent, reason: Option<String>) -> Result<Next> {
         let app = views::find_app(self, id)?;
-        let instance = instances::of_app(self, id)?;
-        let facts = facts(self, &app, &instance)?;
+        let (instance, facts) = instance_and_facts(self, &app)?;
         let from = instance.state.0;
         let next = transition(from, event, facts).map_err(|illegal| refuse(&app.name.0, illegal))?;
         if let Some(state) = next.state {

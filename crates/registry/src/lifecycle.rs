@@ -2,26 +2,31 @@
 
 use mantyx_core::{AppEvent, AppName, Code, Error, Facts, Illegal, Next, Result, transition};
 use mantyx_store::Read;
-use mantyx_store::tables::{apps, config_revisions, executions, instances, releases};
+use mantyx_store::tables::instances::Active;
+use mantyx_store::tables::{apps, executions, instances};
 
 /// What the table needs to know about an app.
-pub fn facts(db: &mut Read<'_>, app: &apps::App, instance: &instances::Instance) -> Result<Facts> {
-    let release = releases::get(db, instance.release_id.0)?;
-    let revision = config_revisions::get(db, instance.revision_id.0)?;
-    let live = executions::live_of(db, instance.id.0)?;
-    Ok(Facts {
+pub(crate) fn facts(app: &apps::App, active: &Active, live: &[executions::Execution]) -> Facts {
+    Facts {
         app_type: app.app_type.0,
-        installed: release.environment_id.is_some(),
-        ever_enabled: instance.ever_enabled,
-        autostart: revision.configuration.0.autostart,
+        installed: active.environment.is_some(),
+        ever_enabled: active.instance.ever_enabled,
+        autostart: active.configuration.0.autostart,
         live_runs: u32::try_from(live.len()).unwrap_or(u32::MAX),
-    })
+    }
+}
+
+/// The instance of an app, and what the table needs to know about the app.
+pub(crate) fn instance_and_facts(db: &mut Read<'_>, app: &apps::App) -> Result<(instances::Instance, Facts)> {
+    let active = instances::active_of(db, app.id.0)?;
+    let live = executions::live_of(db, active.instance.id.0)?;
+    let facts = facts(app, &active, &live);
+    Ok((active.instance, facts))
 }
 
 /// Whether an event is legal now, without applying it.
 pub fn check(db: &mut Read<'_>, app: &apps::App, event: AppEvent) -> Result<Next> {
-    let instance = instances::of_app(db, app.id.0)?;
-    let facts = facts(db, app, &instance)?;
+    let (instance, facts) = instance_and_facts(db, app)?;
     transition(instance.state.0, event, facts).map_err(|illegal| refuse(&app.name.0, illegal))
 }
 

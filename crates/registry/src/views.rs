@@ -2,8 +2,10 @@
 
 mod app;
 mod rest;
+mod row;
 mod schedule;
 
-pub use app::{app, app_subject, configuration, dependencies, find_app, find_app_by_name, release, trashed};
+pub use app::{app_subject, configuration, dependencies, find_app, find_app_by_name, release, trashed};
 pub use rest::{event, execution, operation};
-pub use schedule::{next_run, schedule, schedules_of};
+pub use row::{app, apps};
+pub use schedule::{schedule, schedules_of};

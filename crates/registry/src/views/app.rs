@@ -1,17 +1,11 @@
-//! Apps with everything that a row of the dashboard says.
+//! What belongs to an app: its configuration, its releases, what it depends on.
 
-use mantyx_api_types::{
-    AppView, ConfigurationView, DependenciesView, InstalledPackage, LastExecution, ReleaseView,
-    TrashedAppView,
-};
-use mantyx_core::{AppId, AppName, AppState, AppType, Error, ExecutionStatus, Result, Subject, legal_events};
+use mantyx_api_types::{ConfigurationView, DependenciesView, InstalledPackage, ReleaseView, TrashedAppView};
+use mantyx_core::{AppId, AppName, Error, Result, Subject};
 use mantyx_store::Read;
-use mantyx_store::tables::{
-    apps, config_revisions, environments, executions, instances, operations, port_leases, releases,
-};
+use mantyx_store::tables::{apps, config_revisions, environments, executions, instances, releases};
 
-use super::schedule::{next_run, schedules_of};
-use crate::lifecycle::facts;
+use super::schedule::schedules_of;
 
 /// What an event says that it is about.
 #[must_use]
@@ -30,62 +24,6 @@ pub fn find_app_by_name(db: &mut Read<'_>, name: &AppName) -> Result<apps::App> 
         Error::not_found("app", name)
             .hint("`GET /api/apps` lists the apps, `GET /api/trash` the deleted ones")
     })
-}
-
-/// An app as a row and a page show it. `web_url` is left to the API, which knows by what name it was asked.
-pub fn app(db: &mut Read<'_>, app: &apps::App) -> Result<AppView> {
-    let instance = instances::of_app(db, app.id.0)?;
-    let release = releases::get(db, instance.release_id.0)?;
-    let facts = facts(db, app, &instance)?;
-    let live =
-        executions::live_of(db, instance.id.0)?.into_iter().rfind(|e| e.status.0 == ExecutionStatus::Running);
-    let state = instance.state.0;
-    let on = matches!(state, AppState::Enabled | AppState::Running);
-    let armed = on && app.app_type.0 == AppType::Scheduled;
-    Ok(AppView {
-        id: app.id.0,
-        name: app.name.0.clone(),
-        display_name: app.display_name.clone(),
-        description: app.description.clone(),
-        tags: app.tags.0.clone(),
-        r#type: app.app_type.0,
-        state,
-        reason: instance.reason,
-        health: instance.health.0,
-        health_detail: instance.health_detail,
-        status_text: instance.status_text,
-        warnings: instance.warnings.0,
-        legal_events: legal_events(state, facts),
-        operation: operations::under_way(db, app.id.0)?.map(|operation| operation.id.0),
-        pid: live.as_ref().and_then(|e| e.pid).and_then(|pid| u32::try_from(pid).ok()),
-        execution: live.as_ref().map(|e| e.id.0),
-        started_at: live.map(|e| e.started_at),
-        restarts_at: instance.restarts_at,
-        restarts: u32::try_from(instance.restarts).unwrap_or_default(),
-        release: release.environment_id.map(|_| u32::try_from(release.number).unwrap_or_default()),
-        origin: release.origin.0,
-        last_execution: last_execution(db, app.id.0)?,
-        next_run: if armed { next_run(db, instance.id.0)? } else { None },
-        web_port: port_leases::web_port(db, instance.id.0)?,
-        web_url: None,
-        created_at: app.created_at,
-        updated_at: app.updated_at,
-    })
-}
-
-fn last_execution(db: &mut Read<'_>, app: AppId) -> Result<Option<LastExecution>> {
-    let last = executions::last_finished(db, app)?;
-    Ok(last.and_then(|row| {
-        Some(LastExecution {
-            id: row.id.0,
-            status: row.status.0,
-            exit: row.exit.map(|exit| exit.0),
-            ending: row.ending.map(|ending| ending.0),
-            cause: row.cause,
-            started_at: row.started_at,
-            finished_at: row.finished_at?,
-        })
-    }))
 }
 
 /// The active configuration of an app.

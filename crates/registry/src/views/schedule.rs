@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 use mantyx_api_types::ScheduleView;
-use mantyx_core::{AppName, InstanceId, Result, Timestamp};
+use mantyx_core::{AppName, Result, Timestamp};
 use mantyx_store::Read;
 use mantyx_store::tables::{apps, instances, schedules};
 
@@ -29,11 +29,11 @@ pub fn schedules_of(db: &mut Read<'_>, app: &apps::App) -> Result<Vec<ScheduleVi
     schedules::of_instance(db, instance.id.0)?.into_iter().map(|row| schedule(row, &app.name.0)).collect()
 }
 
-/// When any schedule of an instance is due next.
-pub fn next_run(db: &mut Read<'_>, instance: InstanceId) -> Result<Option<Timestamp>> {
+/// When any of these schedules is due next.
+pub(super) fn next_run(rows: &[schedules::Schedule], now: Timestamp) -> Result<Option<Timestamp>> {
     let mut next: Option<Timestamp> = None;
-    for row in schedules::of_instance(db, instance)?.into_iter().filter(|row| row.enabled) {
-        let due = mantyx_scheduler::parse(&row.spec.0)?.next_after(Utc::now());
+    for row in rows.iter().filter(|row| row.enabled) {
+        let due = mantyx_scheduler::parse(&row.spec.0)?.next_after(now);
         next = match (next, due) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
