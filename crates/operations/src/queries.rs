@@ -18,28 +18,24 @@ const LONGEST_PAGE: u32 = 500;
 impl Mantyx {
     /// Apps that a filter lets through, by name.
     pub async fn apps(&self, filter: &AppFilter) -> Result<Page<AppView>> {
-        let limit = usize::try_from(limit(filter.limit)?).unwrap_or_default();
+        let limit = limit(filter.limit)?;
+        let one_more = usize::try_from(limit).unwrap_or_default().saturating_add(1);
         let filter = filter.clone();
-        let mut items = self
+        let items = self
             .registry()
             .read(move |db| {
-                let mut items = Vec::new();
-                for app in apps::list(db)?.into_iter().filter(|app| beyond(app, filter.cursor.as_deref())) {
-                    let view = views::app(db, &app)?;
-                    if passes(&view, &filter) {
-                        items.push(view);
-                    }
-                    if items.len() > limit {
-                        break;
-                    }
+                let mut rows = apps::list(db)?;
+                rows.retain(|row| beyond(row, filter.cursor.as_deref()) && passes(row, &filter));
+                // In which state they are is not known before all of them are read.
+                if filter.state.is_none() {
+                    rows.truncate(one_more);
                 }
+                let mut items = views::apps(db, &rows)?;
+                items.retain(|view| filter.state.is_none_or(|state| view.state == state));
                 Ok(items)
             })
             .await?;
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next_cursor = items.last().filter(|_| more).map(|last| last.name.to_string());
-        Ok(Page { items, next_cursor })
+        Ok(page(items, limit, |view| view.name.to_string()))
     }
 
     /// One app.
@@ -133,7 +129,7 @@ impl Mantyx {
         self.registry()
             .read(move |db| {
                 let rows = apps::list(db)?;
-                let apps = rows.iter().map(|app| views::app(db, app)).collect::<Result<_>>()?;
+                let apps = views::apps(db, &rows)?;
                 let rows = operations::all_under_way(db)?;
                 let operations =
                     rows.into_iter().map(|row| views::operation(db, row)).collect::<Result<_>>()?;
@@ -155,16 +151,16 @@ fn beyond(app: &apps::App, cursor: Option<&str>) -> bool {
     cursor.is_none_or(|cursor| app.name.0.as_str() > cursor)
 }
 
-fn passes(view: &AppView, filter: &AppFilter) -> bool {
+/// Whether a filter lets an app through, whatever its state.
+fn passes(app: &apps::App, filter: &AppFilter) -> bool {
     let text = |text: &String| {
         let wanted = text.to_lowercase();
-        [view.name.as_str(), &view.display_name, &view.description]
+        [app.name.0.as_str(), &app.display_name, &app.description]
             .iter()
             .any(|field| field.to_lowercase().contains(&wanted))
     };
-    filter.state.is_none_or(|state| view.state == state)
-        && filter.r#type.is_none_or(|app_type| view.r#type == app_type)
-        && filter.tag.as_ref().is_none_or(|tag| view.tags.contains(tag))
+    filter.r#type.is_none_or(|app_type| app.app_type.0 == app_type)
+        && filter.tag.as_ref().is_none_or(|tag| app.tags.0.contains(tag))
         && filter.text.as_ref().is_none_or(text)
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use mantyx_api_types::{AppFilter, AppView, HealthView, LimitsView, PythonView, SystemView};
+use mantyx_api_types::{HealthView, LimitsView, PythonView, SystemView};
 use mantyx_core::{AppState, Result};
 use mantyx_registry::tables::{apps, events, settings};
+use mantyx_registry::views;
 
 use crate::mantyx::Mantyx;
 use crate::observation::exposition;
@@ -16,8 +17,8 @@ const LITTLE_SPACE: f64 = 0.05;
 impl Mantyx {
     /// The daemon, its machine and what it found there.
     pub async fn system(&self) -> Result<SystemView> {
-        let user = self.app_user();
-        let tools = mantyx_venv::discover(&self.layout().cache(), user.as_ref()).await;
+        let user = self.app_user().await;
+        let tools = mantyx_venv::discover(&self.layout().cache(), user.identity.as_ref()).await;
         let python = |python: &mantyx_venv::Python| PythonView {
             version: python.version.clone(),
             path: python.path.display().to_string(),
@@ -35,8 +36,8 @@ impl Mantyx {
             password_set: password.is_some(),
             upload_limit: self.settings().upload_limit,
             limits: self.limits(),
-            app_user: self.app_user_name(),
-            warnings: self.trouble_with_the_app_user().into_iter().collect(),
+            app_user: user.name,
+            warnings: user.trouble.into_iter().collect(),
         })
     }
 
@@ -55,14 +56,14 @@ impl Mantyx {
     /// Whether the daemon is well, with reasons.
     pub async fn health(&self) -> HealthView {
         let mut reasons = Vec::new();
-        if let Err(error) = self.registry().read(|db| apps::list(db).map(drop)).await {
+        // Any row will do, and this one is found at once: anybody may ask, as often as they like.
+        if let Err(error) = self.registry().read(|db| settings::get(db, settings::PASSWORD)).await {
             reasons.push(format!("The database cannot be read: {error}"));
         }
-        reasons.extend(self.trouble_with_the_app_user());
-        let host = self.inner().host.now().await;
-        let free = host.disk_total.saturating_sub(host.disk_used);
-        if host.disk_total > 0 && ratio(free, host.disk_total) < LITTLE_SPACE {
-            reasons.push(format!("Only {} MiB are free on the disk of the root", free >> 20));
+        reasons.extend(self.app_user().await.trouble);
+        let disk = self.inner().host.disk().await;
+        if disk.total > 0 && ratio(disk.free(), disk.total) < LITTLE_SPACE {
+            reasons.push(format!("Only {} MiB are free on the disk of the root", disk.free() >> 20));
         }
         let status = if reasons.is_empty() { "ok" } else { "degraded" };
         HealthView { status: status.to_owned(), reasons }
@@ -72,26 +73,19 @@ impl Mantyx {
     pub async fn metrics(&self) -> Result<String> {
         let mut states: BTreeMap<&'static str, u64> =
             AppState::ALL.into_iter().filter(|s| *s != AppState::Deleted).map(|s| (s.as_str(), 0)).collect();
-        let apps = self.all_apps().await?;
-        for app in &apps {
-            *states.entry(app.state.as_str()).or_default() += 1;
+        let observation = self.inner().observation.clone();
+        let read = self.registry().read(move |db| {
+            let rows = apps::list(db)?;
+            let apps = views::apps(db, &rows)?;
+            Ok((observation.figures(db, apps)?, events::newest(db)?))
+        });
+        let (figures, newest) = read.await?;
+        for figures in &figures {
+            *states.entry(figures.app.state.as_str()).or_default() += 1;
         }
-        let newest = self.registry().read(events::newest).await?.map_or(0, |event| event.sequence);
-        let uptime = (chrono::Utc::now() - self.inner().started_at).num_seconds();
-        let figures = self.figures(apps).await?;
+        let newest = newest.map_or(0, |event| event.sequence);
+        let uptime = i64::try_from(self.inner().observation.uptime().as_secs()).unwrap_or(i64::MAX);
         Ok(render(&states, newest, uptime) + &exposition::render(&figures))
-    }
-
-    async fn all_apps(&self) -> Result<Vec<AppView>> {
-        let (mut apps, mut cursor) = (Vec::new(), None);
-        loop {
-            let page = self.apps(&AppFilter { limit: Some(500), cursor, ..Default::default() }).await?;
-            apps.extend(page.items);
-            cursor = page.next_cursor;
-            if cursor.is_none() {
-                return Ok(apps);
-            }
-        }
     }
 }
 
