@@ -4,9 +4,11 @@
 //! kept in the database for a day, and hours for a month. Whoever listens is told at once. The task sleeps without a
 //! timer while nothing is alive, and looks half as often while nobody listens.
 //!
+//! - `news`: which executions are alive, and which have ended
 //! - `meter`: executions and their trees of processes
 //! - `summary`: spans of time, and how short ones become longer ones
 //! - `recent`: the last hour, in memory
+//! - `minutes`: what is not in the database yet
 //! - `history`: minutes and hours, in the database
 //! - `lives`: when an app was alive
 //! - `queries`: what can be read of all this
@@ -19,26 +21,28 @@ pub(crate) mod exposition;
 mod history;
 mod lives;
 mod meter;
+mod minutes;
+mod news;
 mod queries;
 mod recent;
 mod summary;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use mantyx_api_types::LiveMessage;
-use mantyx_core::{Error, Result, Timestamp};
+use mantyx_core::{Error, ExecutionId, Result, Timestamp};
 use mantyx_registry::Registry;
 use mantyx_registry::tables::executions;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::mantyx::Mantyx;
-use history::{Minute, Upkeep};
 use meter::{Looked, Meter};
+use minutes::Minutes;
+use news::News;
 use recent::Recent;
-use summary::Resolution;
 
 /// Between two looks while somebody listens.
 const HEARD: Duration = Duration::from_secs(5);
@@ -51,24 +55,42 @@ const FIRST: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Observation {
     recent: Arc<Mutex<Recent>>,
+    /// Held while they are written.
+    minutes: Arc<tokio::sync::Mutex<Minutes>>,
     /// When this daemon began to look, in seconds since 1970.
     began: i64,
+    /// The same by a clock that nobody sets.
+    since: Instant,
 }
 
 impl Observation {
     /// Nothing was seen yet.
     pub(crate) fn new() -> Self {
-        Self { recent: Arc::default(), began: Utc::now().timestamp() }
+        let (began, since) = (Utc::now().timestamp(), Instant::now());
+        Self { recent: Arc::default(), minutes: Arc::default(), began, since }
     }
 
     pub(crate) fn recent(&self) -> MutexGuard<'_, Recent> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// How long this daemon has been up.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// Writes the minutes that are over.
+    async fn record(&self, minutes: &mut Minutes, registry: &Registry) -> Result<()> {
+        if let Some(there) = minutes.record(registry).await? {
+            self.recent().keep(&there);
+        }
+        Ok(())
+    }
 }
 
 impl Mantyx {
     /// Looks at what apps use for as long as the daemon lives.
-    pub(crate) fn spawn_observation(&self) -> Result<()> {
+    pub(crate) async fn spawn_observation(&self) -> Result<()> {
         let inner = self.inner();
         let meter = Meter::new(&inner.settings.monitor_program()?, inner.host.processors())?;
         let observer = Observer {
@@ -76,11 +98,20 @@ impl Mantyx {
             observation: inner.observation.clone(),
             meter: Arc::new(Mutex::new(meter)),
             idle: true,
-            minute: Minute::default(),
-            kept_up: 0,
+            newest: inner.registry.read(executions::newest).await?,
         };
         tokio::spawn(observer.run());
         Ok(())
+    }
+
+    /// Writes down what apps used and nothing has written yet, because the daemon goes down.
+    pub(crate) async fn flush_observation(&self) {
+        let observation = &self.inner().observation;
+        let mut minutes = observation.minutes.lock().await;
+        minutes.close();
+        if let Err(error) = observation.record(&mut minutes, self.registry()).await {
+            tracing::warn!(%error, "what apps used in the last minute could not be written down");
+        }
     }
 }
 
@@ -91,9 +122,8 @@ struct Observer {
     meter: Arc<Mutex<Meter>>,
     /// Whether nothing is alive.
     idle: bool,
-    minute: Minute,
-    /// The hour in which the database was last kept up, by its end.
-    kept_up: i64,
+    /// The newest execution that is known: those that come after it are news.
+    newest: Option<ExecutionId>,
 }
 
 impl Observer {
@@ -115,7 +145,7 @@ impl Observer {
 
     /// Until the next look. A minute in which something was alive has to be brought to its end.
     async fn wait(&self, changed: &mut watch::Receiver<()>) {
-        if !self.idle || !self.minute.is_empty() {
+        if !self.idle || !self.observation.minutes.lock().await.is_empty() {
             return sleep(if self.registry.is_heard() { HEARD } else { UNHEARD }).await;
         }
         // It fails only when the registry is gone, and this task has one.
@@ -126,9 +156,11 @@ impl Observer {
 
     async fn read_executions(&mut self, changed: &mut watch::Receiver<()>) -> Result<()> {
         changed.mark_unchanged();
-        let alive = self.registry.read(executions::live).await.inspect_err(|_| changed.mark_changed())?;
-        self.idle = alive.is_empty();
-        lock(&self.meter).follow(alive);
+        let (newest, followed) = (self.newest, lock(&self.meter).followed());
+        let read = self.registry.read(move |db| News::read(db, newest, &followed)).await;
+        let News { alive, ended, newest } = read.inspect_err(|_| changed.mark_changed())?;
+        (self.idle, self.newest) = (alive.is_empty(), newest);
+        lock(&self.meter).follow(&alive, &ended);
         Ok(())
     }
 
@@ -139,28 +171,16 @@ impl Observer {
         let now = Utc::now();
         self.observation.recent().take(now.timestamp(), &looked);
         self.tell(now, &looked);
-        match self.minute.take(now.timestamp(), &looked) {
-            Some(over) => self.record(over).await,
-            None => Ok(()),
-        }
+        let mut minutes = self.observation.minutes.lock().await;
+        minutes.take(now.timestamp(), &looked);
+        self.observation.record(&mut minutes, &self.registry).await
     }
 
     fn tell(&self, at: Timestamp, looked: &[Looked]) {
         if self.registry.is_heard() {
-            let apps = looked.iter().map(Looked::usage).collect();
+            let apps = looked.iter().filter_map(Looked::usage).collect();
             self.registry.tell(LiveMessage::Usage { at, apps });
         }
-    }
-
-    async fn record(&mut self, minute: Minute) -> Result<()> {
-        let hour = Resolution::Hours.end(minute.end());
-        let upkeep = if hour == self.kept_up { Upkeep::Done } else { Upkeep::Due };
-        let work =
-            move |change: &mut mantyx_registry::Change<'_, '_>| history::record(change, &minute, upkeep);
-        let there = self.registry.note(work).await?;
-        self.observation.recent().keep(&there);
-        self.kept_up = hour;
-        Ok(())
     }
 }
 

@@ -22,7 +22,7 @@ const FAMILIES: [Family; 6] = [
     (
         "mantyx_app_cpu_seconds_total",
         "counter",
-        "Processor seconds of all processes of the app since the daemon came up, as seen every few seconds.",
+        "Processor seconds of all processes of the app since the daemon came up.",
         |figures| Some(figures.used.as_secs_f64()),
     ),
     (

@@ -3,6 +3,9 @@
 //! Once a minute one transaction adds a row for each app that was alive in it. The first such transaction of every
 //! hour, and of every daemon, also makes the hours that are complete by now, and removes what is too old. While
 //! nothing is alive nothing is written.
+//!
+//! The clock of the machine may be wrong and be set right. What a clock recorded that ran ahead is not shown, is in
+//! nobody's way, and is overwritten in time.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
@@ -12,15 +15,12 @@ use mantyx_registry::tables::instances;
 use mantyx_registry::tables::samples::{self, Sample};
 use mantyx_registry::{Read, Word, Write};
 
-use super::meter::Looked;
+use super::minutes::Minute;
 use super::summary::{Resolution, Summary, roll_up, whole};
 
-/// The minute that is not over yet.
-#[derive(Debug, Default)]
-pub(crate) struct Minute {
-    end: i64,
-    apps: HashMap<InstanceId, Summary>,
-}
+/// How many times as much is removed at once as was added since: what is too old after a leap of the clock is not, once
+/// that is set right.
+const LEAP: u32 = 2;
 
 /// Whether the transaction of a minute does more than add it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,55 +31,48 @@ pub(crate) enum Upkeep {
     Done,
 }
 
-impl Minute {
-    /// Takes a look into its minute. With the first look of another minute, the one before is over and returned.
-    #[must_use]
-    pub(crate) fn take(&mut self, at: i64, looked: &[Looked]) -> Option<Self> {
-        let end = Resolution::Minutes.end(at);
-        let over = (end != self.end && !self.is_empty()).then(|| std::mem::take(self));
-        self.end = end;
-        for look in looked {
-            let seen = Summary::look(at, look.cpu, look.memory);
-            self.apps.entry(look.instance).and_modify(|sum| *sum = sum.and(seen)).or_insert(seen);
-        }
-        over
-    }
-
-    /// Whether nothing was alive in it.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.apps.is_empty()
-    }
-
-    /// When it ends, in seconds since 1970.
-    pub(crate) fn end(&self) -> i64 {
-        self.end
-    }
-}
-
 /// Adds a minute that is over, and returns the instances that there are.
 pub(crate) fn record(tx: &mut Write<'_>, minute: &Minute, upkeep: Upkeep) -> Result<HashSet<InstanceId>> {
     let there: HashSet<InstanceId> = instances::ids(tx)?.into_iter().collect();
-    let rows = minute.apps.iter().filter(|(instance, _)| there.contains(instance));
-    let rows: Vec<Sample> = rows
-        .map(|(instance, seen)| row(*instance, Resolution::Minutes, Summary { at: minute.end, ..*seen }))
-        .collect();
+    let mut before = read_all(tx, Resolution::Minutes, minute.end()..=minute.end())?;
+    let mut rows = Vec::new();
+    for (instance, seen) in minute.apps().filter(|(instance, _)| there.contains(instance)) {
+        let begun = before.remove(&instance).and_then(|mut minutes| minutes.pop());
+        rows.push(row(instance, Resolution::Minutes, whole_minute(begun, seen)));
+    }
     samples::put(tx, &rows)?;
     if upkeep == Upkeep::Due {
-        there.iter().try_for_each(|instance| keep_up(tx, *instance, minute.end))?;
+        there.iter().try_for_each(|instance| keep_up(tx, *instance, minute.end()))?;
     }
     Ok(there)
 }
 
-fn keep_up(tx: &mut Write<'_>, instance: InstanceId, now: i64) -> Result<()> {
-    keep(tx, instance, Resolution::Hours, now)?;
-    let over = hours_without_row(tx, instance, now)?.into_iter().filter(|hour| hour.at <= now);
-    let rows: Vec<Sample> = over.map(|hour| row(instance, Resolution::Hours, hour)).collect();
-    samples::put(tx, &rows)?;
-    keep(tx, instance, Resolution::Minutes, now)
+/// A minute that another daemon had begun. What is more than a minute together was recorded by a clock that went ahead
+/// and was set back: it is overwritten.
+fn whole_minute(begun: Option<Summary>, seen: Summary) -> Summary {
+    let together = begun.map(|begun| begun.and(seen));
+    together.filter(|minute| minute.seconds <= f64::from(Resolution::Minutes.seconds())).unwrap_or(seen)
 }
 
-fn keep(tx: &mut Write<'_>, instance: InstanceId, resolution: Resolution, now: i64) -> Result<()> {
-    samples::keep(tx, instance, seconds(resolution), resolution.window(now))
+fn keep_up(tx: &mut Write<'_>, instance: InstanceId, now: i64) -> Result<()> {
+    prune(tx, instance, Resolution::Hours, now)?;
+    let over = hours_to_make(tx, instance, now)?.into_iter().filter(|hour| hour.at <= now);
+    let rows: Vec<Sample> = over.map(|hour| row(instance, Resolution::Hours, hour)).collect();
+    samples::put(tx, &rows)?;
+    prune(tx, instance, Resolution::Minutes, now)
+}
+
+fn prune(tx: &mut Write<'_>, instance: InstanceId, resolution: Resolution, now: i64) -> Result<()> {
+    let limit = i64::from(LEAP * Resolution::Hours.seconds() / resolution.seconds());
+    samples::prune(tx, instance, seconds(resolution), *resolution.window(now).start(), limit)
+}
+
+/// The hour that ended last is made even if there is one: it may be of a clock that was set back since.
+fn hours_to_make(db: &mut Read<'_>, instance: InstanceId, now: i64) -> Result<Vec<Summary>> {
+    let hour = i64::from(Resolution::Hours.seconds());
+    let last_begin = (now.div_euclid(hour) - 1) * hour;
+    let newest = newest_hour(db, instance, now)?;
+    hours_since(db, instance, newest.min(last_begin), now)
 }
 
 /// What an instance used by the minute or by the hour, the oldest first. The hour that is not over is among them.
@@ -93,15 +86,33 @@ pub(crate) fn read(
     let rows = samples::within(db, instance, seconds(resolution), ends)?;
     let mut spans: Vec<Summary> = rows.into_iter().map(summary).collect();
     if resolution == Resolution::Hours {
-        spans.extend(hours_without_row(db, instance, now)?);
+        let newest = newest_hour(db, instance, now)?;
+        spans.extend(hours_since(db, instance, newest, now)?);
     }
     Ok(spans)
 }
 
-/// Made from the minutes since the newest hour.
-fn hours_without_row(db: &mut Read<'_>, instance: InstanceId, now: i64) -> Result<Vec<Summary>> {
-    let newest = samples::newest(db, instance, seconds(Resolution::Hours))?.unwrap_or_default();
-    let minutes = samples::within(db, instance, seconds(Resolution::Minutes), newest + 1..=now)?;
+/// What all instances used by the minute or by the hour as far as there are rows, the oldest first.
+pub(crate) fn read_all(
+    db: &mut Read<'_>,
+    resolution: Resolution,
+    ends: RangeInclusive<i64>,
+) -> Result<HashMap<InstanceId, Vec<Summary>>> {
+    let mut all: HashMap<InstanceId, Vec<Summary>> = HashMap::new();
+    for row in samples::of_all(db, seconds(resolution), ends)? {
+        all.entry(row.instance_id.0).or_default().push(summary(row));
+    }
+    Ok(all)
+}
+
+/// When the newest hour of an instance ended. Rows of a clock that went ahead are left where they are.
+fn newest_hour(db: &mut Read<'_>, instance: InstanceId, now: i64) -> Result<i64> {
+    Ok(samples::newest(db, instance, seconds(Resolution::Hours), now)?.unwrap_or_default())
+}
+
+/// Made from the minutes since an instant.
+fn hours_since(db: &mut Read<'_>, instance: InstanceId, since: i64, now: i64) -> Result<Vec<Summary>> {
+    let minutes = samples::within(db, instance, seconds(Resolution::Minutes), since + 1..=now)?;
     Ok(roll_up(minutes.into_iter().map(summary), Resolution::Hours))
 }
 
@@ -118,7 +129,7 @@ fn row(instance: InstanceId, resolution: Resolution, span: Summary) -> Sample {
         cpu_max: thousandths(span.cpu_max),
         memory: kib(span.memory),
         memory_max: kib(span.memory_max),
-        looks: i32::try_from(span.looks).unwrap_or(i32::MAX),
+        seconds: i32::try_from(whole(span.seconds)).unwrap_or(i32::MAX).max(1),
     }
 }
 
@@ -129,7 +140,7 @@ fn summary(row: Sample) -> Summary {
         cpu_max: f64::from(row.cpu_max) / 1000.0,
         memory: bytes(row.memory),
         memory_max: bytes(row.memory_max),
-        looks: u32::try_from(row.looks).unwrap_or(1),
+        seconds: row.seconds.into(),
     }
 }
 

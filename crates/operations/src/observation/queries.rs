@@ -1,5 +1,6 @@
 //! What can be read of what apps use.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
 use chrono::{TimeDelta, Utc};
@@ -37,42 +38,50 @@ impl Mantyx {
             .await
     }
 
-    /// Apps with what they use now.
-    pub(crate) async fn figures(&self, apps: Vec<AppView>) -> Result<Vec<Figures>> {
-        let observation = self.inner().observation.clone();
-        self.registry()
-            .read(move |db| {
-                let figures = |app: AppView| {
-                    let instance = instances::of_app(db, app.id)?.id.0;
-                    let recent = observation.recent();
-                    Ok(Figures { used: recent.used(instance), now: recent.now(instance), app })
-                };
-                apps.into_iter().map(figures).collect()
-            })
-            .await
-    }
-
     /// The last ten minutes of every app that was alive in them.
     pub async fn sparklines(&self) -> Result<Vec<Sparkline>> {
         let (observation, now) = (self.inner().observation.clone(), Utc::now().timestamp());
         self.registry()
             .read(move |db| {
                 let ends = now - SPARKLINE + 1..=Resolution::Moments.end(now);
-                let mut lines = Vec::new();
-                for app in apps::list(db)? {
-                    let instance = instances::of_app(db, app.id.0)?.id.0;
-                    let points = observation.points(db, instance, Resolution::Moments, ends.clone())?;
-                    let points = points.into_iter().map(Summary::point).collect();
-                    lines.push(Sparkline { app: app.id.0, points });
-                }
-                lines.retain(|line| !line.points.is_empty());
-                Ok(lines)
+                observation.sparklines(db, &ends)
             })
             .await
     }
 }
 
 impl Observation {
+    /// Apps with what they use now.
+    pub(crate) fn figures(&self, db: &mut Read<'_>, apps: Vec<AppView>) -> Result<Vec<Figures>> {
+        let instances = instances_by_app(db)?;
+        let recent = self.recent();
+        let figures = |app: AppView| {
+            let instance = instances.get(&app.id)?;
+            Some(Figures { used: recent.used(*instance), now: recent.now(*instance), app })
+        };
+        Ok(apps.into_iter().filter_map(figures).collect())
+    }
+
+    fn sparklines(&self, db: &mut Read<'_>, ends: &RangeInclusive<i64>) -> Result<Vec<Sparkline>> {
+        let instances = instances_by_app(db)?;
+        let mut minutes = HashMap::new();
+        if !self.saw_all(ends) {
+            minutes = history::read_all(db, Resolution::Minutes, ends.clone())?;
+        }
+        let line = |app: apps::App| {
+            let instance = instances.get(&app.id.0)?;
+            let points = self.moments(*instance, minutes.remove(instance).unwrap_or_default(), ends);
+            let points: Vec<_> = points.into_iter().map(Summary::point).collect();
+            (!points.is_empty()).then_some(Sparkline { app: app.id.0, points })
+        };
+        Ok(apps::list(db)?.into_iter().filter_map(line).collect())
+    }
+
+    /// Whether this daemon was there all the time.
+    fn saw_all(&self, ends: &RangeInclusive<i64>) -> bool {
+        self.began <= *ends.start()
+    }
+
     /// Spans that ended within these seconds, the oldest first.
     fn points(
         &self,
@@ -84,20 +93,33 @@ impl Observation {
         if resolution != Resolution::Moments {
             return history::read(db, instance, resolution, ends);
         }
-        let moments = roll_up(self.recent().moments(instance), resolution);
-        let seen_since = moments.first().map_or(*ends.end(), |first| first.at - 1);
-        let mut points = Vec::new();
-        if self.began > *ends.start() {
-            // What this daemon did not see an earlier one has left in the database, by the minute.
-            let minutes = history::read(db, instance, Resolution::Minutes, *ends.start()..=seen_since)?;
-            points.extend(
-                minutes.into_iter().flat_map(|minute| spread(minute, Resolution::Minutes, resolution)),
-            );
+        let mut minutes = Vec::new();
+        if !self.saw_all(&ends) {
+            minutes = history::read(db, instance, Resolution::Minutes, ends.clone())?;
         }
+        Ok(self.moments(instance, minutes, &ends))
+    }
+
+    /// What this daemon saw, after the minutes that an earlier one has left in the database.
+    fn moments(
+        &self,
+        instance: InstanceId,
+        minutes: Vec<Summary>,
+        ends: &RangeInclusive<i64>,
+    ) -> Vec<Summary> {
+        let moments = roll_up(self.recent().moments(instance), Resolution::Moments);
+        let seen_since = moments.first().map_or(i64::MAX, |first| first.at);
+        let earlier = minutes.into_iter().filter(|minute| minute.at < seen_since);
+        let mut points: Vec<Summary> =
+            earlier.flat_map(|minute| spread(minute, Resolution::Minutes, Resolution::Moments)).collect();
         points.extend(moments);
         points.retain(|point| ends.contains(&point.at));
-        Ok(points)
+        points
     }
+}
+
+fn instances_by_app(db: &mut Read<'_>) -> Result<HashMap<AppId, InstanceId>> {
+    Ok(instances::with_apps(db)?.into_iter().map(|(instance, app)| (app, instance)).collect())
 }
 
 fn resolution(span: UsageSpan) -> Resolution {

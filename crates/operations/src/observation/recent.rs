@@ -43,7 +43,7 @@ impl Recent {
         for look in looked {
             let app = self.apps.entry(look.instance).or_default();
             app.moments.push_back(Moment::of(at, look));
-            app.now = Some(look.usage());
+            app.now = look.usage();
             app.used += look.used;
         }
     }
@@ -51,7 +51,9 @@ impl Recent {
     /// Looks at an instance, the oldest first.
     pub(crate) fn moments(&self, instance: InstanceId) -> Vec<Summary> {
         let moments = self.apps.get(&instance).into_iter().flat_map(|app| &app.moments);
-        moments.map(Moment::summary).collect()
+        let before = moments.clone().map(|moment| Some(moment.at));
+        let pairs = std::iter::once(None).chain(before).zip(moments);
+        pairs.map(|(before, moment)| moment.summary(before)).collect()
     }
 
     /// What an instance uses now, when it is alive.
@@ -96,8 +98,11 @@ impl Moment {
         }
     }
 
-    fn summary(&self) -> Summary {
-        Summary::look(self.at.into(), self.cpu.into(), u64::from(self.kib) << 10)
+    /// It says what was used since the moment before, unless that was long ago.
+    fn summary(&self, before: Option<u32>) -> Summary {
+        let longest = Resolution::Moments.seconds();
+        let seconds = before.map_or(longest, |before| self.at.saturating_sub(before).clamp(1, longest));
+        Summary::look(self.at.into(), seconds.into(), self.cpu.into(), u64::from(self.kib) << 10)
     }
 }
 
@@ -108,8 +113,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn look(instance: InstanceId, cpu: f64) -> Looked {
-        let used = Duration::from_secs(5);
-        Looked { instance, app: AppId::generate(), used, cpu, memory: 3 << 20, processes: 2 }
+        let span = Duration::from_secs(5);
+        Looked { instance, app: AppId::generate(), used: span, span, cpu, memory: 3 << 20, processes: 2 }
     }
 
     #[test]
@@ -123,6 +128,24 @@ mod tests {
         assert_eq!((recent.moments(id).len(), recent.used(id)), (0, Duration::from_secs(5)));
         recent.keep(&HashSet::new());
         assert_eq!(recent.used(id), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_has_ended_is_remembered_and_not_there_now() {
+        let (mut recent, id) = (Recent::default(), InstanceId::generate());
+        recent.take(100, &[Looked { processes: 0, ..look(id, 1.5) }]);
+        assert_eq!((recent.now(id), recent.moments(id).len()), (None, 1));
+        assert_eq!(recent.used(id), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_moment_counts_for_the_time_since_the_one_before() {
+        let (mut recent, id) = (Recent::default(), InstanceId::generate());
+        for at in [100, 105, 115, 500] {
+            recent.take(at, &[look(id, 1.0)]);
+        }
+        let seconds: Vec<f64> = recent.moments(id).iter().map(|moment| moment.seconds).collect();
+        assert_eq!(seconds, [10.0, 5.0, 10.0, 10.0]);
     }
 
     #[test]

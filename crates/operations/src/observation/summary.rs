@@ -8,6 +8,9 @@ use chrono::DateTime;
 use mantyx_api_types::UsagePoint;
 use mantyx_core::Timestamp;
 
+/// Of a shorter time than this, in seconds, nothing counts for less: no span may weigh nothing.
+const SHORTEST: f64 = 0.001;
+
 /// How long one span is, and how long it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Resolution {
@@ -19,7 +22,7 @@ pub(crate) enum Resolution {
     Hours,
 }
 
-/// What was used within a span: means over looks, and the most of any of them.
+/// What was used within a span: means over the time that was looked at, and the most of any look.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Summary {
     /// When the span ended, in seconds since 1970.
@@ -30,8 +33,8 @@ pub(crate) struct Summary {
     /// Bytes.
     pub(crate) memory: f64,
     pub(crate) memory_max: f64,
-    /// How many looks the means are of; at least one.
-    pub(crate) looks: u32,
+    /// How many seconds of the span the means are of; more than none.
+    pub(crate) seconds: f64,
 }
 
 impl Resolution {
@@ -66,18 +69,18 @@ impl Resolution {
 }
 
 impl Summary {
-    /// Of one look.
+    /// Of one look that says what was used in the seconds before it.
     #[expect(clippy::cast_precision_loss, reason = "a double counts every byte of 8 PiB")]
-    pub(crate) fn look(at: i64, cpu: f64, memory: u64) -> Self {
+    pub(crate) fn look(at: i64, seconds: f64, cpu: f64, memory: u64) -> Self {
         let memory = memory as f64;
-        Self { at, cpu, cpu_max: cpu, memory, memory_max: memory, looks: 1 }
+        Self { at, cpu, cpu_max: cpu, memory, memory_max: memory, seconds: seconds.max(SHORTEST) }
     }
 
-    /// Both spans as one that ends when the later one does: each counts by its looks.
+    /// Both spans as one that ends when the later one does: each counts by its seconds.
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
-        let looks = self.looks.saturating_add(other.looks).max(1);
-        let share = f64::from(other.looks) / f64::from(looks);
+        let seconds = self.seconds + other.seconds;
+        let share = other.seconds / seconds;
         let mean = |one: f64, other: f64| one + (other - one) * share;
         Self {
             at: self.at.max(other.at),
@@ -85,7 +88,7 @@ impl Summary {
             cpu_max: self.cpu_max.max(other.cpu_max),
             memory: mean(self.memory, other.memory),
             memory_max: self.memory_max.max(other.memory_max),
-            looks,
+            seconds,
         }
     }
 
@@ -117,9 +120,8 @@ pub(crate) fn roll_up(spans: impl IntoIterator<Item = Summary>, into: Resolution
 /// A longer span as the short ones that it is made of. Nobody knows any more how they differed.
 pub(crate) fn spread(span: Summary, from: Resolution, into: Resolution) -> impl Iterator<Item = Summary> {
     let (long, short) = (i64::from(from.seconds()), i64::from(into.seconds()));
-    let parts = u32::try_from(long / short).unwrap_or(1);
-    let looks = (span.looks / parts).max(1);
-    (1..=long / short).map(move |part| Summary { at: span.at - long + part * short, looks, ..span })
+    let seconds = span.seconds * f64::from(into.seconds()) / f64::from(from.seconds());
+    (1..=long / short).map(move |part| Summary { at: span.at - long + part * short, seconds, ..span })
 }
 
 /// An instant by its seconds since 1970.
@@ -139,14 +141,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn looks() -> impl Strategy<Value = Vec<Summary>> {
-        let look = (1_i64..40, 0.0..64.0_f64, 0..1_u64 << 40);
+        let look = (1_i64..40, 0.01..12.0_f64, 0.0..64.0_f64, 0..1_u64 << 40);
         prop::collection::vec(look, 1..400).prop_map(|looks| {
             let mut at = 1_700_000_000;
             let mut after = |seconds: i64| {
                 at += seconds;
                 at
             };
-            looks.into_iter().map(|(pause, cpu, memory)| Summary::look(after(pause), cpu, memory)).collect()
+            let look = |(pause, seconds, cpu, memory)| Summary::look(after(pause), seconds, cpu, memory);
+            looks.into_iter().map(look).collect()
         })
     }
 
@@ -160,12 +163,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_roll_up_loses_no_look_and_keeps_mean_and_most(looks in looks()) {
+        fn a_roll_up_loses_no_time_and_keeps_mean_and_most(looks in looks()) {
             let minutes = roll_up(looks.clone(), Resolution::Minutes);
             let hours = roll_up(minutes.clone(), Resolution::Hours);
             for rolled in [&minutes, &hours] {
                 let (before, after) = (all(&looks), all(rolled));
-                prop_assert_eq!(before.looks, after.looks);
+                prop_assert!(near(before.seconds, after.seconds));
                 prop_assert!(near(before.cpu, after.cpu) && near(before.memory, after.memory));
                 prop_assert!(near(before.cpu_max, after.cpu_max) && near(before.memory_max, after.memory_max));
             }
@@ -183,7 +186,7 @@ mod tests {
                 prop_assert_eq!(minute.at % 60, 0);
                 prop_assert!(minute.cpu <= minute.cpu_max * (1.0 + 1e-9));
                 let within = looks.iter().filter(|look| look.at > minute.at - 60 && look.at <= minute.at);
-                prop_assert_eq!(within.count(), usize::try_from(minute.looks).unwrap());
+                prop_assert!(near(within.map(|look| look.seconds).sum(), minute.seconds));
             }
         }
 
@@ -217,11 +220,21 @@ mod tests {
 
     #[test]
     fn a_busy_minute_in_a_quiet_hour_is_seen() {
-        let minute = |minute: i64, cpu: f64| Summary { looks: 12, ..Summary::look(minute * 60, cpu, 100) };
+        let minute = |minute: i64, cpu: f64| Summary::look(minute * 60, 60.0, cpu, 100);
         let hour = (1..=60).map(|at| minute(at, if at == 30 { 6.0 } else { 0.0 }));
         let rolled = roll_up(hour, Resolution::Hours);
-        assert_eq!((rolled.len(), rolled[0].at, rolled[0].looks), (1, 3600, 720));
+        assert_eq!((rolled.len(), rolled[0].at), (1, 3600));
+        assert!(near(rolled[0].seconds, 3600.0));
         assert!((rolled[0].cpu - 0.1).abs() < 1e-9 && (rolled[0].cpu_max - 6.0).abs() < 1e-9);
         assert_eq!(rolled[0].point().memory, 100);
+    }
+
+    #[test]
+    fn a_look_counts_for_as_long_as_it_says() {
+        // Ten seconds at rest, looked at once, and five at work.
+        let both = Summary::look(60, 10.0, 0.0, 300).and(Summary::look(65, 5.0, 3.0, 0));
+        assert!(near(both.cpu, 1.0) && near(both.memory, 200.0) && near(both.seconds, 15.0), "{both:?}");
+        let at_once = Summary::look(60, 0.0, 1.0, 0);
+        assert!(near(at_once.and(at_once).cpu, 1.0), "what took no time has a mean too");
     }
 }

@@ -4,18 +4,20 @@ use chrono::Utc;
 use mantyx_core::{AppId, AppName, AppState, AppType, Health, ReleaseId, RevisionId};
 use mantyx_registry::tables::{apps, instances};
 use mantyx_registry::{Json, Store};
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::super::meter::Looked;
 use super::*;
 
 /// A midnight.
-const DAY: i64 = 1_800_000_000 / 86_400 * 86_400;
+pub(in crate::observation) const DAY: i64 = 1_800_000_000 / 86_400 * 86_400;
 
 pub(in crate::observation) struct Database {
     pub(in crate::observation) store: Store,
     pub(in crate::observation) instance: InstanceId,
     app: AppId,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Database {
@@ -30,7 +32,7 @@ impl Database {
                 instances::insert(tx, &instance_row(app, instance))
             })
             .unwrap();
-        Self { store, instance, app, _folder: folder }
+        Self { store, instance, app, folder }
     }
 
     /// Takes looks every five seconds from one second to another, as the observer does.
@@ -56,11 +58,15 @@ impl Database {
     }
 
     pub(in crate::observation) fn look(&self, cpu: f64) -> Looked {
-        let used = Duration::from_secs(5);
-        Looked { instance: self.instance, app: self.app, used, cpu, memory: 8 << 20, processes: 1 }
+        let (instance, app, span) = (self.instance, self.app, Duration::from_secs(5));
+        Looked { instance, app, used: span, span, cpu, memory: 8 << 20, processes: 1 }
     }
 
-    fn rows(&self, resolution: Resolution) -> Vec<Sample> {
+    pub(in crate::observation) fn path(&self) -> PathBuf {
+        self.folder.path().join("mantyx.db")
+    }
+
+    pub(in crate::observation) fn rows(&self, resolution: Resolution) -> Vec<Sample> {
         self.store.read(|db| samples::within(db, self.instance, seconds(resolution), 0..=i64::MAX)).unwrap()
     }
 }
@@ -111,13 +117,16 @@ fn a_day_and_two_hours_are_minutes_of_a_day_and_hours() {
     // The newest upkeep was with the first minute of the newest hour.
     assert_eq!(minutes.first().unwrap().at, last + 60 - 86_400 + 60);
     assert_eq!(minutes.last().unwrap().at, last + 60);
-    assert!(minutes.iter().all(|minute| (minute.at - DAY) % 60 == 0 && minute.looks <= 12));
+    assert!(minutes.iter().all(|minute| (minute.at - DAY) % 60 == 0 && minute.seconds == 60));
     assert_eq!((minutes[10].cpu, minutes[40].cpu), (1000, 0));
 
     let hours = database.rows(Resolution::Hours);
     assert_eq!(hours.iter().map(|hour| hour.at).collect::<Vec<_>>(), hour_ends(26));
     let quiet = hours.iter().filter(|hour| hour.at != DAY + 13 * 3600);
-    assert!(quiet.clone().all(|hour| (hour.cpu, hour.cpu_max, hour.looks) == (500, 1000, 720)), "{hours:?}");
+    assert!(
+        quiet.clone().all(|hour| (hour.cpu, hour.cpu_max, hour.seconds) == (500, 1000, 3600)),
+        "{hours:?}"
+    );
     assert_eq!(quiet.count(), 25);
     let at_noon = hours.iter().find(|hour| hour.at == DAY + 13 * 3600).unwrap();
     assert_eq!((at_noon.cpu, at_noon.cpu_max), (504, 4000));
@@ -137,7 +146,7 @@ fn the_hour_that_is_not_over_is_read_and_not_kept() {
     let window = Resolution::Hours.window(now);
     let read = database.store.read(|db| read(db, database.instance, Resolution::Hours, window)).unwrap();
     assert_eq!(read.iter().map(|hour| hour.at).collect::<Vec<_>>(), hour_ends(3));
-    assert_eq!(read[2].looks, 360);
+    assert!((read[2].seconds - 1800.0).abs() < 1e-9);
 }
 
 #[test]
@@ -148,19 +157,40 @@ fn an_hour_that_a_dead_daemon_left_is_made_by_the_next_one() {
     let later = DAY + 3 * 86_400;
     let _ = database.observe(later + 5..=later + 65, |_| 0.0);
     let hours = database.rows(Resolution::Hours);
-    assert_eq!(hours.iter().map(|hour| (hour.at, hour.looks)).collect::<Vec<_>>(), [(DAY + 3600, 360)]);
+    assert_eq!(hours.iter().map(|hour| (hour.at, hour.seconds)).collect::<Vec<_>>(), [(DAY + 3600, 1800)]);
     assert_eq!(database.rows(Resolution::Minutes).len(), 1);
 }
 
 #[test]
-fn what_a_clock_recorded_that_ran_ahead_is_gone() {
+fn a_clock_that_ran_ahead_for_two_hours_leaves_the_past_and_is_in_nobodys_way() {
     let database = Database::new();
-    let ahead = DAY + 400 * 86_400;
+    let (evening, ahead) = (DAY + 20 * 3600, DAY + 400 * 86_400);
+    let _ = database.observe(DAY + 5..=evening, |_| 1.0);
     let _ = database.observe(ahead + 5..=ahead + 7300, |_| 9.0);
-    let _ = database.observe(DAY + 5..=DAY + 3665, |_| 1.0);
-    let of = |resolution| database.rows(resolution).iter().map(|row| row.at).max();
-    assert_eq!((of(Resolution::Minutes), of(Resolution::Hours)), (Some(DAY + 3660), Some(DAY + 3600)));
-    assert!(database.rows(Resolution::Hours).iter().all(|hour| hour.cpu == 1000));
+    let _ = database.observe(evening + 5..=evening + 7265, |_| 2.0);
+    let ends = |resolution| database.rows(resolution).iter().map(|row| row.at).collect::<Vec<_>>();
+    // Three times it was kept up by a clock that took all of it for too old.
+    let minutes = ends(Resolution::Minutes).iter().filter(|at| **at < ahead).count();
+    assert_eq!(minutes, 22 * 60 - 3 * 120);
+    let hours: Vec<i64> = ends(Resolution::Hours).into_iter().filter(|at| *at < ahead).collect();
+    assert_eq!(hours.last_chunk(), Some(&[evening, evening + 3600, evening + 7200]));
+    assert!(hours.len() > 14, "{hours:?}");
+    // What lies ahead is there and not shown.
+    assert_eq!(ends(Resolution::Minutes).last(), Some(&(ahead + 7260)));
+    let window = Resolution::Hours.window(evening + 7265);
+    let read = database.store.read(|db| read(db, database.instance, Resolution::Hours, window)).unwrap();
+    assert!(read.iter().all(|hour| hour.cpu < 3.0) && read.is_sorted_by(|one, other| one.at < other.at));
+}
+
+#[test]
+fn what_a_clock_recorded_that_was_set_back_is_overwritten() {
+    let database = Database::new();
+    let _ = database.observe(DAY + 5..=DAY + 4 * 3600 + 65, |_| 1.0);
+    let _ = database.observe(DAY + 3605..=DAY + 3 * 3600 + 65, |_| 2.0);
+    let hours = database.rows(Resolution::Hours);
+    assert_eq!(hours.iter().map(|hour| hour.at).collect::<Vec<_>>(), hour_ends(4));
+    assert_eq!(hours.iter().map(|hour| hour.cpu).collect::<Vec<_>>(), [1000, 2000, 2000, 1000]);
+    assert!(database.rows(Resolution::Minutes).iter().all(|minute| minute.seconds == 60));
 }
 
 #[test]

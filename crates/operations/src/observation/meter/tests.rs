@@ -95,7 +95,7 @@ fn wait_for(meter: &mut Meter, row: &Execution, processes: u32) -> Looked {
 fn who_works_is_told_apart_from_who_sleeps() {
     let (busy, idle) = (Monitor::of("sh -c 'while :; do :; done'", ""), Monitor::of("sleep 30", ""));
     let (mut meter, rows) = (meter(), [busy.row(), idle.row()]);
-    meter.follow(rows.to_vec());
+    meter.follow(&rows, &[]);
     // `timeout` and what it runs.
     let (busy, idle) = (wait_for(&mut meter, &rows[0], 2), wait_for(&mut meter, &rows[1], 2));
     assert!(busy.cpu > 0.1 && busy.cpu < 4.0, "{busy:?}");
@@ -108,11 +108,11 @@ fn runs_of_one_app_are_added_up_and_one_that_ended_is_not_seen() {
     let (one, other) = (Monitor::of("sleep 30", ""), Monitor::of("sleep 30", ""));
     let (mut meter, first) = (meter(), one.row());
     let second = Execution { instance_id: first.instance_id, app_id: first.app_id, ..other.row() };
-    meter.follow(vec![first.clone(), second.clone()]);
+    meter.follow(&[first.clone(), second], &[]);
     let both = wait_for(&mut meter, &first, 4);
     drop(other);
     assert!(wait_for(&mut meter, &first, 2).memory < both.memory);
-    meter.follow(Vec::new());
+    meter.follow(&[], &[]);
     assert_eq!(meter.look().unwrap(), []);
 }
 
@@ -123,7 +123,7 @@ fn a_stranger_is_no_execution() {
     let row = ours.row();
     let long_ago = Execution { started_at: Utc::now() - TimeDelta::hours(1), ..ours.row() };
     let mut meter = meter();
-    meter.follow(vec![stranger.row(), long_ago, row.clone()]);
+    meter.follow(&[stranger.row(), long_ago, row.clone()], &[]);
     wait_for(&mut meter, &row, 2);
     let found = meter.trees.iter().map(|tree| tree.root.is_some()).collect::<Vec<_>>();
     assert_eq!(found, [false, false, true]);
@@ -135,6 +135,48 @@ fn a_process_that_carries_the_id_is_known_whatever_the_clock_says() {
     let ours = Monitor::of("sleep 30", &id.to_string());
     let row = Execution { id: Word(id), started_at: Utc::now() + TimeDelta::days(400), ..ours.row() };
     let mut meter = meter();
-    meter.follow(vec![row.clone()]);
+    meter.follow(std::slice::from_ref(&row), &[]);
     assert!(wait_for(&mut meter, &row, 2).memory > 0);
+}
+
+#[test]
+fn what_was_used_after_the_last_look_is_told_by_the_next() {
+    let ours = Monitor::of("sh -c 'while :; do :; done'", "");
+    let row = ours.row();
+    let mut meter = meter();
+    meter.follow(std::slice::from_ref(&row), &[]);
+    let seen = wait_for(&mut meter, &row, 2);
+    drop(ours);
+    let spent = Spent {
+        id: row.id,
+        app_id: row.app_id,
+        instance_id: row.instance_id,
+        started_at: row.started_at,
+        finished_at: Some(Utc::now()),
+        cpu_seconds: Some(100.0),
+        peak_memory: Some(1 << 40),
+    };
+    meter.follow(&[], &[spent]);
+    let told = meter.look().unwrap();
+    assert_eq!(told.len(), 1);
+    let (told, known) = (told[0], Duration::from_secs(100));
+    assert!(told.used < known && told.used > Duration::from_secs(70), "{told:?}");
+    // Not the most that it ever had.
+    assert_eq!((told.processes, told.memory), (0, seen.memory));
+    assert_eq!(meter.look().unwrap(), [], "once");
+    // Of one that an earlier daemon had started nothing is told when it ended before anybody looked.
+    meter.follow(std::slice::from_ref(&row), &[]);
+    meter.follow(&[], &[Spent { started_at: Utc::now() - TimeDelta::hours(1), ..spent }]);
+    assert_eq!(meter.look().unwrap(), []);
+}
+
+#[test]
+fn what_was_no_process_yet_is_looked_for_when_it_is_one() {
+    let ours = Monitor::of("sleep 30", "");
+    let row = ours.row();
+    let mut meter = meter();
+    meter.follow(&[Execution { pid: None, ..row.clone() }], &[]);
+    assert_eq!(meter.look().unwrap(), []);
+    meter.follow(std::slice::from_ref(&row), &[]);
+    wait_for(&mut meter, &row, 2);
 }
