@@ -7,6 +7,9 @@
 //! own from the next install on.
 //!
 //! A daemon that is anybody else runs all apps as itself, and says so where something else was wished for.
+//!
+//! Names of accounts may come from a server (nsswitch.conf(5)), and folders from a slow disk: what is not `async` here
+//! is for threads that may wait.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,7 @@ use mantyx_settings::{Layout, Settings};
 
 use crate::launch;
 use crate::mantyx::Mantyx;
+use crate::work::blocking;
 
 /// Whom systemd-sysusers(8) makes for Mantyx, and who is on every machine.
 const DEFAULTS: [&str; 2] = ["mantyx", "nobody"];
@@ -60,6 +64,35 @@ pub(crate) fn identity_of(configuration: &Configuration, settings: &Settings) ->
     // Root gains nothing by becoming root.
     let identity = Some(found).filter(|user| user.uid != identity::own().uid);
     Ok(RunsAs { identity, warnings: Vec::new() })
+}
+
+/// As whom apps run that name no user of their own.
+#[derive(Debug, Default)]
+pub(crate) struct AppUser {
+    /// The user; the one of the daemon itself when there is none.
+    pub(crate) identity: Option<Identity>,
+    /// Its name, root included; none when Mantyx cannot change users.
+    pub(crate) name: Option<String>,
+    /// Why these apps cannot run, if so.
+    pub(crate) trouble: Option<String>,
+}
+
+impl AppUser {
+    fn look_up(settings: &Settings, layout: &Layout) -> Self {
+        if !identity::is_superuser() {
+            return Self::default();
+        }
+        match default_user(settings).and_then(|user| identity::resolve(user, &[])) {
+            Ok(found) => {
+                let name = Some(found.name.clone());
+                let identity = Some(found).filter(|user| user.uid != identity::own().uid);
+                let obstacle = obstacle(layout, identity.as_ref());
+                let trouble = obstacle.map(|(obstacle, user)| unreachable(layout, &obstacle, user));
+                Self { identity, name, trouble }
+            }
+            Err(error) => Self { trouble: Some(error.detail().to_owned()), ..Self::default() },
+        }
+    }
 }
 
 /// The user of apps that name none.
@@ -141,28 +174,11 @@ impl Mantyx {
         }
     }
 
-    /// As whom apps run that name no user of their own; as the daemon itself when there is none.
-    pub(crate) fn app_user(&self) -> Option<Identity> {
-        let user = if identity::is_superuser() { default_user(self.settings()).ok()? } else { return None };
-        identity::resolve(user, &[]).ok().filter(|user| user.uid != identity::own().uid)
-    }
-
-    /// The same by name, root included; none when Mantyx cannot change users.
-    pub(crate) fn app_user_name(&self) -> Option<String> {
-        identity::is_superuser().then(|| default_user(self.settings()).ok().map(str::to_owned)).flatten()
-    }
-
-    /// Why apps that name no user of their own cannot run, if so.
-    pub(crate) fn trouble_with_the_app_user(&self) -> Option<String> {
-        let user = if identity::is_superuser() { default_user(self.settings()) } else { return None };
-        match user.and_then(|user| identity::resolve(user, &[])) {
-            Ok(user) if user.uid == identity::own().uid => None,
-            Ok(user) => {
-                let (obstacle, user) = obstacle(self.layout(), Some(&user))?;
-                Some(unreachable(self.layout(), &obstacle, user))
-            }
-            Err(error) => Some(error.detail().to_owned()),
-        }
+    /// As whom apps run that name no user of their own, as it stands now.
+    pub(crate) async fn app_user(&self) -> AppUser {
+        let (settings, layout) = (self.settings().clone(), self.layout().clone());
+        let looked_up = blocking(move || Ok(AppUser::look_up(&settings, &layout))).await;
+        looked_up.unwrap_or_else(|error| AppUser { trouble: Some(error.to_string()), ..AppUser::default() })
     }
 }
 

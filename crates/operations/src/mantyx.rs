@@ -122,7 +122,7 @@ impl Mantyx {
     }
 
     async fn come_up(&self) -> Result<()> {
-        if let Some(trouble) = self.trouble_with_the_app_user() {
+        if let Some(trouble) = self.app_user().await.trouble {
             tracing::warn!("{trouble}");
         }
         self.reconcile_at_boot().await?;

@@ -54,8 +54,7 @@ pub fn listens(port: u16) -> Listening {
 
 /// The program and the process that listen on a port, as far as this user may see that.
 ///
-/// It looks at every open file of every process, which takes long on a busy machine: not to be called where others
-/// wait, see [`find_holder`].
+/// It looks at every open file of every process, which takes long on a busy machine: for threads that may wait.
 #[must_use]
 pub fn holder(port: u16) -> Option<(String, u32)> {
     let link = format!("socket:[{}]", listeners(port).next()?.inode);
@@ -68,11 +67,6 @@ pub fn holder(port: u16) -> Option<(String, u32)> {
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
         held.then(|| (name.trim().to_owned(), pid))
     })
-}
-
-/// [`holder`] on a thread for what takes long.
-pub async fn find_holder(port: u16) -> Option<(String, u32)> {
-    tokio::task::spawn_blocking(move || holder(port)).await.ok().flatten()
 }
 
 /// Whether a connection to a port of this machine can be made. It says so within a second.
@@ -161,7 +155,7 @@ mod tests {
     async fn a_listener_is_found_with_its_process() {
         let (listener, port) = listen("127.0.0.1:0");
         assert!(in_use(port) && answers(port).await);
-        assert_eq!(find_holder(port).await.map(|(_, pid)| pid), Some(std::process::id()));
+        assert_eq!(holder(port).map(|(_, pid)| pid), Some(std::process::id()));
         drop(listener);
         // A child that another test starts holds it until it has become its program.
         let deadline = Instant::now() + Duration::from_secs(20);
