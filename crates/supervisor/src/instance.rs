@@ -207,7 +207,7 @@ impl Instance {
         }
     }
 
-    /// The stop that somebody waits for, or that has come while something else was waited for.
+    /// Why everything is to stop, where that was asked for while something else was waited for.
     fn stop_asked_for(&self) -> Option<&Ending> {
         self.backlog.iter().find_map(|message| match message {
             Message::Stop(why, _) => Some(why),

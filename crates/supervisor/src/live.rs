@@ -183,10 +183,12 @@ impl Live {
         news.refused.into_iter().for_each(|reason| add(&mut self.refused, reason));
         news.found.into_iter().for_each(|warning| add(&mut self.found, warning));
         let now = self.condition();
-        match () {
-            () if (before.health, &before.detail) != (now.health, &now.detail) => Noted::Health,
-            () if before != now => Noted::Words,
-            () => Noted::Nothing,
+        if (before.health, &before.detail) != (now.health, &now.detail) {
+            Noted::Health
+        } else if before == now {
+            Noted::Nothing
+        } else {
+            Noted::Words
         }
     }
 
@@ -216,3 +218,6 @@ impl Live {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
