@@ -10,6 +10,7 @@ use mantyx_core::{
     Timing, check_description, check_display_name, tidy_tags,
 };
 use mantyx_ingest::{GitRequest, Limits, Staged};
+use mantyx_platform::scratch::Scratch;
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::apps;
 use mantyx_registry::{AppDraft, create_app, settle_web_port, views};
@@ -73,8 +74,7 @@ impl Mantyx {
         F: FnOnce(&Path, &Limits) -> Result<Staged> + Send + 'static,
     {
         self.refuse_early(&new).await?;
-        let staging =
-            tempfile::tempdir_in(self.uploads()).map_err(|e| Error::io("make a staging folder", e))?;
+        let staging = Scratch::make(&self.uploads(), "source-")?;
         let limits = self.ingest_limits();
         let folder = staging.path().to_owned();
         let staged = tokio::task::spawn_blocking(move || ingest(&folder, &limits)).await;
