@@ -1,6 +1,7 @@
 -- What instances used over time: a row for each minute of the last day and each hour of the last month in which
 -- something was alive. `at` is the end of it in seconds since 1970, as numbers are a third of the size of texts here;
--- processors are in thousandths, memory in KiB, both as a mean over `looks` and as the most of any of them.
+-- processors are in thousandths, memory in KiB, both as a mean over the time that was looked at and as the most of any
+-- look.
 CREATE TABLE samples (
     instance_id TEXT NOT NULL REFERENCES instances (id) ON DELETE CASCADE,
     resolution  INTEGER NOT NULL CHECK (resolution IN (60, 3600)),
