@@ -177,3 +177,39 @@ fn without_a_remark_nothing_is_removed() {
     remove_oldest(&path, 0, 2).unwrap();
     assert_ends(&texts(&path, None), 199);
 }
+
+/// A monitor that writes within its limit, and somebody who compresses and removes beside it all the time.
+#[test]
+fn who_tidies_beside_the_writer_loses_nothing_unsaid() {
+    let (folder, path) = log();
+    let over = AtomicBool::new(false);
+    let active = |path: &Path| segments(path).unwrap().last().map_or(0, Segment::number);
+    std::thread::scope(|scope| {
+        for what in 0..2 {
+            let (path, over) = (&path, &over);
+            scope.spawn(move || {
+                while !over.load(Relaxed) {
+                    let there = segments(path).unwrap();
+                    let finished = &there[..there.len().saturating_sub(1)];
+                    match (what, finished) {
+                        (0, [.., one]) => drop(one.compress(|| true)),
+                        (1, [.., one, _, _]) => drop(remove_oldest(path, 0, one.number())),
+                        _ => std::thread::yield_now(),
+                    }
+                }
+            });
+        }
+        let mut writer = LogWriter::rotating(&path, CAPPED).unwrap();
+        say(&mut writer, 0..20_000);
+        over.store(true, Relaxed);
+    });
+    assert!(active(&path) > 100);
+    let lines = texts(&path, None);
+    let (remark, rest) = lines.split_first().unwrap();
+    assert!(is_remark(remark), "{remark}");
+    let first = 20_000 - rest.len();
+    assert_eq!(rest, (first..20_000).map(|n| format!("line {n}")).collect::<Vec<_>>());
+    let missing: usize = remark.split(' ').nth(1).unwrap().parse().unwrap();
+    assert_eq!(missing, (0..first).map(|n| format!("line {n}").len() + 41).sum::<usize>());
+    assert!(!names(&folder).concat().contains(".part"), "{:?}", names(&folder));
+}

@@ -10,7 +10,7 @@ mod source;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 
-use chrono::Utc;
+use chrono::{DateTime, TimeDelta, Utc};
 use following::{Following, Scope};
 use mantyx_api_types::{LiveMessage, LogLine, LogSource, LogStream};
 use mantyx_core::{AppId, AppName, Error, ExecutionId, OperationId, OperationStatus, Result, Timestamp};
@@ -109,7 +109,7 @@ impl Mantyx {
         let news = query.waits().then(|| self.subscribe());
         let (scope, files) = match query.execution {
             Some(id) => (Scope::One(LogSource::Execution(id)), self.one_execution(name, app, id).await?),
-            None => (Scope::App, self.all_executions(app).await?),
+            None => (Scope::App, self.all_executions(app, query.until).await?),
         };
         let follow = news.map(|news| self.following(scope, app, &files, news).at(query.pace));
         LogStreamer::open(files, query, follow).await
@@ -140,9 +140,9 @@ impl Mantyx {
         all_segments(LogSource::Execution(id), launch::log_path(self.layout(), app, id), after).await
     }
 
-    /// Those that have a log and those that live, the oldest first. The files are listed first: who has one and is
+    /// Those that have a log and those that live, the oldest first, without those that begin too late. The files are listed first: who has one and is
     /// not alive after that has written all of it.
-    async fn all_executions(&self, app: AppId) -> Result<Vec<Source>> {
+    async fn all_executions(&self, app: AppId, until: Option<Timestamp>) -> Result<Vec<Source>> {
         let folder = self.layout().logs(app);
         let mut logs = blocking(move || executions_on_disk(&folder)).await?;
         let live = self.registry().read(executions::live).await?;
@@ -150,6 +150,9 @@ impl Mantyx {
             live.into_iter().filter(|row| row.app_id.0 == app).map(|row| row.id.0).collect();
         for id in &live {
             logs.entry(*id).or_default();
+        }
+        if let Some(until) = until {
+            logs.retain(|id, _| !begins_after(*id, until));
         }
         let sources = |(id, numbers)| {
             let after = if live.contains(&id) { After::Following } else { After::Nothing };
@@ -183,6 +186,16 @@ impl LogQuery {
 /// Where the log of an operation is.
 pub(crate) fn operation_log_path(layout: &Layout, app: AppId, id: OperationId) -> PathBuf {
     layout.logs(app).join(format!("operation-{id}.log"))
+}
+
+/// How far the clock may have been set back without lines being overlooked.
+const CLOCK_MARGIN: TimeDelta = TimeDelta::hours(1);
+
+/// Whether all lines of an execution are from after an instant: its id says when it began (UUID version 7, RFC 9562).
+fn begins_after(id: ExecutionId, until: Timestamp) -> bool {
+    let begun = id.as_uuid().get_timestamp().map(|begun| begun.to_unix().0);
+    let begun = begun.and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
+    begun.is_some_and(|begun| begun - CLOCK_MARGIN > until)
 }
 
 /// The executions that have a log in a folder, and the numbers of its segments.
@@ -272,4 +285,18 @@ async fn last_of(files: VecDeque<Source>, count: usize, filter: &Filter) -> Resu
         }
     }
     Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_says_what_begins_too_late() {
+        let (id, now) = (ExecutionId::generate(), Utc::now());
+        assert!(!begins_after(id, now + TimeDelta::minutes(1)));
+        assert!(!begins_after(id, now - TimeDelta::minutes(50)), "the clock may have been set back");
+        assert!(begins_after(id, now - TimeDelta::minutes(70)));
+        assert!(!begins_after(id, DateTime::<Utc>::MAX_UTC));
+    }
 }

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use mantyx_api_types::{LogSource, LogStream};
 use mantyx_core::{Error, Result, Timestamp};
 use mantyx_logs::{Pattern, Position, Record, Segment, Span, Stream};
@@ -44,11 +45,24 @@ impl Filter {
 
     /// Whether nothing of a segment can pass, by what is known without opening it.
     fn rules_out(&self, segment: &Segment) -> bool {
+        self.since.is_some_and(|since| was_written_before(segment, since)) || self.rules_out_moments(segment)
+    }
+
+    fn rules_out_moments(&self, segment: &Segment) -> bool {
         (self.since.is_some() || self.until.is_some())
             && segment.moments().is_some_and(|(first, last)| {
                 self.since.is_some_and(|since| last < since) || self.until.is_some_and(|until| first >= until)
             })
     }
+}
+
+/// The kernel's clock for files is some milliseconds behind the one for lines.
+const FILE_CLOCK_MARGIN: TimeDelta = TimeDelta::seconds(1);
+
+/// Whether a segment was last written to before an instant, as long as it is plain.
+fn was_written_before(segment: &Segment, instant: Timestamp) -> bool {
+    let modified = std::fs::metadata(segment.plain()).and_then(|file| file.modified());
+    modified.is_ok_and(|modified| DateTime::<Utc>::from(modified) + FILE_CLOCK_MARGIN < instant)
 }
 
 /// What comes after the end of a segment.
@@ -148,7 +162,9 @@ impl Source {
 
     /// The segment and what is left to be read. One that is not there yet, or not any more, is an empty one.
     fn open(&mut self, filter: &Filter) -> Result<Option<(Arc<File>, Span)>> {
-        if self.file.is_none() && !(self.span.is_none() && filter.rules_out(&self.segment)) {
+        // One that is followed is opened for its end.
+        let new = self.span.is_none() && self.after == After::Nothing;
+        if self.file.is_none() && !(new && filter.rules_out(&self.segment)) {
             self.file = match self.segment.open() {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
                 opened => Some(opened.map_err(|e| self.error(e))?),
@@ -198,7 +214,6 @@ pub(super) async fn blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::DateTime;
     use mantyx_core::ExecutionId;
     use mantyx_logs::{Case, LogWriter, Syntax};
     use std::time::{Duration, UNIX_EPOCH};
@@ -275,6 +290,19 @@ mod tests {
         let (_folder, source) = log(5000, 1);
         let filter = Filter { since: at(10), until: at(13), ..Filter::default() };
         assert_eq!(portions(source, &filter).await, [[10, 11, 12]]);
+    }
+
+    #[tokio::test]
+    async fn what_was_last_written_before_is_not_even_opened() {
+        let (_folder, mut source) = log(100, 1);
+        let file = std::fs::File::options().write(true).open(source.segment.plain()).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(99)).unwrap();
+        let since = |seconds| Filter { since: at(seconds), ..Filter::default() };
+        assert_eq!(portions(source.clone(), &since(98)).await.concat(), [98, 99]);
+        let mut followed = Source { after: After::Following, ..source.clone() };
+        assert!(source.read(&since(101)).await.unwrap().is_empty() && source.file.is_none());
+        assert!(followed.read(&since(101)).await.unwrap().is_empty());
+        assert_eq!(followed.end().offset, file.metadata().unwrap().len());
     }
 
     #[tokio::test]
