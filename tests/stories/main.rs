@@ -16,6 +16,7 @@ mod install;
 mod logs;
 mod metrics;
 mod operations;
+mod retries;
 mod schedules;
 mod services;
 mod survival;

@@ -1,6 +1,10 @@
 //! The daemon is disposable: killed with SIGKILL, it takes nothing down and finds everything again. How much it can
 //! lose is told in `faults/daemon.rs`.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
 use mantyx_core::{AppState, ExecutionStatus, Exit};
 use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, test_kill_process};
@@ -80,7 +84,8 @@ async fn a_restart_that_is_cut_short_goes_on() {
     .await;
     let request = client.request(reqwest::Method::POST, &format!("/api/apps/{name}/restart"));
     let asked = tokio::spawn(request.json(&serde_json::json!({})).send());
-    client.wait_for_app(&name, "be about to start again", |app| app.restarts_at.is_some()).await;
+    let socket = mantyx.root().join(format!("run/{}.sock", before.execution.unwrap()));
+    wait_until("the stop to begin", PATIENCE, async || is_stopping(&socket).then_some(())).await;
     mantyx.kill_9();
     let _ = asked.await;
     mantyx.start_again().await;
@@ -88,4 +93,15 @@ async fn a_restart_that_is_cut_short_goes_on() {
     let after =
         client.wait_for_app(&name, "run again", |app| app.pid.is_some() && app.pid != before.pid).await;
     assert_eq!(after.state, AppState::Running);
+    let ended = client.executions(&name).await.unwrap().pop().unwrap();
+    assert!(ended.cause.as_ref().is_some_and(|cause| cause.ends_with("(restart)")), "{ended:?}");
+}
+
+/// Whether a monitor says that it stops its app.
+fn is_stopping(socket: &Path) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
+    let asked = writeln!(stream, "{}", serde_json::json!({ "ask": "status" }));
+    let said = asked.ok().and_then(|()| BufReader::new(stream).lines().next()?.ok());
+    let status: Option<serde_json::Value> = said.and_then(|line| serde_json::from_str(&line).ok());
+    status.is_some_and(|status| !status["stopping"].is_null())
 }

@@ -179,8 +179,10 @@ impl Mantyx {
         let written = tokio::spawn(async move {
             let failed = mantyx.insist(&Actor::Mantyx, "that an app could not be started", fail).await;
             if let Some((at, history)) = failed.flatten() {
-                // It fails when the daemon goes down; the next one knows of it.
-                let _ = mantyx.inner().supervisor.retry_at(instance, at, history).await;
+                let supervisor = &mantyx.inner().supervisor;
+                // Instead of an earlier moment. Both fail when the daemon goes down; the next one knows of it.
+                let _ = supervisor.forget_retry(instance).await;
+                let _ = supervisor.retry_at(instance, at, history).await;
             }
         });
         // Who asked is told with the state that follows, unless the database lets everybody wait.

@@ -6,7 +6,7 @@ use mantyx_api_types::ConfigurationView;
 use mantyx_core::{AppId, AppName, AppType, Configuration, EnvironmentId, Error, Result, Timestamp};
 use mantyx_platform::{atomic, folders};
 use mantyx_registry::tables::{apps, instances, releases};
-use mantyx_registry::views;
+use mantyx_registry::{Read, views};
 use mantyx_settings::Layout;
 use serde::Serialize;
 
@@ -37,25 +37,25 @@ fn write_metadata(layout: &Layout, metadata: &Metadata<'_>) -> Result<()> {
 impl Mantyx {
     /// Writes everything that lies on disk for people about an app, as the database has it now.
     pub(crate) async fn describe(&self, app: &apps::App) -> Result<()> {
-        let row = app.clone();
-        let (view, release) = self
-            .registry()
-            .read(move |db| {
-                let instance = instances::of_app(db, row.id.0)?;
-                Ok((views::configuration(db, &row)?, releases::get(db, instance.release_id.0)?))
-            })
-            .await?;
-        let metadata = Metadata {
-            id: app.id.0.to_string(),
-            name: &app.name.0,
-            r#type: app.app_type.0,
-            release: u32::try_from(release.number).unwrap_or_default(),
-            origin: &release.origin.0,
-            digest: &release.found.0.digest,
-            created_at: app.created_at,
+        let (row, app, layout) = (app.clone(), app.clone(), self.layout().clone());
+        let read = move |db: &mut Read<'_>| {
+            let instance = instances::of_app(db, row.id.0)?;
+            Ok((views::configuration(db, &row)?, releases::get(db, instance.release_id.0)?))
         };
-        write_metadata(self.layout(), &metadata)?;
-        write_configuration(self.layout(), &app.name.0, &view)
+        let write = move |(view, release): (ConfigurationView, releases::Release)| {
+            let metadata = Metadata {
+                id: app.id.0.to_string(),
+                name: &app.name.0,
+                r#type: app.app_type.0,
+                release: u32::try_from(release.number).unwrap_or_default(),
+                origin: &release.origin.0,
+                digest: &release.found.0.digest,
+                created_at: app.created_at,
+            };
+            write_metadata(&layout, &metadata)?;
+            write_configuration(&layout, &app.name.0, &view)
+        };
+        self.registry().read_then(read, write).await
     }
 }
 

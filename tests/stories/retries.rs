@@ -1,0 +1,89 @@
+//! An app that was given up is tried again slowly, until a person decides otherwise.
+
+use std::net::TcpListener;
+
+use mantyx_api_types::{AppView, ConfigurationView};
+use mantyx_core::{AppName, AppState};
+use mantyx_test_support::{Client, TestMantyx, apps};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+/// An app that is given up with its first end.
+async fn given_up(client: &Client, name: &str) -> AppView {
+    let app =
+        json!({ "name": name, "type": "perpetual", "configuration": { "restart_limit": 0 } }).to_string();
+    let created = client.upload_script("main.py", "raise SystemExit(3)\n", &[("app", &app)]).await.unwrap();
+    client.install_and_enable(&created.app.name).await;
+    fail_again(client, &created.app.name).await
+}
+
+async fn fail_again(client: &Client, name: &AppName) -> AppView {
+    client.wait_for_app(name, "be tried again later", is_due).await
+}
+
+fn is_due(app: &AppView) -> bool {
+    app.state == AppState::Failed && app.restarts_at.is_some()
+}
+
+async fn patch(client: &Client, name: &AppName, change: Value) {
+    let path = format!("/api/apps/{name}");
+    let seen: ConfigurationView = client.get(&format!("{path}/configuration")).await.unwrap();
+    let seen = format!("\"{}\"", seen.revision);
+    let _: ConfigurationView = client.patch(&path, &seen, change).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_an_app_calls_its_next_try_off() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = given_up(client, "hopeless").await.name;
+    let state = async || {
+        let app = client.app(&name).await.unwrap();
+        (app.state, app.restarts_at)
+    };
+
+    patch(client, &name, json!({ "configuration": { "retry": false } })).await;
+    assert_eq!(state().await, (AppState::Failed, None), "its own rule says so");
+    patch(client, &name, json!({ "configuration": { "retry": true } })).await;
+
+    client.event(&name, "start").await.unwrap();
+    fail_again(client, &name).await;
+    client.event(&name, "disable").await.unwrap();
+    assert_eq!(state().await, (AppState::Disabled, None));
+
+    client.event(&name, "enable").await.unwrap();
+    fail_again(client, &name).await;
+    client.install(&name).await.unwrap();
+    assert_eq!(state().await, (AppState::Installed, None));
+
+    client.event(&name, "enable").await.unwrap();
+    fail_again(client, &name).await;
+    patch(client, &name, json!({ "type": "scheduled" })).await;
+    assert_eq!(state().await, (AppState::Failed, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_started_with_the_machine_is_tried_again() {
+    let mut mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let configuration = json!({ "web_port": port, "restart_limit": 0, "health": { "start_period": 600 } });
+    let app = json!({ "name": "page", "type": "perpetual", "configuration": configuration }).to_string();
+    let created = client.upload_script("main.py", apps::sleeper_script(), &[("app", &app)]).await.unwrap();
+    let name = created.app.name;
+    let before = client.install_and_enable(&name).await;
+
+    mantyx.kill_9();
+    let pid = Pid::from_raw(i32::try_from(before.pid.unwrap()).unwrap()).unwrap();
+    kill_process(pid, Signal::KILL).unwrap();
+    let somebody = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    mantyx.start_again().await;
+    let client = mantyx.client();
+    let failed = client.wait_for_app(&name, "be tried again later", is_due).await;
+    assert!(failed.reason.is_some(), "{failed:?}");
+
+    drop(somebody);
+    client.event(&name, "start").await.unwrap();
+    let mended = client.app(&name).await.unwrap();
+    assert_eq!((mended.state, mended.restarts_at), (AppState::Running, None));
+}
