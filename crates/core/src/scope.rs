@@ -11,7 +11,7 @@ pub enum Scope {
     Read,
     /// Change apps.
     Operate,
-    /// Change Mantyx: tokens, the password, what is gone for good.
+    /// Change Mantyx: tokens, the password, as whom apps run, what is gone for good.
     Admin,
 }
 
