@@ -14,7 +14,7 @@ use flate2::{Compression, GzBuilder};
 use rustix::fs::{FlockOperation, MemfdFlags, flock};
 use rustix::io::Errno;
 
-use crate::lock::Lock;
+use crate::lock::{Lock, is_claimed};
 use crate::removal::removed_in;
 use crate::segment::Segment;
 use crate::stamp::Stamp;
@@ -64,11 +64,13 @@ impl Part {
         Ok(Some(Self { file, path }))
     }
 
-    /// Unless the segment is another one by now than the one that was read, or gone: then it must not come back.
+    /// Unless the segment is another one by now than the one that was read, or gone: then it must not come back. Nor
+    /// when somebody writes to it still.
     fn take_the_place(&self, segment: &Segment, read: &mut File) -> io::Result<bool> {
         let _lock = Lock::of(segment.log())?;
         let plain = segment.plain();
-        if !is_at(read, &plain)? || read.metadata()?.len() != read.stream_position()? {
+        let is_the_same = is_at(read, &plain)? && read.metadata()?.len() == read.stream_position()?;
+        if !is_the_same || !is_at(&self.file, &self.path)? || is_claimed(read) {
             return Ok(false);
         }
         fs::rename(&self.path, segment.compressed())?;

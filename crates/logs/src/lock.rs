@@ -2,6 +2,9 @@
 //!
 //! The lock is on the folder (flock(2)), so it needs no file of its own and is gone with whoever held it. It is held
 //! for a few calls that only change names, never while a segment is read or written.
+//!
+//! Beside it, whoever writes a segment has a lock on that file as long as it is open. So nobody compresses or removes
+//! it, even who believes that its process is gone.
 
 use std::fs::File;
 use std::io;
@@ -37,4 +40,14 @@ impl Lock {
             }
         }
     }
+}
+
+/// Lets others know that this file is written to. A file system that has no locks leaves that to their care.
+pub(crate) fn claim(file: &File) {
+    let _ = flock(file, FlockOperation::NonBlockingLockShared);
+}
+
+/// Whether anybody writes to the file, through whatever descriptor but this one.
+pub(crate) fn is_claimed(file: &File) -> bool {
+    flock(file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use chrono::Utc;
 
 use crate::archive;
-use crate::lock::Lock;
+use crate::lock::{Lock, is_claimed};
 use crate::read::first_moment;
 use crate::record::{Completeness, Record, Stream};
 use crate::segment::Segment;
@@ -30,6 +30,7 @@ const LONGEST_COMPRESSED: u64 = 512;
 pub fn remove_oldest(log: &Path, from: u32, through: u32) -> io::Result<()> {
     let _lock = Lock::of(log)?;
     let removed = (from..=through).map(|number| Segment::new(log, number));
+    removed.clone().try_for_each(|segment| refuse_active(&segment))?;
     let bytes: u64 = removed.clone().map(|segment| text_size(&segment)).sum();
     let earlier = removed_before(log);
     // The remark itself is no line of the app.
@@ -47,7 +48,17 @@ pub fn remove_oldest(log: &Path, from: u32, through: u32) -> io::Result<()> {
 /// Removes these segments of a log that is over, and says nothing.
 pub fn remove_segments(log: &Path, numbers: &[u32]) -> io::Result<()> {
     let _lock = Lock::of(log)?;
-    numbers.iter().try_for_each(|number| Segment::new(log, *number).remove())
+    let removed = numbers.iter().map(|number| Segment::new(log, *number));
+    removed.clone().try_for_each(|segment| refuse_active(&segment))?;
+    removed.clone().try_for_each(|segment| segment.remove())
+}
+
+/// Somebody may believe that a log is over, and its writer lives. That is an error of the kind `ResourceBusy`.
+fn refuse_active(segment: &Segment) -> io::Result<()> {
+    match fs::File::open(segment.plain()) {
+        Ok(file) if is_claimed(&file) => Err(io::ErrorKind::ResourceBusy.into()),
+        _ => Ok(()),
+    }
 }
 
 /// How many bytes the log says are missing at its beginning, whichever form that has.

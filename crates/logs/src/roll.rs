@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::batch::Batch;
 use crate::compressor::Compressor;
+use crate::lock;
 use crate::read::first_moment;
 use crate::removal::remove_oldest;
 use crate::rotation::Rotation;
@@ -120,5 +121,8 @@ impl Roll {
 }
 
 fn begin(segment: &Segment) -> io::Result<File> {
-    OpenOptions::new().read(true).append(true).create_new(true).mode(0o640).open(segment.plain())
+    let file =
+        OpenOptions::new().read(true).append(true).create_new(true).mode(0o640).open(segment.plain())?;
+    lock::claim(&file);
+    Ok(file)
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::batch::{Batch, End, Sink};
+use crate::lock;
 use crate::record::{Completeness, Header, MAX_TEXT, Stream};
 use crate::roll::Roll;
 use crate::rotation::Rotation;
@@ -98,6 +99,7 @@ impl LogWriter {
 /// The file, how it ends, and its size.
 fn open(path: &Path) -> io::Result<(File, End, u64)> {
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)?;
+    lock::claim(&file);
     let (end, size) = (end_of(&file)?, file.metadata()?.len());
     Ok((file, end, size))
 }

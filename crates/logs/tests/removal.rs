@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mantyx_logs::{
     Case, Follower, LogWriter, Pattern, Position, Record, Rotation, Segment, Span, Stream, Syntax,
-    records_in, remove_oldest, segments, tail,
+    records_in, remove_oldest, remove_segments, segments, tail,
 };
 use tempfile::TempDir;
 
@@ -212,4 +212,26 @@ fn who_tidies_beside_the_writer_loses_nothing_unsaid() {
     let missing: usize = remark.split(' ').nth(1).unwrap().parse().unwrap();
     assert_eq!(missing, (0..first).map(|n| format!("line {n}").len() + 41).sum::<usize>());
     assert!(!names(&folder).concat().contains(".part"), "{:?}", names(&folder));
+}
+
+/// Whoever asked who lives may have asked too early.
+#[test]
+fn what_is_written_to_is_neither_compressed_nor_removed() {
+    let (folder, path) = log();
+    for (rotation, active) in [(Rotation::default(), 0), (CAPPED, 3)] {
+        let mut writer = LogWriter::rotating(&path, rotation).unwrap();
+        say(&mut writer, 0..80);
+        let before = (names(&folder), texts(&path, None));
+        assert_eq!(segments(&path).unwrap().last().unwrap().number(), active);
+        Segment::new(&path, active).compress(|| true).unwrap();
+        let busy = |outcome: std::io::Result<()>| {
+            assert_eq!(outcome.unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+        };
+        busy(remove_oldest(&path, 0, active));
+        busy(remove_segments(&path, &[0, active]));
+        assert_eq!((names(&folder), texts(&path, None)), before);
+        drop(writer);
+        remove_segments(&path, &[0, 1, 2, 3]).unwrap();
+        assert!(names(&folder).is_empty());
+    }
 }
