@@ -125,6 +125,7 @@ pub(crate) fn ending(ending: &Ending, exit: Option<Exit>) -> String {
             "The machine had no memory left, and the kernel ended it".to_owned()
         }
         Ending::Unhealthy { detail } => format!("It failed its health check: {detail}"),
+        Ending::ShutDown => "The machine was shut down, or somebody ended its monitor".to_owned(),
         Ending::WatchdogExpired => "It did not say in time that it is alive".to_owned(),
         Ending::TimedOut { after } => {
             let after = time::duration(chrono::TimeDelta::seconds((*after).into()));
@@ -169,6 +170,7 @@ pub(crate) fn ending_short(ending: Option<&Ending>, exit: Option<Exit>) -> Optio
         Some(Ending::OutOfMemory { .. }) => "out of memory",
         Some(Ending::Unhealthy { .. }) => "unhealthy",
         Some(Ending::WatchdogExpired) => "watchdog",
+        Some(Ending::ShutDown) => "shut down",
         Some(Ending::TimedOut { .. }) => "too slow",
         Some(Ending::NotStarted { .. }) => "did not start",
         Some(Ending::Lost) => "lost",
@@ -201,7 +203,11 @@ pub(crate) const fn remedy(ending: &Ending) -> Option<&'static str> {
             "It may hang. If it is only busy, give it a longer watchdog time under Configuration."
         }
         Ending::TimedOut { .. } => "If it simply needs longer, raise its time limit under Configuration.",
-        Ending::Exited | Ending::Stopped { .. } | Ending::NotStarted { .. } | Ending::Lost => return None,
+        Ending::Exited
+        | Ending::Stopped { .. }
+        | Ending::ShutDown
+        | Ending::NotStarted { .. }
+        | Ending::Lost => return None,
     })
 }
 

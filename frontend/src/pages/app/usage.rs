@@ -157,11 +157,13 @@ fn lives(model: Model, picture: Memo<Picture>) -> Option<AnyView> {
         let words = format!("Nothing ran in the last {}.", key(told.span));
         return Some(view! { <p class="panel-words muted">{words}</p> }.into_any());
     }
-    let words = format!(
-        "Alive {} of the last {}, {restarts} by itself",
-        number::percent(told.uptime),
-        key(told.span)
-    );
+    let age = picture.now - model.app.read().created_at;
+    let time = if age < graph::length(told.span) {
+        "the time since it was made".to_owned()
+    } else {
+        format!("the last {}", key(told.span))
+    };
+    let words = format!("Alive {} of {time}, {restarts} by itself", number::percent(told.uptime));
     Some(view! { {line} <p class="panel-words muted" data-testid="usage-words">{words}</p> }.into_any())
 }
 
