@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use mantyx_api_types::{AppView, ConfigurationView};
+use mantyx_api_types::{AppView, ConfigurationView, OperationView};
 use mantyx_core::{AppName, AppState};
 use mantyx_test_support::{Client, TestMantyx, apps};
 use rustix::process::{Pid, Signal, kill_process};
@@ -86,4 +86,22 @@ async fn what_cannot_be_started_with_the_machine_is_tried_again() {
     client.event(&name, "start").await.unwrap();
     let mended = client.app(&name).await.unwrap();
     assert_eq!((mended.state, mended.restarts_at), (AppState::Running, None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_that_fails_leaves_the_next_try_as_it_was() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let before = given_up(client, "stubborn").await;
+    let trash = mantyx.root().join("trash");
+    std::fs::remove_dir(&trash).unwrap();
+    std::fs::write(&trash, "a file").unwrap();
+    let path = format!("/api/apps/{}?confirm={}&wait=60", before.name, before.name);
+    let deleted: Result<OperationView, _> = client.delete(&path).await;
+    assert!(deleted.unwrap_err().problem.unwrap().detail.contains("/trash/"));
+    let after = client.app(&before.name).await.unwrap();
+    assert_eq!((after.state, after.restarts_at), (AppState::Failed, before.restarts_at));
+    // Only what is really due can be called off by its own rule.
+    patch(client, &before.name, json!({ "configuration": { "retry": false } })).await;
+    assert_eq!(client.app(&before.name).await.unwrap().restarts_at, None);
 }
