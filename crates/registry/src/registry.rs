@@ -23,6 +23,8 @@ pub struct Registry {
     credentials: watch::Sender<()>,
     /// Changed whenever an execution was.
     executions: watch::Sender<()>,
+    /// Changed whenever an operation was.
+    operations: watch::Sender<()>,
     /// Held from the change to its announcement: what is told comes in the order in which it became true.
     order: Arc<Mutex<()>>,
 }
@@ -37,6 +39,7 @@ impl Registry {
             arrivals: watch::Sender::default(),
             credentials: watch::Sender::default(),
             executions: watch::Sender::default(),
+            operations: watch::Sender::default(),
             order: Arc::default(),
         }
     }
@@ -60,6 +63,12 @@ impl Registry {
     #[must_use]
     pub fn watch_executions(&self) -> watch::Receiver<()> {
         self.executions.subscribe()
+    }
+
+    /// The same of operations.
+    #[must_use]
+    pub fn watch_operations(&self) -> watch::Receiver<()> {
+        self.operations.subscribe()
     }
 
     /// Is marked as changed whenever a token was revoked or the password was set. Whoever watches listens to nothing
@@ -150,6 +159,9 @@ impl Registry {
         if changed.iter().any(|changed| matches!(changed, Changed::Execution(_))) {
             self.executions.send_replace(());
         }
+        if changed.iter().any(|changed| matches!(changed, Changed::Operation(_))) {
+            self.operations.send_replace(());
+        }
         if changed.iter().any(ends_tokens) {
             self.credentials.send_replace(());
         }
@@ -178,7 +190,7 @@ mod tests {
     use super::*;
     use std::pin::Pin;
 
-    use mantyx_core::Subject;
+    use mantyx_core::{ExecutionId, OperationId, Subject};
     use serde_json::Value;
 
     fn registry() -> (tempfile::TempDir, Registry) {
@@ -204,6 +216,25 @@ mod tests {
             record(&registry, kind).await;
             assert!(credentials.has_changed().unwrap(), "{kind:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn executions_and_operations_are_watched_apart() {
+        let (_folder, registry) = registry();
+        for (touched, expected) in [("execution", (true, false)), ("operation", (false, true))] {
+            let (executions, operations) = (registry.watch_executions(), registry.watch_operations());
+            let work = move |change: &mut Change<'_, '_>| {
+                match touched {
+                    "execution" => change.touch_execution(ExecutionId::generate()),
+                    _ => change.touch_operation(OperationId::generate()),
+                }
+                Ok(())
+            };
+            registry.note(work).await.unwrap();
+            let seen = (executions.has_changed().unwrap(), operations.has_changed().unwrap());
+            assert_eq!(seen, expected, "{touched}");
+        }
+        assert!(!registry.is_heard());
     }
 
     #[tokio::test]

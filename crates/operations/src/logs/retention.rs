@@ -1,7 +1,7 @@
 //! What becomes of old logs: compressed, and removed when they are too old or all of them are too much.
 //!
 //! [`plan`] decides, purely; the sweep looks, and does what it says: when the daemon starts, when an execution or an
-//! operation has ended, and now and then, as [`Standing::look_again_in`] says. A log that is written to never loses its
+//! operation has changed, and now and then, as [`Standing::look_again_in`] says. A log that is written to never loses its
 //! active segment, whatever the limits are; its segments are compressed by who writes it.
 
 mod sweep;

@@ -5,14 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
-use mantyx_api_types::LiveMessage;
-use mantyx_core::{Error, OperationStatus, Result};
+use mantyx_core::{Error, Result};
 use mantyx_logs::{Segment, compress_all, remove_oldest, remove_segments, segments_in};
 use mantyx_registry::Registry;
 use mantyx_registry::tables::{executions, operations};
 use mantyx_settings::Layout;
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::{CLOSE, FAR, Form, Limits, LogOnDisk, Removal, SegmentOnDisk, Standing, Writer, plan};
@@ -26,7 +24,7 @@ impl Mantyx {
         let settings = self.settings();
         let limits = Limits { retention: settings.log_retention, total_size: settings.log_total_size };
         let largest = settings.log_execution_size;
-        let mut news = self.subscribe();
+        let (mut executions, mut operations) = (registry.watch_executions(), registry.watch_operations());
         tokio::spawn(async move {
             loop {
                 let again = match sweep(&registry, &layout, limits, largest).await {
@@ -38,35 +36,22 @@ impl Mantyx {
                 };
                 // What ends meanwhile is heard afterwards.
                 sleep(CLOSE).await;
-                if timeout(again.saturating_sub(CLOSE), an_end(&mut news)).await == Ok(Heard::Silence) {
-                    return;
-                }
+                let change = a_change(&mut executions, &mut operations);
+                // Whether anything has changed, or it is time.
+                let _ = timeout(again.saturating_sub(CLOSE), change).await;
             }
         });
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// Something has ended, or that may have been missed.
-    End,
-    /// Nobody is there any more who could say anything.
-    Silence,
-}
-
-/// Waits until an execution or an operation has ended.
-pub(super) async fn an_end(news: &mut Receiver<LiveMessage>) -> Heard {
-    loop {
-        match news.recv().await {
-            Ok(LiveMessage::Execution { execution }) if execution.status.is_final() => return Heard::End,
-            Ok(LiveMessage::Operation { operation }) if operation.status != OperationStatus::Running => {
-                return Heard::End;
-            }
-            Ok(_) => {}
-            Err(RecvError::Lagged(_)) => return Heard::End,
-            Err(RecvError::Closed) => return Heard::Silence,
-        }
-    }
+/// Waits until an execution or an operation has changed. It may only have begun, which costs one look too many; but who
+/// listens to what changes is told all of it, and keeps awake who tells.
+pub(super) async fn a_change(executions: &mut watch::Receiver<()>, operations: &mut watch::Receiver<()>) {
+    // Either fails only when the registry is gone, and whoever waits has one.
+    let _ = tokio::select! {
+        changed = executions.changed() => changed,
+        changed = operations.changed() => changed,
+    };
 }
 
 /// Looks once. Who is alive is asked before the files are listed: what begins afterwards is fresh. The log of one

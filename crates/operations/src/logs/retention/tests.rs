@@ -172,18 +172,16 @@ fn the_nearer_the_limit_the_sooner_it_is_looked_again() {
 }
 
 #[tokio::test]
-async fn an_end_and_a_miss_are_heard_and_nothing_else_is() {
-    use mantyx_api_types::LiveMessage;
-    use mantyx_core::AppId;
-    let (sender, mut news) = tokio::sync::broadcast::channel(4);
-    let gone = || LiveMessage::AppGone { id: AppId::generate() };
-    sender.send(gone()).unwrap();
-    let heard = tokio::time::timeout(Duration::from_millis(20), sweep::an_end(&mut news)).await;
-    assert!(heard.is_err(), "nothing has ended");
-    for _ in 0..9 {
-        sender.send(gone()).unwrap();
+async fn a_change_of_an_execution_or_an_operation_is_noticed_even_afterwards() {
+    let (executions, mut of_executions) = tokio::sync::watch::channel(());
+    let (operations, mut of_operations) = tokio::sync::watch::channel(());
+    let heard = tokio::time::timeout(
+        Duration::from_millis(20),
+        sweep::a_change(&mut of_executions, &mut of_operations),
+    );
+    assert!(heard.await.is_err(), "nothing has changed");
+    for sender in [&executions, &operations] {
+        sender.send_replace(());
+        sweep::a_change(&mut of_executions, &mut of_operations).await;
     }
-    assert_eq!(sweep::an_end(&mut news).await, sweep::Heard::End);
-    drop(sender);
-    assert_eq!(sweep::an_end(&mut news).await, sweep::Heard::Silence);
 }
