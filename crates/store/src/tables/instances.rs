@@ -116,15 +116,6 @@ pub fn find(db: &mut Read<'_>, id: InstanceId) -> Result<Option<Instance>> {
     query.first(db.connection()).optional().doing("read an instance")
 }
 
-/// Those that are given up for now and tried again later.
-pub fn to_be_retried(db: &mut Read<'_>) -> Result<Vec<Instance>> {
-    let query = instances::table
-        .filter(instances::state.eq(Word(AppState::Failed)))
-        .filter(instances::restarts_at.is_not_null())
-        .select(Instance::as_select());
-    query.load(db.connection()).doing("list the instances that are tried again")
-}
-
 /// The one instance of an app.
 pub fn of_app(db: &mut Read<'_>, app: AppId) -> Result<Instance> {
     let query = instances::table.filter(instances::app_id.eq(Word(app))).select(Instance::as_select());
