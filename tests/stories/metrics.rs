@@ -52,6 +52,41 @@ async fn a_busy_app_is_told_apart_from_an_idle_one() {
     assert!(adopted.cpu > 0.05 && adopted.memory > 64 << 20, "{adopted:?}");
 }
 
+/// The processor seconds of an app, as Prometheus reads them.
+async fn cpu_seconds(client: &Client, app: &AppName) -> f64 {
+    let text = client.get_text("/metrics").await.unwrap();
+    let sample = format!("mantyx_app_cpu_seconds_total{{app=\"{app}\"}} ");
+    text.lines().find_map(|line| line.strip_prefix(&sample)).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_over_before_anybody_looks_is_counted() {
+    let mut mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let job = "import time\nwhile time.process_time() < 0.3: pass\n";
+    let fields = [("type", "scheduled")];
+    let name = client.upload_script("job.py", job, &fields).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    for runs in 1..=2 {
+        client.event(&name, "run").await.unwrap();
+        let expected = 0.3 * f64::from(runs);
+        let counted = wait_until("the time of a job", PATIENCE, async || {
+            Some(cpu_seconds(client, &name).await).filter(|counted| *counted >= expected)
+        })
+        .await;
+        assert!(counted < 4.0 * expected, "{counted} after {runs}");
+    }
+    let point = newest_point(client, &name).await;
+    assert!(point.cpu > 0.05 && point.memory > 1 << 20, "{point:?}");
+    assert!(client.get_text("/metrics").await.unwrap().contains("mantyx_app_up{app=\"job\"} 0\n"));
+
+    // The minute that was under way is written down by who goes down.
+    assert!(mantyx.stop().await.success());
+    mantyx.start_again().await;
+    let kept = metrics(mantyx.client(), &name, "day").await.points;
+    assert!(kept.iter().any(|minute| minute.cpu > 0.0 && minute.memory > 1 << 20), "{kept:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lives_say_when_an_app_was_alive() {
     let mantyx = TestMantyx::start().await;
