@@ -157,8 +157,9 @@ impl Settings {
         if self.log_segment_size > LARGEST_SEGMENT {
             let size = self.log_segment_size;
             let detail = format!("`log_segment_size` is {size} bytes, and no more than 256 MiB are possible");
-            return Err(Error::new(Code::Invalid, detail)
-                .hint("Whoever reads an old part of a log has one segment of it in memory; 16 MiB is usual"));
+            return Err(Error::new(Code::Invalid, detail).hint(
+                "Whoever reads an old part of a log has one segment of it in memory; 16 MiB is usual",
+            ));
         }
         if self.port_pool_first <= self.port_pool_last {
             return Ok(());
