@@ -76,7 +76,12 @@ async fn health_and_figures_are_seen_at_a_glance() {
     browser.wait_for("timeline").await;
     browser.screenshot("app-overview-usage").await;
     browser.click("usage-day").await;
-    browser.wait_for_text("usage-words", "last day").await;
+    wait_until("the day to be chosen", PATIENCE, async || {
+        let chosen = "return document.querySelector('[data-testid=usage-day] input').checked";
+        browser.run_script(chosen).await.as_bool()?.then_some(())
+    })
+    .await;
+    browser.wait_for_text("usage-words", "since it was made").await;
 
     std::fs::write(mantyx.root().join("apps").join(name.as_str()).join("data/ill"), "").unwrap();
     browser.wait_for_text("app-health", "Unhealthy").await;
