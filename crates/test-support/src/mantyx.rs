@@ -59,6 +59,7 @@ impl Builder {
             programs = programs.within_reach(root.path());
         }
         variables.insert("MANTYX_MONITOR".to_owned(), programs.monitor.display().to_string());
+        variables.insert("MANTYX_PAGE".to_owned(), programs.page.display().to_string());
         variables.extend(self.variables);
         let start = Start { program: programs.daemon, user: self.user, address, variables };
         let daemon = start.spawn(root.path());
@@ -205,18 +206,23 @@ impl Start {
     }
 }
 
-/// The two programs that a daemon needs.
+/// The two programs that a daemon needs, and the page that it serves.
 struct Programs {
     daemon: PathBuf,
     monitor: PathBuf,
+    page: PathBuf,
 }
 
 impl Programs {
     fn built() -> Self {
-        Self { daemon: places::program("mantyx"), monitor: places::program("mantyx-monitor") }
+        Self {
+            daemon: places::program("mantyx"),
+            monitor: places::program("mantyx-monitor"),
+            page: places::target().join("page"),
+        }
     }
 
-    /// The same below the root: the checkout may lie where another user cannot go.
+    /// The same below the root, without a page: the checkout may lie where another user cannot go.
     fn within_reach(self, root: &Path) -> Self {
         let folder = root.join("programs");
         fs::create_dir(&folder).expect("a new folder is empty");
@@ -227,16 +233,17 @@ impl Programs {
             linked.or_else(|_| fs::copy(&program, &brought).map(drop)).expect("room for a program");
             brought
         };
-        Self { daemon: bring(self.daemon), monitor: bring(self.monitor) }
+        let page = folder.join("page");
+        fs::create_dir(&page).expect("a new folder is empty");
+        open_to_all(&page);
+        Self { daemon: bring(self.daemon), monitor: bring(self.monitor), page }
     }
 }
 
 fn defaults() -> BTreeMap<String, String> {
     let (first, last) = own_ports();
-    let page = places::target().join("page");
     let own = |name: &str, value: String| (name.to_owned(), value);
     BTreeMap::from([
-        own("MANTYX_PAGE", page.display().to_string()),
         own("MANTYX_PORT_POOL_FIRST", first.to_string()),
         own("MANTYX_PORT_POOL_LAST", last.to_string()),
     ])
