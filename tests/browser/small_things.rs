@@ -61,6 +61,11 @@ async fn nothing_sticks_out_of_a_phone_or_a_wall() {
             browser.open(&format!("{}{path}", mantyx.url())).await;
             // On a phone the words about the connection are not shown, but they are there once the page is.
             wait_until("the page", PATIENCE, async || browser.find("connection").await.map(drop)).await;
+            let full = "return document.querySelector('.skeleton') === null";
+            wait_until("what the page shows", PATIENCE, async || {
+                browser.run_script(full).await.as_bool()?.then_some(())
+            })
+            .await;
             browser.screenshot(&format!("{screen}-{width}")).await;
             assert!(!sticks_out(&browser).await, "{screen} sticks out of {width} px");
         }
