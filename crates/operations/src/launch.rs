@@ -86,8 +86,8 @@ fn program(launch: &Launch, source: &Path, programs: &Path) -> (PathBuf, Vec<Str
         Launch::Script(path) => (python, vec![source.join(path).to_string_lossy().into_owned()]),
         Launch::Module(module) => (python, vec!["-m".to_owned(), module.clone()]),
         Launch::Console(name) => (programs.join(name), Vec::new()),
-        // `exec` lets the shell become the last program of the line, so that signals reach it; arguments that are
-        // configured beside a line arrive as "$@".
+        // Signals go to the whole process group, so they reach the program also where the shell stays before it;
+        // arguments that are configured beside a line arrive as "$@".
         Launch::Command(line) => {
             ("/bin/sh".into(), vec!["-c".to_owned(), format!("{line} \"$@\""), "mantyx".to_owned()])
         }

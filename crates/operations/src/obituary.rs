@@ -135,8 +135,8 @@ fn at_once(ended: &Ended) -> Option<String> {
     let ran = ended.duration();
     (ran < Duration::from_secs(1)).then(|| {
         format!(
-            "It ended {:.1} s after its start, and its last lines name no cause that is known",
-            ran.as_secs_f64()
+            "It ended {} ms after its start, and its last lines name no cause that is known",
+            ran.as_millis()
         )
     })
 }
@@ -218,7 +218,7 @@ mod tests {
             (Ending::TimedOut { after: 9 }, killed, ExecutionStatus::Timeout, "longer than 9 s"),
             (Ending::NotStarted { reason: "no".into() }, None, ExecutionStatus::Failed, "be started: no"),
             (Ending::Lost, None, ExecutionStatus::Lost, "Its monitor was killed"),
-            (Ending::Exited, Some(Exit::Code(7)), ExecutionStatus::Failed, "0.2 s after its start"),
+            (Ending::Exited, Some(Exit::Code(7)), ExecutionStatus::Failed, "200 ms after its start"),
         ];
         for (ending, exit, status, says) in cases {
             let finish = finished(&ended(ending.clone(), exit, 200), "busy\n");

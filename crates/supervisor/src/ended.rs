@@ -172,6 +172,7 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match seconds {
+            0 if self.0.as_millis() < 100 => write!(f, "{} ms", self.0.as_millis()),
             0..10 => write!(f, "{:.1} s", self.0.as_secs_f64()),
             10..600 => write!(f, "{seconds} s"),
             600..36_000 => write!(f, "{} min", seconds / 60),
