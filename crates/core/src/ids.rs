@@ -58,6 +58,14 @@ id!(/** One built Python environment. */ EnvironmentId);
 id!(/** One immutable revision of a configuration. */ RevisionId);
 id!(/** What runs: an app has exactly one for now. */ InstanceId);
 id!(/** One process from start to exit. */ ExecutionId);
+id!(/** What holds one execution: its control groups, or its scope. */ ConfinementId);
 id!(/** One long piece of work that a person asked for. */ OperationId);
 id!(/** One schedule of an instance. */ ScheduleId);
 id!(/** One access token. */ TokenId);
+
+/// Of an execution that was given none that was waiting for one.
+impl From<ExecutionId> for ConfinementId {
+    fn from(execution: ExecutionId) -> Self {
+        Self(execution.0)
+    }
+}

@@ -24,13 +24,14 @@ mod stop_signal;
 mod web_port;
 
 pub use app::{AppType, DependencyFile, DependencyFormat, Found, Origin};
-pub use configuration::Configuration;
+pub use configuration::{Configuration, NeedsAdmin};
 pub use error::{Code, Error, FieldError, Kind, Result};
 pub use event::{Actor, EventKind, Subject};
 pub use execution::{Ending, ExecutionStatus, Exit, Trigger};
 pub use health::{Changed, Health, HealthCheck, HealthRecord, IsLookedAt, Observation, Probe, Readiness};
 pub use ids::{
-    AppId, EnvironmentId, ExecutionId, InstanceId, OperationId, ReleaseId, RevisionId, ScheduleId, TokenId,
+    AppId, ConfinementId, EnvironmentId, ExecutionId, InstanceId, OperationId, ReleaseId, RevisionId,
+    ScheduleId, TokenId,
 };
 pub use labels::{check_description, check_display_name, tidy_tags};
 pub use launch::{Launch, LaunchError};

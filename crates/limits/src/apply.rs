@@ -1,18 +1,17 @@
-//! What a single process is told: limits, niceness, score. In the process itself between fork and exec, and from
-//! outside while it runs.
+//! What a single process is told: limits, niceness, score. By itself before it becomes the app, and from outside while
+//! it runs.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource as Kernel, Rlimit, prlimit, setpriority_process, setrlimit};
 
 use crate::confinement::{ProcessLimit, Resource};
 use crate::groups;
 
-/// What a process is told, ready made: between fork and exec nothing may be allocated (signal-safety(7)).
+/// What a process is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) limits: Vec<ProcessLimit>,
@@ -30,11 +29,8 @@ impl Terms {
         if let Some(nice) = self.nice {
             let _ = setpriority_process(None, i32::from(nice));
         }
-        if let Some(score) = &self.oom_score
-            && let Ok(file) =
-                rustix::fs::open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        {
-            let _ = rustix::io::write(&file, score.as_bytes());
+        if let Some(score) = &self.oom_score {
+            let _ = groups::write(Path::new("/proc/self/oom_score_adj"), score);
         }
     }
 

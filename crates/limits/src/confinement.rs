@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mantyx_core::LimitMechanism;
+use mantyx_core::{ConfinementId, LimitMechanism};
 use serde::{Deserialize, Serialize};
 
 /// Everything that holds one execution to its limits. The default holds it to none.
@@ -23,6 +23,26 @@ pub struct Confinement {
     pub oom_score: Option<i16>,
     /// What this machine cannot hold the app to: a sentence each.
     pub warnings: Vec<String>,
+}
+
+impl Confinement {
+    /// The id that it was planned with; none where it has no group, or one of systemd.
+    #[must_use]
+    pub fn id(&self) -> Option<ConfinementId> {
+        self.groups.first()?.path.file_name()?.to_str()?.parse().ok()
+    }
+
+    /// The same groups, and nothing else: they hold nobody to anything yet.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        let empty = |group: &Group| Group { settings: Vec::new(), ..group.clone() };
+        Self {
+            mechanism: self.mechanism,
+            groups: self.groups.iter().map(empty).collect(),
+            scope: self.scope.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Confinement {

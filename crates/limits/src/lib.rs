@@ -8,17 +8,17 @@
 //! everything that this machine cannot hold an app to. Nothing has happened until here.
 //!
 //! The monitor of the execution carries it out: [`Confinement::prepare`] makes the groups, [`Prepared::enter`] is
-//! what the app's first process does between fork and exec, so that every page of memory and every child of it is
-//! counted from the first one on. Afterwards the groups tell what nothing else can: all processes, however often
+//! what the app's first process does before it becomes the app, so that every page of memory and every child of it is
+//! counted from the first one on. It takes some milliseconds, so a monitor on standby does it before anybody knows what
+//! for: its groups are [bare](Confinement::bare) until they are [settled](Prepared::settle). Afterwards the groups tell what nothing else can: all processes, however often
 //! they forked ([`Groups::processes`]), the most memory that they held together, and whether the kernel killed one
 //! for want of it.
 //!
 //! The monitor itself stays outside, because what it needs is not the app's. Only in a scope of systemd both are
 //! inside, for systemd puts whole processes there; then the monitor is never counted among the app's.
 //!
-//! A process enters a group by writing itself into `cgroup.procs` between fork and exec. CLONE_INTO_CGROUP (clone3(2))
-//! would save that write and the wait that [`Offer::warm_up`] takes out of the way, but version 1 does not know it, the
-//! standard library cannot ask for it, and a clone3 of our own would have to bring its own fork.
+//! A process enters a group by writing itself into `cgroup.procs`. CLONE_INTO_CGROUP (clone3(2)) would save that write
+//! and the wait that [`Offer::warm_up`] takes out of the way, but version 1 does not know it.
 //!
 //! A look at the app from outside, such as a health check, runs in its groups too ([`Confinement::admit`]): it uses
 //! what the app may use, and ends with it.

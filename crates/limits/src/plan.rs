@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mantyx_core::{Cores, ExecutionId, LimitMechanism, Limits};
+use mantyx_core::{ConfinementId, Cores, LimitMechanism, Limits};
 
 use crate::confinement::{Confinement, Group, Keeper, ProcessLimit, Resource, Setting, SystemdScope};
 use crate::offer::{Level, MemoryController, Offer, Swap};
@@ -27,7 +27,7 @@ pub(crate) const SLICE: &str = "mantyx.slice";
 /// Decides how an execution is held to its limits. Groups are planned also when there is no limit: they tell all
 /// processes of the app, its memory, and whether it ran out of it.
 #[must_use]
-pub fn plan(limits: &Limits, offer: &Offer, execution: ExecutionId) -> Confinement {
+pub fn plan(limits: &Limits, offer: &Offer, id: ConfinementId) -> Confinement {
     let mut plan = Planning { limits, offer, warnings: Vec::new() };
     let nice = plan.nice();
     let oom_score = plan.oom_score();
@@ -35,8 +35,8 @@ pub fn plan(limits: &Limits, offer: &Offer, execution: ExecutionId) -> Confineme
     plan.warn_of_groups();
     Confinement {
         mechanism: offer.mechanism,
-        groups: plan.groups(execution, nice),
-        scope: plan.scope(execution, nice),
+        groups: plan.groups(id, nice),
+        scope: plan.scope(id, nice),
         process_limits,
         nice: Some(nice),
         oom_score: Some(oom_score),
@@ -138,27 +138,27 @@ impl Planning<'_> {
         }
     }
 
-    fn groups(&self, execution: ExecutionId, nice: i8) -> Vec<Group> {
+    fn groups(&self, id: ConfinementId, nice: i8) -> Vec<Group> {
         let controllers = &self.offer.controllers;
         let mut groups = Vec::new();
         if let Some(memory) = &controllers.memory {
-            self.add(&mut groups, &memory.folder, execution, self.memory(memory));
+            self.add(&mut groups, &memory.folder, id, self.memory(memory));
         }
         if let Some(folder) = &controllers.cpu {
-            self.add(&mut groups, folder, execution, self.cpu(nice));
+            self.add(&mut groups, folder, id, self.cpu(nice));
         }
         if let Some(folder) = &controllers.processes {
             let most = self.limits.processes.map_or_else(|| "max".to_owned(), |count| count.to_string());
-            self.add(&mut groups, folder, execution, vec![Setting::new("pids.max", most)]);
+            self.add(&mut groups, folder, id, vec![Setting::new("pids.max", most)]);
         }
         groups
     }
 
     /// Several controllers may share a hierarchy, and then they share the group.
-    fn add(&self, groups: &mut Vec<Group>, folder: &Path, execution: ExecutionId, settings: Vec<Setting>) {
+    fn add(&self, groups: &mut Vec<Group>, folder: &Path, id: ConfinementId, settings: Vec<Setting>) {
         let (keeper, path) = match self.offer.mechanism {
-            LimitMechanism::Systemd => (Keeper::Systemd, folder.join(unit(execution))),
-            _ => (Keeper::Mantyx, folder.join(execution.to_string())),
+            LimitMechanism::Systemd => (Keeper::Systemd, folder.join(unit(id))),
+            _ => (Keeper::Mantyx, folder.join(id.to_string())),
         };
         // Systemd would write over it.
         let settings = if keeper == Keeper::Systemd { Vec::new() } else { settings };
@@ -206,11 +206,11 @@ impl Planning<'_> {
         ]
     }
 
-    fn scope(&self, execution: ExecutionId, nice: i8) -> Option<SystemdScope> {
+    fn scope(&self, id: ConfinementId, nice: i8) -> Option<SystemdScope> {
         (self.offer.mechanism == LimitMechanism::Systemd).then(|| SystemdScope {
-            unit: unit(execution).display().to_string(),
+            unit: unit(id).display().to_string(),
             slice: SLICE.to_owned(),
-            description: format!("Mantyx execution {execution}"),
+            description: format!("Mantyx execution {id}"),
             memory: self.limits.memory,
             cpu: self.limits.cpu.map(|cores| u64::from(cores.thousandths()) * 1000),
             weight: weight::weight(nice),
@@ -227,8 +227,8 @@ impl<T: Copy + Ord + Default> Level<T> {
     }
 }
 
-fn unit(execution: ExecutionId) -> PathBuf {
-    PathBuf::from(format!("mantyx-{execution}.scope"))
+fn unit(id: ConfinementId) -> PathBuf {
+    PathBuf::from(format!("mantyx-{id}.scope"))
 }
 
 fn processors(cores: Cores) -> String {

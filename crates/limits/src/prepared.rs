@@ -65,6 +65,12 @@ impl Confinement {
         failures
     }
 
+    /// Gives the process that calls it the limits, niceness and score. It must be called before the process becomes an
+    /// unprivileged user. What fails is found out by [`Prepared::confirm`].
+    pub fn hold_self(&self) {
+        self.terms().tell_self();
+    }
+
     /// The limits of single processes as commands of a shell, which sets them for itself and what it starts: root
     /// without the right to rule resources may not do that from outside.
     #[must_use]
@@ -100,18 +106,23 @@ impl Prepared {
         &self.groups
     }
 
-    /// Puts the process that calls it into the groups and under its limits. It allocates nothing and takes no lock,
-    /// so it may be called between fork and exec (signal-safety(7)); and it must be called before the process becomes
-    /// an unprivileged user.
+    /// Puts the process that calls it into the groups. It allocates nothing and takes no lock, so it may be called
+    /// between fork and exec (signal-safety(7)); and it must be called before the process becomes an unprivileged user.
     ///
-    /// Only a group that cannot be entered is an error, because a process outside would escape everything. The rest
-    /// is found out by [`Prepared::confirm`].
+    /// A group that cannot be entered is an error, because a process outside would escape everything.
     pub fn enter(&self) -> io::Result<()> {
         for entrance in &self.entrances {
             retry_on_intr(|| write(entrance, b"0"))?;
         }
-        self.terms.tell_self();
         Ok(())
+    }
+
+    /// From here on the groups hold whoever is in them to this. What fails is a warning, as in
+    /// [`Confinement::prepare`]; single processes tell themselves ([`Confinement::hold_self`]).
+    pub fn settle(&mut self, confinement: &Confinement) {
+        let failures = self.adjust_groups(confinement);
+        self.warnings.extend(failures);
+        self.terms = confinement.terms();
     }
 
     /// Makes sure that the process which entered has everything, and says what it has not: a sentence each.
@@ -196,19 +207,26 @@ impl Prepared {
     }
 
     fn open(&mut self) {
-        for group in self.confinement.groups.iter().filter(|group| group.keeper == Keeper::Mantyx) {
-            match make(group).and_then(|()| entrance(&group.path)) {
-                Ok(entrance) => {
-                    self.holds.extend(sweep::hold(&group.path));
-                    self.warnings.extend(set(group));
-                    self.entrances.push(entrance);
-                }
-                Err(error) => self.warnings.push(format!(
+        for group in std::mem::take(&mut self.confinement.groups) {
+            if group.keeper == Keeper::Mantyx
+                && let Err(error) = self.open_group(&group)
+            {
+                self.warnings.push(format!(
                     "The control group `{}` could not be made, so its limits are not enforced: {error}",
                     group.path.display()
-                )),
+                ));
+            } else {
+                self.confinement.groups.push(group);
             }
         }
+    }
+
+    fn open_group(&mut self, group: &Group) -> io::Result<()> {
+        make(group)?;
+        self.entrances.push(entrance(&group.path)?);
+        self.holds.extend(sweep::hold(&group.path));
+        self.warnings.extend(set(group));
+        Ok(())
     }
 }
 

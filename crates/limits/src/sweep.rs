@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use mantyx_core::ExecutionId;
+use mantyx_core::ConfinementId;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 
 use crate::groups;
@@ -48,7 +48,7 @@ pub(crate) fn remove_parent(group: &Path) {
 }
 
 fn is_of_an_execution(entry: &fs::DirEntry) -> bool {
-    entry.file_name().to_str().is_some_and(|name| name.parse::<ExecutionId>().is_ok())
+    entry.file_name().to_str().is_some_and(|name| name.parse::<ConfinementId>().is_ok())
 }
 
 fn lock(group: &Path, operation: FlockOperation) -> io::Result<OwnedFd> {
@@ -66,7 +66,7 @@ mod tests {
     fn what_is_empty_and_nobodys_is_swept_away() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("mantyx-a");
-        let group = || folder.join(ExecutionId::generate().to_string());
+        let group = || folder.join(ConfinementId::generate().to_string());
         let (left, held, other) = (group(), group(), folder.join("somebody"));
         for path in [&left.join("inner"), &held, &other] {
             fs::create_dir_all(path).unwrap();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use mantyx_core::{Cores, ExecutionId, LimitMechanism, Limits};
+use mantyx_core::{ConfinementId, Cores, LimitMechanism, Limits};
 use mantyx_limits::{Confinement, Offer, Prepared, Shortage, kill_group, plan};
 
 const MIB: u64 = 1 << 20;
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A shell script under limits. When it is dropped, all of it is killed and its groups are removed.
 struct App {
     offer: Option<Offer>,
-    execution: ExecutionId,
+    id: ConfinementId,
     confinement: Confinement,
     prepared: Arc<Prepared>,
     main: Child,
@@ -29,13 +29,13 @@ struct App {
 impl App {
     fn start(test: &str, limits: Limits, script: &str) -> Self {
         let offer = Offer::detect_direct(&format!("test-{test}-{}", std::process::id()));
-        let execution = ExecutionId::generate();
-        let confinement = plan(&limits, &offer, execution);
+        let id = ConfinementId::generate();
+        let confinement = plan(&limits, &offer, id);
         let prepared = Arc::new(confinement.clone().prepare());
         assert_eq!(prepared.warnings(), [""; 0]);
         let main = spawn(&prepared, script);
         assert_eq!(prepared.confirm(main.id()), [""; 0]);
-        Self { offer: Some(offer), execution, confinement, prepared, main }
+        Self { offer: Some(offer), id, confinement, prepared, main }
     }
 
     /// Whether this machine has a group for it; else the plan must have said so.
@@ -79,8 +79,14 @@ fn spawn(prepared: &Arc<Prepared>, script: &str) -> Child {
     let mut command = Command::new("/bin/sh");
     command.args(["-c", script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let prepared = Arc::clone(prepared);
-    // SAFETY: entering allocates nothing and takes no lock.
-    unsafe { command.pre_exec(move || prepared.enter()) };
+    // SAFETY: entering allocates nothing and takes no lock; what holds the process to its own limits allocates, which
+    // glibc allows after a fork.
+    unsafe {
+        command.pre_exec(move || {
+            prepared.confinement().hold_self();
+            prepared.enter()
+        })
+    };
     command.spawn().unwrap()
 }
 
@@ -272,7 +278,7 @@ fn limits_change_while_the_app_runs() {
         nice: Some(3),
         ..Limits::NONE
     };
-    let plan = plan(&after, app.offer.as_ref().unwrap(), app.execution);
+    let plan = plan(&after, app.offer.as_ref().unwrap(), app.id);
     let mut prepared = app.confinement.clone().prepare();
     assert_eq!(prepared.adjust(&plan, &[app.main.id()]), [""; 0]);
     let mut processes = app.prepared.processes();
@@ -307,8 +313,8 @@ fn one_who_looks_at_the_app_is_under_its_limits() {
 fn the_next_daemon_removes_what_is_left_but_not_what_is_held() {
     let name = format!("test-sweep-{}", std::process::id());
     let offer = Offer::detect_direct(&name);
-    let groups = |execution| plan(&Limits::NONE, &offer, execution).groups;
-    let (left, held) = (groups(ExecutionId::generate()), ExecutionId::generate());
+    let groups = |id| plan(&Limits::NONE, &offer, id).groups;
+    let (left, held) = (groups(ConfinementId::generate()), ConfinementId::generate());
     for group in &left {
         fs::create_dir_all(&group.path).unwrap();
     }
@@ -316,7 +322,7 @@ fn the_next_daemon_removes_what_is_left_but_not_what_is_held() {
     let next = Offer::detect_direct(&name);
     assert!(left.iter().all(|group| !group.path.exists()));
     assert!(groups(held).iter().all(|group| group.path.exists()), "it was just made");
-    let more = plan(&Limits { processes: Some(9), ..Limits::NONE }, &next, ExecutionId::generate());
+    let more = plan(&Limits { processes: Some(9), ..Limits::NONE }, &next, ConfinementId::generate());
     let folders: Vec<PathBuf> =
         more.groups.iter().filter_map(|group| Some(group.path.parent()?.to_owned())).collect();
     prepared.remove().unwrap();
@@ -334,7 +340,7 @@ fn the_next_daemon_removes_what_is_left_but_not_what_is_held() {
 #[test]
 fn data_is_limited_where_no_group_counts_memory() {
     let limits = Limits { memory: Some(32 * MIB), ..Limits::NONE };
-    let confinement = plan(&limits, &Offer::rlimits(), ExecutionId::generate());
+    let confinement = plan(&limits, &Offer::rlimits(), ConfinementId::generate());
     assert!(confinement.warnings[0].contains("only approximated"), "{:?}", confinement.warnings);
     let prepared = Arc::new(confinement.prepare());
     let mut main = spawn(&prepared, "head -c 100000000 /dev/zero | tail -n 1");
@@ -349,7 +355,7 @@ fn data_is_limited_where_no_group_counts_memory() {
 fn detection_leaves_nothing_behind_when_it_is_released() {
     let name = format!("test-release-{}", std::process::id());
     let offer = Offer::detect_direct(&name);
-    let folders: Vec<PathBuf> = plan(&Limits::NONE, &offer, ExecutionId::generate())
+    let folders: Vec<PathBuf> = plan(&Limits::NONE, &offer, ConfinementId::generate())
         .groups
         .iter()
         .filter_map(|group| Some(group.path.parent()?.to_owned()))

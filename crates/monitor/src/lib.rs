@@ -21,7 +21,7 @@ mod run_folder;
 
 pub use protocol::{
     Deadlines, ExitRecord, Launch, MainProcess, Message, Notified, Outcome, Output, Phase, Plan, Record,
-    Request, StopTerms, Terms, VERSION, Wish,
+    Request, Standby, StopTerms, Terms, VERSION, Wish,
 };
 pub use run_folder::RunFolder;
 

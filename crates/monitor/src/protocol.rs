@@ -1,7 +1,8 @@
 //! What the daemon and a monitor say to each other: JSON values, one in a line.
 //!
 //! Standard input carries the [`Launch`], so that no secret is ever on a command line; standard output answers it
-//! with one [`Message`]. Everything after that goes through the socket in the run folder: [`Request`]s in,
+//! with one [`Message`]. A monitor that is started before there is anything to launch is told so by a [`Standby`] in the
+//! first line. Everything after that goes through the socket in the run folder: [`Request`]s in,
 //! [`Message`]s out. Fields that one side does not know are ignored and what is missing has a default, so a daemon can
 //! be upgraded under monitors that run on: `tests/fixtures` keeps what earlier versions wrote.
 
@@ -19,8 +20,9 @@ use crate::process::ProcessId;
 /// The version of everything here. A monitor takes launches of its own version and of those before it; a daemon talks
 /// to monitors of any version, and asks none for what it does not know.
 ///
-/// 1 is the first. 2 adds limits, another user, `sd_notify`, the watchdog, the time limit, and why an execution ended.
-pub const VERSION: u32 = 2;
+/// 1 is the first. 2 adds limits, another user, `sd_notify`, the watchdog, the time limit, and why an execution ended. 3
+/// adds the standby.
+pub const VERSION: u32 = 3;
 
 /// How a process is asked to end: a signal, then time, then SIGKILL to everything.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,7 +125,15 @@ pub enum Phase {
     Stopping,
 }
 
-/// All that comes on the monitor's standard input.
+/// What a monitor does before it is given its launch: it makes these groups and has a process wait in them. When its
+/// standard input ends without a launch, it removes them and ends.
+#[derive(Serialize, Deserialize)]
+pub struct Standby {
+    /// The [bare](Confinement::bare) confinement; that of the launch has the same groups.
+    pub standby: Confinement,
+}
+
+/// All else that comes on the monitor's standard input.
 #[derive(Serialize, Deserialize)]
 pub struct Launch {
     /// [`VERSION`] of who wrote it.

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use crate::limiter::Limiter;
 use crate::observer::{Observer, Report};
+use crate::standby::Reserve;
 
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
@@ -24,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) monitor_program: PathBuf,
     pub(crate) limiter: Limiter,
     pub(crate) rotation: Rotation,
+    pub(crate) reserve: Reserve,
     pub(crate) down: watch::Sender<bool>,
 }
 

@@ -1,8 +1,9 @@
 //! How a process begins: a monitor is started and says how it went.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use mantyx_core::InstanceId;
+use mantyx_core::{ConfinementId, InstanceId};
 use mantyx_limits::Confinement;
 use mantyx_monitor::{Launch, MainProcess, Message, Output, Plan, VERSION};
 use mantyx_platform::process;
@@ -13,6 +14,7 @@ use tokio::time::timeout;
 use crate::command::Command;
 use crate::context::Context;
 use crate::ended::Ended;
+use crate::standby::Ready;
 use crate::tree;
 
 /// A monitor needs a few milliseconds. One that needs this long will never answer.
@@ -20,19 +22,43 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a launch went.
 pub(crate) enum Launched {
-    /// The process is alive. What of the launch could not be done as it was said comes with it, as sentences.
-    Alive(MainProcess, Vec<String>),
+    /// The process is alive.
+    Alive(Started),
     /// There is none, and nothing is left of the attempt.
     Failed(Ended),
 }
 
-/// Starts a process under a monitor of its own.
-pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Command) -> Launched {
-    let confinement = context.limiter.plan(&command.care.limits, command.execution);
-    let mut monitor = match start_monitor(context, command) {
-        Ok(monitor) => monitor,
-        Err(reason) => return Launched::Failed(Ended::start_failed(reason)),
+/// A process that has begun.
+pub(crate) struct Started {
+    pub(crate) main: MainProcess,
+    /// With which id it is confined.
+    pub(crate) confinement: ConfinementId,
+    /// What of the launch could not be done as it was said, as sentences.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Starts a process under a monitor of its own: the one that waits for it, or a new one.
+pub(crate) async fn launch(context: &Arc<Context>, instance: InstanceId, command: &Command) -> Launched {
+    let launched = match monitor(context, command) {
+        Ok(ready) => launch_under(ready, context, instance, command).await,
+        Err(reason) => Launched::Failed(Ended::start_failed(reason)),
     };
+    context.reserve.refill(context);
+    launched
+}
+
+fn monitor(context: &Context, command: &Command) -> Result<Ready, String> {
+    if let Some(ready) = context.reserve.take() {
+        return Ok(ready);
+    }
+    let monitor = start_monitor(context, &command.execution.to_string())?;
+    Ok(Ready { monitor, id: None })
+}
+
+async fn launch_under(ready: Ready, context: &Context, instance: InstanceId, command: &Command) -> Launched {
+    let Ready { mut monitor, id } = ready;
+    let id = id.unwrap_or_else(|| command.execution.into());
+    let confinement = context.limiter.plan(&command.care.limits, id);
     // Without a scope the monitor finds no group, and says so in a warning.
     if let Err(error) = context.limiter.admit(&confinement, monitor.id()).await {
         tracing::warn!(?error, execution = %command.execution, "systemd made no scope");
@@ -43,7 +69,7 @@ pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Co
     match answer(&mut monitor).await {
         Some(Message::Started { main, warnings }) => {
             collect(monitor);
-            Launched::Alive(main, warnings)
+            Launched::Alive(Started { main, confinement: id, warnings })
         }
         Some(Message::Exited { record }) => {
             collect(monitor);
@@ -54,10 +80,11 @@ pub(crate) async fn launch(context: &Context, instance: InstanceId, command: &Co
     }
 }
 
-fn start_monitor(context: &Context, command: &Command) -> Result<Child, String> {
+/// Starts a monitor, which is called by this id.
+pub(crate) fn start_monitor(context: &Context, id: &str) -> Result<Child, String> {
     process::Command::new(&context.monitor_program)
         // For people who look at the list of processes; the monitor reads no arguments.
-        .arg(command.execution.to_string())
+        .arg(id)
         .open_input()
         .start(process::Output::Pipe, process::Output::Nothing)
         .map_err(|error| error.detail().to_owned())

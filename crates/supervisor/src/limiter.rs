@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mantyx_core::{ExecutionId, Limits, Result};
+use mantyx_core::{ConfinementId, Limits, Result};
 use mantyx_limits::{Confinement, Offer, plan};
 
 use crate::scope::ScopeManager;
@@ -42,8 +42,13 @@ impl Limiter {
         &self.offer
     }
 
-    pub(crate) fn plan(&self, limits: &Limits, execution: ExecutionId) -> Confinement {
-        plan(limits, &self.offer, execution)
+    pub(crate) fn plan(&self, limits: &Limits, id: ConfinementId) -> Confinement {
+        plan(limits, &self.offer, id)
+    }
+
+    /// Where a process can wait that is to be confined with this id later; nowhere where systemd has to put it there.
+    pub(crate) fn bare(&self, id: ConfinementId) -> Option<Confinement> {
+        self.scopes.is_none().then(|| self.plan(&Limits::NONE, id).bare())
     }
 
     /// A start is foreseen. The kernel needs some milliseconds until it lets a process into a group, and they need

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use mantyx_core::{Ending, ExecutionId, Health, HealthRecord, Limits, RestartPolicy, Timestamp};
+use mantyx_core::{
+    ConfinementId, Ending, ExecutionId, Health, HealthRecord, Limits, RestartPolicy, Timestamp,
+};
 use mantyx_limits::Confinement;
 use mantyx_monitor::{Phase, Terms};
 use tokio::sync::mpsc::UnboundedSender;
@@ -17,8 +19,7 @@ use crate::watch::Order;
 /// A process that is alive. Dropping it ends the watch, and nothing else.
 pub(crate) struct Live {
     pub(crate) execution: ExecutionId,
-    pub(crate) pid: u32,
-    pub(crate) started_at: Timestamp,
+    pub(crate) process: Process,
     pub(crate) care: Care,
     pub(crate) well: WellSince,
     orders: UnboundedSender<Order>,
@@ -39,6 +40,15 @@ pub(crate) struct Live {
     checkup: Option<Going>,
 }
 
+/// The process itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) started_at: Timestamp,
+    /// With which id its confinement is planned.
+    pub(crate) confinement: ConfinementId,
+}
+
 /// What taking note of news has changed for a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
@@ -53,20 +63,18 @@ pub(crate) enum Noted {
 
 impl Live {
     pub(crate) fn new(
-        pid: u32,
-        started_at: Timestamp,
+        process: Process,
         care: Care,
         confinement: Confinement,
         orders: UnboundedSender<Order>,
         teller: Teller,
     ) -> Self {
         let record = HealthRecord::begun(care.is_looked_at());
-        let well = WellSince::begun(record.health(), started_at);
+        let well = WellSince::begun(record.health(), process.started_at);
         let (phase, _) = watch::channel(Phase::Silent);
         Self {
             execution: teller.execution(),
-            pid,
-            started_at,
+            process,
             care,
             well,
             orders,
@@ -93,7 +101,7 @@ impl Live {
     /// The same, that was last known like this.
     pub(crate) fn resumed(mut self, known: Health) -> Self {
         self.record = HealthRecord::resumed(self.care.is_looked_at(), known);
-        self.well = WellSince::resumed(self.record.health(), self.started_at);
+        self.well = WellSince::resumed(self.record.health(), self.process.started_at);
         self
     }
 
@@ -102,7 +110,7 @@ impl Live {
         if self.is_known && self.checkup.is_none() {
             let (phase, teller) = (self.phase.subscribe(), self.teller.clone());
             let tell = move |finding| teller.find(finding);
-            let (record, started_at) = (self.record.clone(), self.started_at);
+            let (record, started_at) = (self.record.clone(), self.process.started_at);
             let confinement = Arc::clone(&self.confinement);
             let checkup = Checkup::spawn(&self.care, confinement, started_at, record, phase, first, tell);
             self.checkup = Some(checkup);

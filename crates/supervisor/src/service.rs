@@ -82,9 +82,9 @@ impl Service {
         match self {
             Self::Off => None,
             Self::Running(live, history) => Some(ServiceStatus {
-                pid: Some(live.pid),
+                pid: Some(live.process.pid),
                 execution: Some(live.execution),
-                started_at: Some(live.started_at),
+                started_at: Some(live.process.started_at),
                 restarts: history.count(),
                 restarts_at: None,
                 outlook: Outlook::KeptRunning,

@@ -21,6 +21,7 @@ use crate::instance::{Instance, Message, Role, Snapshot};
 use crate::limiter::Limiter;
 use crate::observer::Observer;
 use crate::service::ServiceStatus;
+use crate::standby::Reserve;
 use crate::watch::{Order, Watch};
 
 /// Where the supervisor finds its things.
@@ -56,9 +57,9 @@ impl Supervisor {
         folders::create(&run_dir, 0o700)?;
         let folder = RunFolder::open(&run_dir)
             .map_err(|error| Error::io(format!("open the run folder `{}`", run_dir.display()), error))?;
-        let (down, _) = watch::channel(false);
+        let ((down, _), reserve) = (watch::channel(false), Reserve::default());
         let context =
-            Context { observer, folder: Arc::new(folder), monitor_program, limiter, rotation, down };
+            Context { observer, folder: Arc::new(folder), monitor_program, limiter, rotation, reserve, down };
         Ok(Self { context: Arc::new(context), instances: Arc::default() })
     }
 
@@ -181,6 +182,7 @@ impl Supervisor {
         for (_, mailbox) in instances {
             let _ = mailbox.task.await;
         }
+        self.context.reserve.dismiss().await;
         self.context.limiter.release();
     }
 

@@ -53,10 +53,10 @@ fn settings(group: &Group) -> Vec<String> {
 #[test]
 fn version_2() {
     let offer = offer(LimitMechanism::CgroupV2, Swap::Own);
-    let execution = ExecutionId::generate();
-    let plan = plan(&limits(), &offer, execution);
+    let id = ConfinementId::generate();
+    let plan = plan(&limits(), &offer, id);
     assert_eq!(plan.groups.len(), 1, "controllers of one hierarchy share a group");
-    assert_eq!(plan.groups[0].path, PathBuf::from(format!("/groups/mantyx-x/{execution}")));
+    assert_eq!(plan.groups[0].path, PathBuf::from(format!("/groups/mantyx-x/{id}")));
     assert_eq!(
         settings(&plan.groups[0]),
         [
@@ -73,7 +73,7 @@ fn version_2() {
 
 #[test]
 fn version_1() {
-    let plan = plan(&limits(), &offer(LimitMechanism::CgroupV1, Swap::WithMemory), ExecutionId::generate());
+    let plan = plan(&limits(), &offer(LimitMechanism::CgroupV1, Swap::WithMemory), ConfinementId::generate());
     assert_eq!(
         settings(&plan.groups[0]),
         [
@@ -90,23 +90,23 @@ fn version_1() {
 
 #[test]
 fn without_limits_the_groups_are_made_all_the_same_and_take_back_what_was_set() {
-    let second = plan(&Limits::NONE, &offer(LimitMechanism::CgroupV2, Swap::Own), ExecutionId::generate());
+    let second = plan(&Limits::NONE, &offer(LimitMechanism::CgroupV2, Swap::Own), ConfinementId::generate());
     assert_eq!(
         settings(&second.groups[0]),
         ["memory.max=max", "memory.swap.max=max", "cpu.max=max 100000", "cpu.weight=100", "pids.max=max"]
     );
     let first =
-        plan(&Limits::NONE, &offer(LimitMechanism::CgroupV1, Swap::Swappiness), ExecutionId::generate());
+        plan(&Limits::NONE, &offer(LimitMechanism::CgroupV1, Swap::Swappiness), ConfinementId::generate());
     assert!(settings(&first.groups[0]).contains(&"memory.swappiness=60".to_owned()));
     assert!(settings(&first.groups[0]).contains(&"cpu.cfs_quota_us=-1".to_owned()));
 }
 
 #[test]
 fn systemd_makes_the_groups_itself() {
-    let execution = ExecutionId::generate();
-    let plan = plan(&limits(), &offer(LimitMechanism::Systemd, Swap::None), execution);
+    let id = ConfinementId::generate();
+    let plan = plan(&limits(), &offer(LimitMechanism::Systemd, Swap::None), id);
     let scope = plan.scope.unwrap();
-    assert_eq!(scope.unit, format!("mantyx-{execution}.scope"));
+    assert_eq!(scope.unit, format!("mantyx-{id}.scope"));
     assert_eq!((scope.memory, scope.cpu), (Some(512 * MIB), Some(1_500_000)));
     assert_eq!(scope.tasks, Some(23), "the threads of the monitor are in the scope too");
     assert_eq!(plan.groups.len(), 1);
@@ -116,7 +116,7 @@ fn systemd_makes_the_groups_itself() {
 
 #[test]
 fn a_machine_without_groups_is_told_of_in_sentences() {
-    let plan = plan(&limits(), &bare(), ExecutionId::generate());
+    let plan = plan(&limits(), &bare(), ConfinementId::generate());
     assert_eq!(
         plan.warnings,
         [
@@ -138,7 +138,7 @@ fn one_controller_may_be_missing() {
     let mut offer = offer(LimitMechanism::CgroupV1, Swap::None);
     offer.controllers.cpu = None;
     let limits = Limits { cpu: Some(Cores::from_thousandths(1000)), ..limits() };
-    let plan = plan(&limits, &offer, ExecutionId::generate());
+    let plan = plan(&limits, &offer, ConfinementId::generate());
     assert_eq!(
         plan.warnings,
         [
@@ -149,10 +149,10 @@ fn one_controller_may_be_missing() {
 
 #[test]
 fn the_open_files_of_the_daemon_are_not_handed_down() {
-    let usual = plan(&Limits::NONE, &bare(), ExecutionId::generate()).process_limits[0];
+    let usual = plan(&Limits::NONE, &bare(), ConfinementId::generate()).process_limits[0];
     assert_eq!((usual.soft, usual.hard), (Some(1024), Some(20_000)));
     let many = Limits { open_files: Some(30_000), ..Limits::NONE };
-    let many = plan(&many, &bare(), ExecutionId::generate());
+    let many = plan(&many, &bare(), ConfinementId::generate());
     assert_eq!(many.process_limits[0].soft, Some(20_000));
     assert_eq!(
         many.warnings,
@@ -165,27 +165,27 @@ fn what_protects_the_daemon_is_not_handed_down() {
     let mut offer = bare();
     offer.standing.nice = Level { own: -5, least: -20 };
     offer.standing.oom_score = Level { own: -900, least: -1000 };
-    let plan = plan(&Limits::NONE, &offer, ExecutionId::generate());
+    let plan = plan(&Limits::NONE, &offer, ConfinementId::generate());
     assert_eq!((plan.nice, plan.oom_score), (Some(0), Some(0)));
 }
 
 #[test]
 fn nobody_is_made_more_important_without_the_right_to() {
     let wanted = Limits { nice: Some(-5), oom_score: Some(-500), ..Limits::NONE };
-    let refused = plan(&wanted, &bare(), ExecutionId::generate());
+    let refused = plan(&wanted, &bare(), ConfinementId::generate());
     assert_eq!((refused.nice, refused.oom_score), (Some(0), Some(0)));
     assert_eq!(refused.warnings.len(), 2);
     let mut offer = bare();
     offer.standing.nice.least = -20;
     offer.standing.oom_score.least = -1000;
-    let given = plan(&wanted, &offer, ExecutionId::generate());
+    let given = plan(&wanted, &offer, ConfinementId::generate());
     assert_eq!((given.nice, given.oom_score), (Some(-5), Some(-500)));
     assert!(given.warnings.is_empty());
 }
 
 #[test]
 fn it_travels() {
-    let plan = plan(&limits(), &offer(LimitMechanism::CgroupV1, Swap::WithMemory), ExecutionId::generate());
+    let plan = plan(&limits(), &offer(LimitMechanism::CgroupV1, Swap::WithMemory), ConfinementId::generate());
     let text = serde_json::to_string(&plan).unwrap();
     assert_eq!(serde_json::from_str::<Confinement>(&text).unwrap(), plan);
     // A daemon of an earlier version says nothing of all this.
@@ -246,7 +246,7 @@ proptest! {
     /// Every limit is in what the kernel is told, or in a warning: nothing is silent.
     #[test]
     fn nothing_is_silent(limits in any_limits(), offer in any_offer()) {
-        let plan = plan(&limits, &offer, ExecutionId::generate());
+        let plan = plan(&limits, &offer, ConfinementId::generate());
         let written: Vec<String> = plan.groups.iter().flat_map(settings).collect();
         let is_written = |name: &str, value: &str| written.iter().any(|setting| setting.starts_with(name) && setting.ends_with(value));
         let warned = |word: &str| plan.warnings.iter().any(|warning| warning.contains(word));
@@ -274,15 +274,15 @@ proptest! {
     /// No limit, no warning, on whatever machine.
     #[test]
     fn who_wants_nothing_is_not_warned(offer in any_offer()) {
-        prop_assert!(plan(&Limits::NONE, &offer, ExecutionId::generate()).warnings.is_empty());
+        prop_assert!(plan(&Limits::NONE, &offer, ConfinementId::generate()).warnings.is_empty());
     }
 
     /// The same files are written whatever the limits, so that a change takes back what was set before.
     #[test]
     fn a_change_reaches_every_file(before in any_limits(), after in any_limits(), offer in any_offer()) {
-        let execution = ExecutionId::generate();
+        let id = ConfinementId::generate();
         let files = |limits: &Limits| -> Vec<(PathBuf, Vec<String>)> {
-            let groups = plan(limits, &offer, execution).groups.into_iter();
+            let groups = plan(limits, &offer, id).groups.into_iter();
             groups.map(|group| (group.path, group.settings.into_iter().map(|s| s.file).collect())).collect()
         };
         prop_assert_eq!(files(&before), files(&after));

@@ -1,6 +1,6 @@
 //! Version 2 in folders, because this needs no kernel that offers it.
 
-use mantyx_core::{ExecutionId, LimitMechanism, Limits};
+use mantyx_core::{ConfinementId, LimitMechanism, Limits};
 use tempfile::TempDir;
 
 use super::*;
@@ -13,7 +13,7 @@ use crate::plan;
 struct Fake {
     folder: TempDir,
     offer: Offer,
-    execution: ExecutionId,
+    id: ConfinementId,
 }
 
 impl Fake {
@@ -29,7 +29,7 @@ impl Fake {
             gate: None,
             holds: Holds::default(),
         };
-        let fake = Self { folder, offer, execution: ExecutionId::generate() };
+        let fake = Self { folder, offer, id: ConfinementId::generate() };
         fs::create_dir(fake.group()).unwrap();
         for file in ["cgroup.procs", "memory.max", "memory.swap.max", "cpu.max", "cpu.weight", "pids.max"] {
             fake.write(file, "");
@@ -38,7 +38,7 @@ impl Fake {
     }
 
     fn group(&self) -> std::path::PathBuf {
-        self.folder.path().join(self.execution.to_string())
+        self.folder.path().join(self.id.to_string())
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -50,7 +50,7 @@ impl Fake {
     }
 
     fn plan(&self, limits: Limits) -> Confinement {
-        plan(&limits, &self.offer, self.execution)
+        plan(&limits, &self.offer, self.id)
     }
 }
 

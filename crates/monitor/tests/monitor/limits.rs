@@ -34,7 +34,7 @@ impl Machine {
     }
 
     fn plan(&self, stage: &Stage, limits: &Limits) -> Confinement {
-        plan(limits, self.offer(), stage.launch.plan.execution)
+        plan(limits, self.offer(), stage.launch.plan.execution.into())
     }
 }
 

@@ -8,4 +8,5 @@ mod lifecycle;
 mod limits;
 mod logs;
 mod notices;
+mod standby;
 mod versions;

@@ -10,6 +10,7 @@ use super::{Instance, Role};
 use crate::care::Care;
 use crate::discover::{Discovered, Found};
 use crate::ended::Ended;
+use crate::live::Process;
 use crate::service::Service;
 
 impl Instance {
@@ -18,8 +19,10 @@ impl Instance {
     pub(super) async fn adopt(&mut self, discovered: Discovered, role: Role, care: Care) -> Result<()> {
         self.rule = Some(care.rule);
         let Discovered { execution, found, terms, .. } = discovered;
-        let (pid, started_at) = match found {
-            Found::Live { pid, started_at } => (pid, started_at),
+        let confined = terms.as_ref().and_then(|terms| terms.confinement.as_ref()?.id());
+        let confinement = confined.unwrap_or_else(|| execution.into());
+        let process = match found {
+            Found::Live { pid, started_at } => Process { pid, started_at, confinement },
             Found::Ended(ended) => return self.adopt_end(execution, ended, role, &care).await,
             Found::Lost => return self.adopt_end(execution, Ended::lost(None), role, &care).await,
         };
@@ -33,12 +36,13 @@ impl Instance {
             }
             // It is looked at once its monitor has said what it has said of itself.
             Role::Service { history, health } => {
-                let live = self.watch(execution, pid, started_at, care).resumed(health);
+                let live = self.watch(execution, process, care).resumed(health);
                 self.service = Service::Running(Box::new(live), history);
             }
-            Role::Run => drop(self.runs.insert(execution, self.watch(execution, pid, started_at, care))),
+            Role::Run => drop(self.runs.insert(execution, self.watch(execution, process, care))),
         }
         self.catch_up(execution, terms.as_ref()).await;
+        self.context.reserve.refill(&self.context);
         Ok(())
     }
 
@@ -47,7 +51,7 @@ impl Instance {
         let context = Arc::clone(&self.context);
         let found = self.live_mut().find(|live| live.execution == execution);
         let (Some(live), Some(written)) = (found, written) else { return };
-        let confinement = context.limiter.plan(&live.care.limits, execution);
+        let confinement = context.limiter.plan(&live.care.limits, live.process.confinement);
         if !live.is_held_to(written, &confinement) {
             live.hold_to(confinement.clone());
             self.hold_scope_to(execution, &confinement).await;

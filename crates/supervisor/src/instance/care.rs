@@ -33,9 +33,9 @@ impl Instance {
     pub(super) async fn adjust(&mut self, care: &Care) {
         self.rule = Some(care.rule);
         self.reconsider(&care.rule).await;
-        let executions: Vec<ExecutionId> = self.live_mut().map(|live| live.execution).collect();
-        for execution in executions {
-            let confinement = self.context.limiter.plan(&care.limits, execution);
+        let all: Vec<_> = self.live_mut().map(|live| (live.execution, live.process.confinement)).collect();
+        for (execution, id) in all {
+            let confinement = self.context.limiter.plan(&care.limits, id);
             if let Some(live) = self.live_mut().find(|live| live.execution == execution) {
                 live.adjust(care.clone(), confinement.clone());
             }

@@ -15,8 +15,8 @@ use crate::care::Care;
 use crate::checkup::FirstLook;
 use crate::command::Start;
 use crate::ended::Ended;
-use crate::launch::{Launched, launch};
-use crate::live::Live;
+use crate::launch::{Launched, Started, launch};
+use crate::live::{Live, Process};
 use crate::news::Teller;
 use crate::observer::Report;
 use crate::service::{Service, Waiting};
@@ -121,15 +121,16 @@ impl Instance {
         let execution = command.execution;
         // Only while it happens; an instance that waits needs little memory.
         let launched = self.meanwhile(Box::pin(launch(&context, instance, &command))).await;
-        let (main, warnings) = match launched {
-            Launched::Alive(main, warnings) => (main, warnings),
+        let Started { main, confinement, warnings } = match launched {
+            Launched::Alive(started) => started,
             Launched::Failed(ended) => {
                 self.report_end(execution, ended.clone()).await;
                 return Ok(Begun::Failed(ended, command.care.rule));
             }
         };
         let (pid, at) = (main.id.pid, main.started_at);
-        let live = self.watch(execution, pid, at, command.care).begun(warnings);
+        let process = Process { pid, started_at: at, confinement };
+        let live = self.watch(execution, process, command.care).begun(warnings);
         let condition = live.condition();
         self.take_in(live, part);
         self.report(Report::Started { instance, execution, pid, at, condition }).await;
@@ -152,7 +153,7 @@ impl Instance {
     }
 
     /// Begins to watch a process that is alive.
-    pub(super) fn watch(&self, execution: ExecutionId, pid: u32, started_at: Timestamp, care: Care) -> Live {
+    pub(super) fn watch(&self, execution: ExecutionId, process: Process, care: Care) -> Live {
         let (orders, received) = mpsc::unbounded_channel();
         let teller = Teller::new(execution, self.outbox.clone());
         let told = teller.clone();
@@ -166,8 +167,8 @@ impl Instance {
                 let _ = outbox.send(Message::Ended(execution, Box::new(ended)));
             }
         });
-        let confinement = self.context.limiter.plan(&care.limits, execution);
-        Live::new(pid, started_at, care, confinement, orders, teller)
+        let confinement = self.context.limiter.plan(&care.limits, process.confinement);
+        Live::new(process, care, confinement, orders, teller)
     }
 
     /// A service that was given up is tried again at this moment, unless something is done about it before.

@@ -34,7 +34,9 @@ fn live(confinement: Confinement) -> (Live, UnboundedReceiver<Order>) {
     let (orders, received) = mpsc::unbounded_channel();
     let (outbox, _) = mpsc::unbounded_channel();
     let teller = Teller::new(ExecutionId::generate(), outbox.downgrade());
-    (Live::new(1, chrono::Utc::now(), care(), confinement, orders, teller), received)
+    let (started_at, id) = (chrono::Utc::now(), ConfinementId::generate());
+    let process = Process { pid: 1, started_at, confinement: id };
+    (Live::new(process, care(), confinement, orders, teller), received)
 }
 
 fn stops(orders: &mut UnboundedReceiver<Order>) -> usize {

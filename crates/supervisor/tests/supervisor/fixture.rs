@@ -31,7 +31,7 @@ use tokio::time::{Instant, sleep, timeout};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The program under test, built from the source that is under test.
-fn monitor_program() -> PathBuf {
+pub(crate) fn monitor_program() -> PathBuf {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let mut cargo = std::process::Command::new(env!("CARGO"));
@@ -99,12 +99,12 @@ impl Stage {
 
     /// A daemon comes up.
     pub(crate) fn supervisor(&self) -> Supervisor {
-        let config = SupervisorConfig {
-            run_dir: self.path("run"),
-            monitor_program: monitor_program(),
-            limiter: Limiter::rlimits(),
-            rotation: Rotation::default(),
-        };
+        self.supervisor_with(monitor_program(), Limiter::rlimits())
+    }
+
+    pub(crate) fn supervisor_with(&self, monitor_program: PathBuf, limiter: Limiter) -> Supervisor {
+        let run_dir = self.path("run");
+        let config = SupervisorConfig { run_dir, monitor_program, limiter, rotation: Rotation::default() };
         Supervisor::new(config, Arc::<Book>::clone(&self.book)).unwrap()
     }
 

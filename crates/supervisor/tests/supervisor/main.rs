@@ -6,3 +6,4 @@ mod health;
 mod monitors;
 mod pretender;
 mod services;
+mod standby;

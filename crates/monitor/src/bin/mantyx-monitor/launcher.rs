@@ -1,9 +1,10 @@
 //! Whoever started this monitor: it gives the launch on standard input and is answered once on standard output.
 
 use std::fs::File;
-use std::io::{self, Read, Stdout, Write};
+use std::io::{self, BufRead, Read, Stdout, Write};
 
-use mantyx_monitor::{Launch, Message, VERSION};
+use mantyx_limits::Confinement;
+use mantyx_monitor::{Launch, Message, Standby, VERSION};
 use serde::Deserialize;
 
 /// Waits for its one answer.
@@ -15,12 +16,48 @@ struct Versioned {
     version: u32,
 }
 
-/// Reads the launch to its end; one that cannot be followed is answered with why.
-pub(crate) fn take_launch() -> io::Result<(Result<Launch, String>, Launcher)> {
-    let mut text = Vec::new();
-    io::stdin().read_to_end(&mut text)?;
-    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
-    Ok((understand(&text), Launcher(io::stdout())))
+/// What the launcher says.
+pub(crate) enum Said {
+    /// Get ready for these groups; the launch follows.
+    GetReady(Confinement),
+    /// The launch; one that cannot be followed is answered with why.
+    Launch(Result<Box<Launch>, String>),
+    /// Nothing any more: the launcher has gone.
+    Nothing,
+}
+
+impl Launcher {
+    pub(crate) fn new() -> Self {
+        Self(io::stdout())
+    }
+
+    /// What it says first.
+    pub(crate) fn hear() -> io::Result<Said> {
+        let mut line = Vec::new();
+        io::stdin().lock().read_until(b'\n', &mut line)?;
+        match serde_json::from_slice(&line) {
+            Ok(Standby { standby }) => Ok(Said::GetReady(standby)),
+            Err(_) => Self::take_launch(line),
+        }
+    }
+
+    /// The launch, of which something may have been heard.
+    pub(crate) fn take_launch(mut heard: Vec<u8>) -> io::Result<Said> {
+        io::stdin().lock().read_to_end(&mut heard)?;
+        rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+        Ok(if heard.is_empty() { Said::Nothing } else { Said::Launch(understand(&heard).map(Box::new)) })
+    }
+
+    /// Says how the start went, and hangs up. Nothing depends on whether anybody is still there to hear it.
+    pub(crate) fn answer(mut self, message: &Message) {
+        if let Ok(mut line) = serde_json::to_vec(message) {
+            line.push(b'\n');
+            let _ = self.0.write_all(&line).and_then(|()| self.0.flush());
+        }
+        if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
+            let _ = rustix::stdio::dup2_stdout(nowhere);
+        }
+    }
 }
 
 fn understand(text: &[u8]) -> Result<Launch, String> {
@@ -33,19 +70,6 @@ fn understand(text: &[u8]) -> Result<Launch, String> {
         ));
     }
     serde_json::from_slice(text).map_err(unreadable)
-}
-
-impl Launcher {
-    /// Says how the start went, and hangs up. Nothing depends on whether anybody is still there to hear it.
-    pub(crate) fn answer(mut self, message: &Message) {
-        if let Ok(mut line) = serde_json::to_vec(message) {
-            line.push(b'\n');
-            let _ = self.0.write_all(&line).and_then(|()| self.0.flush());
-        }
-        if let Ok(nowhere) = File::options().write(true).open("/dev/null") {
-            let _ = rustix::stdio::dup2_stdout(nowhere);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -61,8 +85,8 @@ mod tests {
 
     #[test]
     fn a_launch_that_cannot_be_followed_is_refused_with_its_reason() {
-        let newer = understand(br#"{"version":3,"plan":"of another kind"}"#).err().unwrap();
-        assert!(newer.contains("version 2") && newer.contains("version 3"), "{newer}");
+        let newer = understand(br#"{"version":4,"plan":"of another kind"}"#).err().unwrap();
+        assert!(newer.contains("version 3") && newer.contains("version 4"), "{newer}");
         assert!(understand(b"{").err().unwrap().contains("cannot be read"));
     }
 }

@@ -1,7 +1,6 @@
 //! The limits of an execution, carried out; and the score by which the kernel spares this monitor.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::Instant;
 
 use mantyx_core::{Ending, Exit};
@@ -12,23 +11,25 @@ use crate::kills::Kills;
 
 /// An app whose monitor dies is lost, and the monitor is small: others go first.
 const OWN_SCORE: i16 = -500;
-const SCORE_FILE: &str = "/proc/self/oom_score_adj";
+pub(crate) const SCORE_FILE: &str = "/proc/self/oom_score_adj";
 /// The settings that hold the limit of memory, by version of the control groups.
 const MEMORY_SETTINGS: [&str; 2] = ["memory.max", "memory.limit_in_bytes"];
 
-/// The limits of an execution; none where none were planned.
+/// The limits of an execution; none where none were planned, and before they are settled.
+#[derive(Default)]
 pub(crate) struct Limits {
-    prepared: Option<Arc<Prepared>>,
+    prepared: Option<Prepared>,
     /// Where somebody counts them.
     kills: Option<Kills>,
 }
 
 impl Limits {
-    /// Makes the groups.
-    pub(crate) fn prepare(confinement: Option<&Confinement>) -> Self {
-        let prepared = confinement.map(|confinement| Arc::new(confinement.clone().prepare()));
-        let counted = prepared.as_ref().and_then(|prepared| prepared.out_of_memory());
-        Self { kills: counted.map(|_| Kills::begin(Instant::now())), prepared }
+    /// Lets the groups that the process is in, or is about to enter, hold it to what was planned.
+    pub(crate) fn settle(mut groups: Prepared, planned: Option<&Confinement>) -> Self {
+        let Some(confinement) = planned else { return Self::default() };
+        groups.settle(confinement);
+        let kills = groups.out_of_memory().map(|_| Kills::begin(Instant::now()));
+        Self { prepared: Some(groups), kills }
     }
 
     /// When [`Limits::act`] has something to do.
@@ -45,11 +46,6 @@ impl Limits {
         }
     }
 
-    /// For the child, which enters them.
-    pub(crate) fn share(&self) -> Option<Arc<Prepared>> {
-        self.prepared.clone()
-    }
-
     /// What the process that has begun is not held to, as sentences.
     pub(crate) fn warnings(&self, main: u32) -> Vec<String> {
         let Some(prepared) = &self.prepared else { return Vec::new() };
@@ -61,8 +57,7 @@ impl Limits {
     pub(crate) fn adjust(&mut self, confinement: &Confinement) -> Vec<String> {
         let family = process::descendants(std::process::id(), &process::all());
         let family: Vec<u32> = family.iter().filter(|p| !p.has_ended()).map(|p| p.id.pid).collect();
-        // The child has given its share back when it became another program.
-        let Some(prepared) = self.prepared.as_mut().and_then(Arc::get_mut) else {
+        let Some(prepared) = &mut self.prepared else {
             return vec![
                 "The limits begin with the next start: the process was started without any".to_owned(),
             ];
@@ -73,13 +68,13 @@ impl Limits {
 
     /// What is carried out now.
     pub(crate) fn confinement(&self) -> Option<&Confinement> {
-        self.prepared.as_deref().map(Prepared::confinement)
+        self.prepared.as_ref().map(Prepared::confinement)
     }
 
     /// Whether it was want of memory that ended the app. A process of it may have been killed that was not the main
     /// one, and the main one may have survived that, or for long: then it is no reason.
     pub(crate) fn out_of_memory(&self, exit: Exit) -> Option<Ending> {
-        let prepared = self.prepared.as_deref().filter(|_| !exit.is_success())?;
+        let prepared = self.prepared.as_ref().filter(|_| !exit.is_success())?;
         let kills = self.kills.as_ref()?;
         let event = prepared.out_of_memory().filter(|event| kills.has_recent(event.kills))?;
         let limit = match event.shortage {
@@ -91,7 +86,7 @@ impl Limits {
 
     /// The most memory that all processes held at once.
     pub(crate) fn peak_memory(&self) -> Option<u64> {
-        self.prepared.as_deref().and_then(Prepared::peak_memory)
+        self.prepared.as_ref().and_then(Prepared::peak_memory)
     }
 
     /// Kills whatever is in the groups.
@@ -139,7 +134,8 @@ mod tests {
     /// A group of version 2 in a folder.
     fn in_folder(folder: &TempDir) -> Limits {
         let group = Group { path: folder.path().to_owned(), keeper: Keeper::Mantyx, settings: Vec::new() };
-        Limits::prepare(Some(&Confinement { groups: vec![group], ..Confinement::default() }))
+        let confinement = Confinement { groups: vec![group], ..Confinement::default() };
+        Limits::settle(confinement.bare().prepare(), Some(&confinement))
     }
 
     #[test]
@@ -174,7 +170,7 @@ mod tests {
         let mut limits = in_folder(&folder);
         assert_eq!((limits.due(), limits.out_of_memory(Exit::Signal(9))), (None, None));
         limits.act(Instant::now());
-        assert_eq!(Limits::prepare(None).due(), None);
+        assert_eq!(Limits::settle(Confinement::default().prepare(), None).due(), None);
     }
 
     #[test]

@@ -6,9 +6,10 @@
 //! start went, and has no options.
 //!
 //! How it starts:
-//! - `launcher`: whoever started it
+//! - `launcher`: whoever started it; `post`: what it does before it knows what to launch; `title`: what it is called
 //! - `limits`: the groups that the app is held in, and its own out-of-memory score
-//! - `child`: the process itself; `exec`: what happens between fork and exec; `reason`: why it could not be started
+//! - `stub`: the process that becomes the app; `order`: what it is told; `exec`: what it does then; `reason`: why it could
+//!   not be started
 //!
 //! What it does while the app runs:
 //! - `monitor`: the loop that joins everything; `wait`: its one `poll`
@@ -24,7 +25,6 @@
 //!
 //! - `system`: the few calls of the kernel that need `unsafe`
 
-mod child;
 mod client;
 mod clients;
 mod deadlines;
@@ -36,46 +36,75 @@ mod limits;
 mod monitor;
 mod notice;
 mod notify_socket;
+mod order;
 mod output;
+mod post;
 mod reason;
 mod recorder;
 mod requests;
 mod said;
 mod stop;
+mod stub;
 mod system;
+mod title;
 mod wait;
 
+use std::io;
 use std::process::ExitCode;
 
 use mantyx_monitor::{Launch, Message};
 
-use crate::launcher::Launcher;
+use crate::launcher::{Launcher, Said};
 use crate::monitor::Monitor;
+use crate::post::{Post, Waiting};
 
 fn main() -> ExitCode {
     system::close_inherited();
-    match launcher::take_launch() {
-        Ok((Ok(launch), launcher)) => watch(launch, launcher),
-        Ok((Err(reason), launcher)) => refuse(reason, launcher),
+    match stand() {
+        Ok(code) => code,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn watch(launch: Launch, launcher: Launcher) -> ExitCode {
-    let folder = launch.run_folder;
-    match Monitor::prepare(launch.plan, &folder) {
-        Ok(monitor) => {
-            monitor.run(launch.environment, launcher);
-            ExitCode::SUCCESS
+/// Takes its post, waits for a launch, and watches what it launched.
+fn stand() -> io::Result<ExitCode> {
+    let (post, launcher) = (Post::take()?, Launcher::new());
+    let (said, waiting) = match Launcher::hear()? {
+        Said::GetReady(confinement) => {
+            let waiting = post.get_ready(&confinement)?;
+            (Launcher::take_launch(Vec::new())?, Some(waiting))
         }
-        Err(error) => {
-            refuse(format!("The run folder `{}` cannot be used: {error}", folder.display()), launcher)
+        said => (said, None),
+    };
+    match said {
+        Said::Launch(Ok(launch)) => Ok(watch(*launch, post, waiting, launcher)),
+        Said::Launch(Err(reason)) => Ok(refuse(reason, waiting, launcher)),
+        Said::GetReady(_) | Said::Nothing => {
+            waiting.into_iter().for_each(Waiting::dismiss);
+            Ok(ExitCode::SUCCESS)
         }
     }
 }
 
+fn watch(launch: Launch, post: Post, waiting: Option<Waiting>, launcher: Launcher) -> ExitCode {
+    let folder = launch.run_folder;
+    title::show(launch.plan.execution);
+    match Monitor::prepare(launch.plan, &folder, post) {
+        Ok(monitor) => {
+            monitor.run(waiting, launch.environment, launcher);
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(
+            format!("The run folder `{}` cannot be used: {error}", folder.display()),
+            waiting,
+            launcher,
+        ),
+    }
+}
+
 /// Whatever goes wrong before the process is started is said to whoever gave the launch: there is nobody else.
-fn refuse(reason: String, launcher: Launcher) -> ExitCode {
+fn refuse(reason: String, waiting: Option<Waiting>, launcher: Launcher) -> ExitCode {
+    waiting.into_iter().for_each(Waiting::dismiss);
     launcher.answer(&Message::Refused { reason });
     ExitCode::FAILURE
 }

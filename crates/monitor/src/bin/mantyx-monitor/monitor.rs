@@ -9,22 +9,26 @@ use std::time::Instant;
 
 use chrono::Utc;
 use mantyx_core::{Ending, Exit};
+use mantyx_limits::Confinement;
 use mantyx_monitor::process::{self, ProcessId};
 use mantyx_monitor::{MainProcess, Message, Plan, Record, RunFolder, StopTerms, VERSION, Wish};
 use rustix::process::Signal;
 
-use crate::child::{self, Dowry};
 use crate::clients::Clients;
 use crate::deadlines::{Expired, Watch};
 use crate::ending::End;
 use crate::launcher::Launcher;
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 use crate::notify_socket::NotifySocket;
+use crate::order::Order;
 use crate::output::Output;
+use crate::post::{Post, Waiting};
+use crate::reason::{Failure, reason};
 use crate::recorder::Recorder;
 use crate::said::Said;
 use crate::stop::{self, Asked, Stop};
-use crate::system::{Reaped, Signals, reap};
+use crate::stub::Child;
+use crate::system::{Reaped, reap};
 use crate::wait::{self, Ready, Source};
 
 /// The monitor of one execution.
@@ -44,12 +48,10 @@ pub(crate) struct Monitor {
     pub(crate) why: Option<Ending>,
     /// How the main process ended.
     pub(crate) end: Option<End>,
-    signals: Signals,
+    post: Post,
     notify_socket: NotifySocket,
     family: Family,
     stop: Option<Stop>,
-    /// The out-of-memory score that this monitor had, which is the child's.
-    oom_score: Option<String>,
 }
 
 /// What could not be done as it was said, as sentences.
@@ -75,15 +77,10 @@ enum Family {
 }
 
 impl Monitor {
-    /// Takes its place in the run folder and in the kernel, before anything is started.
-    pub(crate) fn prepare(plan: Plan, run_folder: &Path) -> io::Result<Self> {
-        // It fails for the leader of a process group: then who started it has set it apart already.
-        let _ = rustix::process::setsid();
-        rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    /// Takes its place in the run folder.
+    pub(crate) fn prepare(plan: Plan, run_folder: &Path, post: Post) -> io::Result<Self> {
         std::env::set_current_dir(run_folder)?;
         let folder = RunFolder::open(run_folder)?;
-        // Signals are kept for the loop before anything can start a thread, which would get them otherwise.
-        let signals = Signals::listen()?;
         let uid = plan.identity.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
         let notify_socket = NotifySocket::open(plan.execution, uid)?;
         let me = ProcessId::of(std::process::id())?;
@@ -94,34 +91,32 @@ impl Monitor {
         Ok(Self {
             clients: Clients::listen(&folder.socket(plan.execution))?,
             output: Output::to(&plan.log, plan.rotation),
-            limits: Limits::prepare(plan.confinement.as_ref()),
+            limits: Limits::default(),
             watch: Watch::begin(Instant::now(), &plan.deadlines),
             said: Said::default(),
             warnings: Warnings::default(),
             wish: Wish::None,
             why: None,
             end: None,
-            signals,
+            post,
             notify_socket,
             family: Family::Alive,
             stop: None,
-            oom_score: limits::spare_monitor(),
             recorder: Recorder::new(run_folder),
             folder,
             record,
         })
     }
 
-    /// Starts the process and stays until all of it is over and written down.
-    pub(crate) fn run(mut self, environment: BTreeMap<String, String>, launcher: Launcher) {
+    /// Lets a process become the app and stays until all of it is over and written down.
+    pub(crate) fn run(
+        mut self,
+        waiting: Option<Waiting>,
+        environment: BTreeMap<String, String>,
+        launcher: Launcher,
+    ) {
         self.clients.expect(launcher);
-        let dowry = Dowry {
-            environment,
-            notify_socket: self.notify_socket.variable(),
-            oom_score: self.oom_score.take(),
-            limits: self.limits.share(),
-        };
-        match child::start(&self.record.plan, dowry) {
+        match self.begin(waiting, environment) {
             Ok(child) => {
                 self.output.connect(child.stdout, child.stderr);
                 self.began(child.process);
@@ -130,8 +125,26 @@ impl Monitor {
                 }
                 self.finish();
             }
-            Err(reason) => self.never_began(reason),
+            Err(failure) => {
+                let reason = reason(&self.record.plan, &failure);
+                self.never_began(reason);
+            }
         }
+    }
+
+    fn begin(
+        &mut self,
+        waiting: Option<Waiting>,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Child, Failure> {
+        let plan = &self.record.plan;
+        let planned = plan.confinement.as_ref();
+        let Waiting { stub, groups } = match waiting {
+            Some(waiting) => self.post.look_after(waiting)?,
+            None => self.post.get_ready(planned.unwrap_or(&Confinement::default()))?,
+        };
+        self.limits = Limits::settle(groups, planned);
+        stub.become_app(&Order::new(plan.clone(), environment, self.notify_socket.variable()))
     }
 
     fn began(&mut self, main: MainProcess) {
@@ -164,7 +177,7 @@ impl Monitor {
 
     /// Clients come before anything that may tell them something, because then those who have gone are removed.
     fn sources(&self) -> Vec<Source<'_>> {
-        let mut sources = vec![(Ready::Signals, self.signals.as_fd())];
+        let mut sources = vec![(Ready::Signals, self.post.signals.as_fd())];
         sources.extend(self.clients.sources());
         sources.push((Ready::Notices, self.notify_socket.as_fd()));
         sources.extend(self.output.open().map(|(source, fd)| (Ready::Output(source), fd)));
@@ -191,7 +204,7 @@ impl Monitor {
     }
 
     fn hear_signals(&mut self) {
-        while let Some(signal) = self.signals.next() {
+        while let Some(signal) = self.post.signals.next() {
             match signal {
                 Signal::CHILD => self.reap(),
                 Signal::TERM => {

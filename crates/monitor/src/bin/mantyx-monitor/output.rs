@@ -121,14 +121,13 @@ impl Output {
     }
 
     /// Reads from these pipes.
-    pub(crate) fn connect(&mut self, stdout: Option<OwnedFd>, stderr: Option<OwnedFd>) {
-        for pipe in stdout.iter().chain(&stderr) {
+    pub(crate) fn connect(&mut self, stdout: OwnedFd, stderr: OwnedFd) {
+        for pipe in [&stdout, &stderr] {
             // It fails on nothing that is open; a pipe that blocked would only be read a little less at the end.
             let _ = rustix::io::ioctl_fionbio(pipe, true);
         }
-        self.pipes = Arc::new(Pipes { stdout, stderr });
+        self.pipes = Arc::new(Pipes { stdout: Some(stdout), stderr: Some(stderr) });
         self.open = [Stream::Stdout, Stream::Stderr].into();
-        self.open.retain(|stream| self.pipes.get(*stream).is_some());
     }
 
     /// What the loop must wait for.

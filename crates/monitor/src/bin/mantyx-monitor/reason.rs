@@ -11,13 +11,26 @@ use std::path::{Path, PathBuf};
 use mantyx_core::Identity;
 use mantyx_monitor::Plan;
 
-use crate::exec::Step;
+use crate::exec::{LastWords, Step};
 
 /// What could not be done.
 pub(crate) struct Failure {
     /// How far the child came; none when there was no child.
     pub(crate) step: Option<Step>,
     pub(crate) error: io::Error,
+}
+
+impl Failure {
+    /// What the child said before it gave up. One that said nothing has become the app.
+    pub(crate) fn said(words: &[u8]) -> Option<Self> {
+        match serde_json::from_slice(words) {
+            Ok(LastWords(step, number)) => {
+                Some(Self { step: Some(step), error: io::Error::from_raw_os_error(number) })
+            }
+            Err(_) if words.is_empty() => None,
+            Err(error) => Some(Self::from(io::Error::from(error))),
+        }
+    }
 }
 
 impl From<io::Error> for Failure {
@@ -86,12 +99,13 @@ fn of_step(plan: &Plan, step: Step, error: &io::Error) -> String {
         Step::Session => "be given a session of its own".to_owned(),
         Step::OomScore => "be given its out-of-memory score".to_owned(),
         Step::Limits => "be put under its limits".to_owned(),
+        Step::Output => "be given its output".to_owned(),
         Step::Groups => format!("be given the groups of {user}"),
         Step::Group => format!("be given the primary group of {user}"),
         Step::User => format!("run as {user}"),
         Step::Privileges => "be kept from gaining privileges".to_owned(),
         Step::Monitor => "be tied to its monitor".to_owned(),
-        Step::Directory | Step::Program => "be started".to_owned(),
+        Step::Order | Step::Directory | Step::Program => "be started".to_owned(),
     };
     let remedy =
         if is_refused_identity(step, error) { "; only root can start apps as another user" } else { "" };

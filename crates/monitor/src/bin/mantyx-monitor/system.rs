@@ -1,12 +1,12 @@
 //! The calls of the kernel for which neither the standard library nor rustix has a safe form.
-#![allow(unsafe_code, reason = "wait4, signalfd and close_range have no safe form")]
+#![allow(unsafe_code, reason = "fork, wait4, signalfd and close_range have no safe form")]
 
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use mantyx_core::Exit;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 
 /// What a process used in its life.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +31,44 @@ pub(crate) enum Reaped {
 pub(crate) fn close_inherited() {
     // SAFETY: nothing in this process has opened a descriptor yet, so none above stderr is in use.
     unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+}
+
+/// Who has come out of a fork.
+pub(crate) enum Fork {
+    /// This monitor, and its new child.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// Forks this process (fork(2)), which must not have a second thread: the child could wait for ever for what that one
+/// held.
+pub(crate) fn fork() -> io::Result<Fork> {
+    // SAFETY: with one thread the child is a whole copy of this process.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(Pid::from_raw(pid).map_or(Fork::Child, Fork::Parent)),
+    }
+}
+
+/// Ends a child that has not become another program, without what this monitor does at its end.
+pub(crate) fn exit() -> ! {
+    // SAFETY: it takes no pointer and does not return.
+    unsafe { libc::_exit(1) }
+}
+
+/// A fresh process expects that no signal is blocked or ignored.
+pub(crate) fn reset_signals() {
+    // SAFETY: the set is filled before it is used, and no handler of this process is set, so none is lost.
+    unsafe {
+        for signal in 1..32 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none = mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
 }
 
 /// Collects one child that has ended, without waiting for it (wait4(2)).

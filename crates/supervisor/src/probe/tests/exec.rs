@@ -81,7 +81,7 @@ impl Confined {
     fn new(limits: &Limits) -> Self {
         let execution = ExecutionId::generate();
         let offer = Offer::detect_direct(&format!("test-look-{execution}"));
-        let prepared = mantyx_limits::plan(limits, &offer, execution).prepare();
+        let prepared = mantyx_limits::plan(limits, &offer, execution.into()).prepare();
         Self { offer: Some(offer), prepared }
     }
 

@@ -18,7 +18,8 @@ impl World {
         let root = tempfile::tempdir().unwrap();
         let (read, write) = rustix::pipe::pipe().unwrap();
         let mut output = Output::to(&root.path().join("run.log"), Rotation::default());
-        output.connect(Some(read), None);
+        let (silent, _) = std::io::pipe().unwrap();
+        output.connect(read, silent.into());
         Self { root, stdout: Some(File::from(write)), output }
     }
 
