@@ -46,6 +46,14 @@ impl Context {
         let _ = down.wait_for(|down| *down).await;
     }
 
+    /// A start is about to come. One that nobody waits for takes less time when the kernel hears of it early; for one
+    /// that somebody waits for that would only hold up the forks of others.
+    pub(crate) fn foresee_start(&self) {
+        if !self.reserve.is_filled() {
+            self.limiter.foresee_start();
+        }
+    }
+
     /// Reports until it is kept. The database may be locked or its disk full for a while, and an exit that was
     /// not kept would leave an execution running for ever.
     pub(crate) async fn report(&self, report: Report) -> Reported {

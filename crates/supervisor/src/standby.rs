@@ -43,6 +43,11 @@ impl Reserve {
         ready.monitor.try_wait().is_ok_and(|ended| ended.is_none()).then_some(ready)
     }
 
+    /// Whether one waits, as far as is known.
+    pub(crate) fn is_filled(&self) -> bool {
+        lock(&self.ready).is_some()
+    }
+
     /// Starts the next, once there is time for it.
     pub(crate) fn refill(&self, context: &Arc<Context>) {
         let (context, ready) = (Arc::clone(context), Arc::clone(&self.ready));

@@ -20,7 +20,7 @@ impl Instance {
     /// A process has ended.
     pub(super) async fn ended(&mut self, execution: ExecutionId, ended: Ended) {
         if self.service_of(execution).is_some() && !self.is_to_stop() {
-            self.context.limiter.foresee_start();
+            self.context.foresee_start();
         }
         self.report_end(execution, ended.clone()).await;
         self.runs.remove(&execution);

@@ -115,7 +115,7 @@ impl Instance {
     /// Starts a process, and reports what came of it.
     async fn begin(&mut self, start: Start, part: Part) -> Result<Begun> {
         let (context, instance) = (Arc::clone(&self.context), self.id);
-        context.limiter.foresee_start();
+        context.foresee_start();
         let command = self.meanwhile(context.observer.prepare(instance, start)).await?;
         self.rule = Some(command.care.rule);
         let execution = command.execution;
