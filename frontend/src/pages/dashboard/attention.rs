@@ -57,12 +57,13 @@ fn trouble(app: &AppView) -> Option<Trouble> {
         return Some(Trouble { app, what: "is unhealthy", why, when: None, help: log });
     }
     match (app.state, app.r#type, last.map(|last| last.status)) {
-        (AppState::Failed, _, None) => trouble(
+        // One that has a release was installed, whether or not anything of it ever ran.
+        (AppState::Failed, ..) if app.release.is_none() => trouble(
             "could not be installed",
             app.reason.clone(),
             (Route::Setup(name.clone()), "Fix the setup"),
         ),
-        (AppState::Failed, _, Some(_)) => trouble("has failed", both(app.reason.as_deref(), of_last()), log),
+        (AppState::Failed, ..) => trouble("has failed", both(app.reason.as_deref(), of_last()), log),
         (
             AppState::Enabled,
             AppType::Scheduled,
@@ -96,5 +97,36 @@ fn line(state: State, trouble: Trouble) -> impl IntoView {
             </div>
             <a class="button" href=route.path() aria-label=format!("{title} of {}", trouble.app)>{title}</a>
         </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn failed(release: Option<u32>) -> AppView {
+        serde_json::from_value(json!({
+            "id": "0190a6c0-0000-7000-8000-000000000001", "name": "wiki", "display_name": "", "description": "",
+            "tags": [], "type": "perpetual", "state": AppState::Failed, "reason": "The port is held",
+            "legal_events": [], "health": "unknown", "health_detail": null, "status_text": null,
+            "warnings": [], "operation": null, "pid": null, "execution": null, "started_at": null,
+            "restarts_at": null, "restarts": 0, "release": release,
+            "origin": {"kind": "archive", "file": "wiki.zip"}, "last_execution": null, "next_run": null,
+            "web_port": null, "web_url": null, "created_at": "2026-11-20T05:00:00Z",
+            "updated_at": "2026-11-20T05:00:00Z"
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_never_ran_has_failed_like_anything_else_that_was_installed() {
+        for (release, what, help) in
+            [(None, "could not be installed", "Fix the setup"), (Some(1), "has failed", "Open log")]
+        {
+            let trouble = trouble(&failed(release)).unwrap();
+            assert_eq!((trouble.what, trouble.help.1), (what, help));
+            assert_eq!(trouble.why.as_deref(), Some("The port is held"));
+        }
     }
 }
