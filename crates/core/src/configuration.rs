@@ -17,8 +17,11 @@ use crate::restart::{AfterGivingUp, RestartPolicy, RestartRule};
 use crate::stop_signal::StopSignal;
 use crate::web_port::WebPort;
 
+pub use rights::NeedsAdmin;
+
 mod check;
 mod merge;
+mod rights;
 #[cfg(test)]
 mod tests;
 
@@ -162,29 +165,6 @@ impl Configuration {
             (launch, c.python.clone(), c.web_port, c.user.clone(), c.groups.clone(), c.watchdog.is_some())
         };
         launched(self) != launched(other)
-    }
-
-    /// The first field by which this configuration, against the one before it, gives an app more than a token for
-    /// apps may give: another identity on this machine, or a place before everybody else's processes. `before` is
-    /// none for what is new, or comes back.
-    ///
-    /// Who may operate an app acts with what an administrator gave it: it is given to those people too.
-    #[must_use]
-    pub fn needs_admin(&self, before: Option<&Self>) -> Option<&'static str> {
-        let (user, groups) =
-            before.map_or((None, &[][..]), |before| (before.user.as_ref(), &before.groups[..]));
-        let old = before.map(|before| before.limits).unwrap_or_default();
-        let lowered =
-            |value: Option<i16>, old: Option<i16>| value != old && value.is_some_and(|value| value < 0);
-        let nice = |limits: Limits| limits.nice.map(i16::from);
-        [
-            ("user", self.user.as_ref() != user),
-            ("groups", self.groups != groups),
-            ("limits.nice", lowered(nice(self.limits), nice(old))),
-            ("limits.oom_score", lowered(self.limits.oom_score, old.oom_score)),
-        ]
-        .into_iter()
-        .find_map(|(field, is_more)| is_more.then_some(field))
     }
 
     /// Seconds that one execution may take: a run may have such a limit, a service never has.

@@ -42,9 +42,31 @@ pub struct GitRequest {
     pub subdir: Option<RelativePath>,
 }
 
+/// From where a repository may come.
+///
+/// One of this machine is read by Mantyx itself and with its rights, which may be those of root: whoever may import it
+/// may read every repository here, whomever it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// From other machines only.
+    Network,
+    /// From this machine too.
+    ThisMachine,
+}
+
 /// Fetches a commit and puts its files into an empty staging folder. It ends early when `cancel` becomes true.
-pub fn git(request: &GitRequest, staging: &Path, limits: &Limits, cancel: &AtomicBool) -> Result<Staged> {
+///
+/// # Errors
+/// `forbidden` where the repository is not within `reach`.
+pub fn git(
+    request: &GitRequest,
+    reach: Reach,
+    staging: &Path,
+    limits: &Limits,
+    cancel: &AtomicBool,
+) -> Result<Staged> {
     let address = Address::parse(&request.url)?;
+    address.refuse_beyond(reach)?;
     let fetch = Fetch { request, address, staging, limits, ssh: programs::find("ssh") };
     fetch.run(cancel)
 }

@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use mantyx_core::{Found, Origin};
 
 pub use archive::archive;
-pub use git::{GitRequest, git};
+pub use git::{GitRequest, Reach, git};
 pub use inspect::inspect;
 pub use limits::Limits;
 pub use script::script;

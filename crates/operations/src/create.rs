@@ -64,8 +64,10 @@ impl Mantyx {
         let request = GitRequest { url: source.url, reference: source.reference, subdir: source.subdir };
         let cancel = CancelOnDrop::default();
         let flag = Arc::clone(&cancel.0);
-        let fetch =
-            move |staging: &Path, limits: &Limits| mantyx_ingest::git(&request, staging, limits, &flag);
+        let reach = caller.reach();
+        let fetch = move |staging: &Path, limits: &Limits| {
+            mantyx_ingest::git(&request, reach, staging, limits, &flag)
+        };
         self.create(caller, source.app, fetch).await
     }
 

@@ -95,27 +95,6 @@ fn numbers_have_bounds() {
 }
 
 #[test]
-fn more_than_an_app_has_by_itself_needs_an_administrator() {
-    let of = |value: Value| patch(value).unwrap();
-    for (field, given) in [
-        ("user", json!({"user": "root"})),
-        ("groups", json!({"groups": ["docker"]})),
-        ("limits.nice", json!({"limits": {"nice": -1}})),
-        ("limits.oom_score", json!({"limits": {"oom_score": -1000}})),
-    ] {
-        let more = of(given);
-        assert_eq!((more.needs_admin(None), more.needs_admin(Some(&base()))), (Some(field), Some(field)));
-        assert_eq!(more.needs_admin(Some(&more)), None, "{field} stays as it was");
-        let renamed = Configuration { autostart: false, ..more };
-        assert_eq!(base().needs_admin(Some(&renamed)).is_some(), !field.starts_with("limits."), "{field}");
-    }
-    for less in [json!({"limits": {"nice": 19, "oom_score": 1000}}), json!({"restart_limit": 9})] {
-        assert_eq!(of(less).needs_admin(None), None);
-    }
-    assert_eq!(base().needs_admin(None), None);
-}
-
-#[test]
 fn only_a_run_has_a_timeout() {
     let limited = patch(json!({"timeout": 60})).unwrap();
     assert_eq!(limited.run_timeout(AppType::Scheduled), Some(60));

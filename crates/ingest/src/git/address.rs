@@ -2,6 +2,8 @@
 
 use mantyx_core::{Code, Error, Result};
 
+use super::Reach;
+
 /// The longest address that makes sense, in bytes.
 const LONGEST: usize = 2048;
 
@@ -56,6 +58,21 @@ impl Address {
             None => scp_like(text)?,
         };
         Ok(Self { shown: text.to_owned(), remote })
+    }
+
+    /// Nobody reads with the rights of Mantyx what they may not read with their own.
+    pub(super) fn refuse_beyond(&self, reach: Reach) -> Result<()> {
+        match (&self.remote, reach) {
+            (Remote::File, Reach::Network) => {
+                let detail = format!(
+                    "`{}` is a repository of this machine: only an administrator imports it, because it is read with the rights of Mantyx itself",
+                    self.shown
+                );
+                Err(Error::new(Code::Forbidden, detail)
+                    .hint("Use a token for `admin`, or an `https://` or SSH address of the repository"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The address as it was given.
@@ -210,6 +227,27 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_of_this_machine_is_out_of_reach_unless_it_is_allowed() {
+        for text in ["file:///srv/repo", " file://localhost/root/repo"] {
+            let address = Address::parse(text).unwrap();
+            let refused = address.refuse_beyond(Reach::Network).unwrap_err();
+            assert_eq!(refused.code(), Code::Forbidden);
+            assert!(
+                refused.detail().contains(text.trim()) && refused.hint_text().unwrap().contains("`admin`")
+            );
+            address.refuse_beyond(Reach::ThisMachine).unwrap();
+        }
+        for text in ["https://host/a/b.git", "git@host:a/b.git", "ssh://git@host:22/a"] {
+            Address::parse(text).unwrap().refuse_beyond(Reach::Network).unwrap();
+        }
+    }
+
+    /// Nothing that is let through for everybody names a file of this machine.
+    fn is_of_this_machine(url: &str) -> bool {
+        url.starts_with("file:") || url.starts_with('/') || url.starts_with('.')
+    }
+
+    #[test]
     fn credentials_are_refused_and_not_repeated() {
         for text in ["https://me:s3cret@h/a", "https://s3cret@h/a", "ssh://me:s3cret@h/a", "me:s3cret@h:a"] {
             let error = Address::parse(text).unwrap_err();
@@ -248,6 +286,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whatever_is_written_no_file_of_this_machine_is_reached_from_the_network(
+            text in "(file|FILE|File|https|ssh)?(:|://|:/)?(localhost)?[a-z@:/.~%]{0,30}"
+        ) {
+            if let Ok(address) = Address::parse(&text)
+                && address.refuse_beyond(Reach::Network).is_ok()
+            {
+                prop_assert!(!is_of_this_machine(&address.url()), "{}", address.url());
+            }
+        }
+
         #[test]
         fn no_word_for_ssh_is_an_option(text in "(ssh://)?[-a-z@:/.~ ]{0,30}") {
             if let Ok(Address { remote: Remote::Ssh(ssh), .. }) = Address::parse(&text) {

@@ -68,8 +68,11 @@ impl Bench {
     }
 
     fn fetch(&self, reference: Option<&str>, subdir: Option<&str>) -> Result<Staged> {
-        let never = AtomicBool::new(false);
-        git(&self.request(reference, subdir), &self.path("staging"), &Limits::default(), &never)
+        self.fetch_within(Reach::ThisMachine, &self.request(reference, subdir), &Limits::default())
+    }
+
+    fn fetch_within(&self, reach: Reach, request: &GitRequest, limits: &Limits) -> Result<Staged> {
+        git(request, reach, &self.path("staging"), limits, &AtomicBool::new(false))
     }
 
     /// Fetches from an address that a person could not give, with a program that stands for `ssh`.
@@ -179,9 +182,7 @@ fn the_rules_for_archives_hold() {
 #[test]
 fn limits_end_a_fetch() {
     let bench = Bench::new();
-    let fetch = |limits: &Limits| {
-        git(&bench.request(None, None), &bench.path("staging"), limits, &AtomicBool::new(false))
-    };
+    let fetch = |limits: &Limits| bench.fetch_within(Reach::ThisMachine, &bench.request(None, None), limits);
     let small = Limits { file_bytes: 3, ..Limits::default() };
     assert_eq!(code(fetch(&small)), Code::EntryTooLarge);
     let few = Limits { entries: 0, ..Limits::default() };
@@ -359,4 +360,14 @@ fn from_backend(output: &Output) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n\r\n").into_bytes();
     answer.extend(&text[end + 4..]);
     answer
+}
+
+#[test]
+fn who_may_not_read_this_machine_imports_nothing_of_it() {
+    let bench = Bench::new();
+    let request = bench.request(None, None);
+    let refused = bench.fetch_within(Reach::Network, &request, &Limits::default()).unwrap_err();
+    assert_eq!(refused.code(), Code::Forbidden);
+    assert!(refused.detail().contains(&request.url), "{refused}");
+    assert_eq!(fs::read_dir(bench.path("staging")).unwrap().count(), 0);
 }
