@@ -148,7 +148,7 @@ impl RestartHistory {
         if well_for >= rule.window {
             *self = Self::default();
         }
-        self.restarts.retain(|restart| elapsed(*restart, ended) < rule.window);
+        self.restarts.retain(|restart| distance(*restart, ended) < rule.window);
         let before = self.count();
         if before >= rule.limit {
             return RestartDecision::GiveUp { restarts: before, retry: self.give_up(rule) };
@@ -170,6 +170,15 @@ impl RestartHistory {
     }
 }
 
+impl RestartHistory {
+    /// How long an app that was given up still waits at this moment, when it is to be tried again at `at`. A clock that
+    /// was set back meanwhile makes that no longer than it ever was.
+    #[must_use]
+    pub fn waits_for(&self, at: Timestamp, now: Timestamp) -> Duration {
+        (at - now).to_std().unwrap_or_default().min(retry(self.give_ups.saturating_sub(1)))
+    }
+}
+
 impl RestartPolicy {
     /// Whether an exit leads to another start.
     #[must_use]
@@ -187,9 +196,10 @@ fn retry(give_ups: u32) -> Duration {
     FIRST_RETRY.saturating_mul(2u32.saturating_pow(give_ups)).min(LAST_RETRY)
 }
 
-/// A clock that was set back counts as no time at all.
-fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
-    (to - from).to_std().unwrap_or_default()
+/// The time between two moments. One that is said to be yet to come was written down before the clock was set back, by
+/// at least so much: whoever counted it as just now would give an app up for what it did the day before.
+fn distance(from: Timestamp, to: Timestamp) -> Duration {
+    (to - from).abs().to_std().unwrap_or_default()
 }
 
 /// None before the first restart; from the second on `base`, doubling, from [`MIN_DELAY`] to [`MAX_DELAY`].
@@ -301,6 +311,42 @@ mod tests {
         let never = past.decide(&rule(RestartPolicy::Never), ran(Exit::Signal(9), 0, 1), 0.0);
         assert_eq!(never, RestartDecision::Rest);
         assert_eq!(past.count(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_gives_nothing_up_and_wipes_no_more_than_it_should() {
+        let (rule, day) = (rule(RestartPolicy::Always), 86_400);
+        let crash = |past: &mut RestartHistory, at: i64| past.decide(&rule, ran(CRASH, at - 1, at), 0.0);
+        for leap in [-day, day] {
+            let mut past = RestartHistory::default();
+            for now in [10 * day, 10 * day + 10, 10 * day + 30] {
+                assert!(matches!(crash(&mut past, now), RestartDecision::Restart { .. }));
+            }
+            // It crashes once more, a while later by a clock that has leapt meanwhile.
+            let next = crash(&mut past, 10 * day + 3600 + leap);
+            assert_eq!(next, RestartDecision::Restart { after: Duration::ZERO }, "{leap}");
+        }
+        // A clock that is only kept right changes nothing.
+        let mut past = RestartHistory::default();
+        for now in [1000, 999, 1001] {
+            assert!(matches!(crash(&mut past, now), RestartDecision::Restart { .. }));
+        }
+        assert!(matches!(crash(&mut past, 1000), RestartDecision::GiveUp { restarts: 3, .. }));
+    }
+
+    #[test]
+    fn what_was_given_up_waits_no_longer_because_the_clock_was_set_back() {
+        let (now, minutes) = (at(10 * 86_400), |minutes: u64| Duration::from_secs(60 * minutes));
+        let due = now + TimeDelta::minutes(20);
+        for (give_ups, said, waits) in [
+            (2, due, minutes(20)),
+            (1, due, minutes(15)),
+            (2, now + TimeDelta::days(1), minutes(30)),
+            (9, now + TimeDelta::days(400), minutes(1440)),
+            (1, now - TimeDelta::days(1), Duration::ZERO),
+        ] {
+            assert_eq!(RestartHistory::default().given_up(give_ups).waits_for(said, now), waits);
+        }
     }
 
     proptest! {

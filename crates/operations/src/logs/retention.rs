@@ -4,6 +4,7 @@
 //! operation has changed, and now and then, as [`Standing::look_again_in`] says. A log that is written to never loses its
 //! active segment, whatever the limits are; its segments are compressed by who writes it.
 
+mod clock;
 mod sweep;
 
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ use mantyx_settings::Layout;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use super::clock::{Clock, Reading};
 use super::{CLOSE, FAR, Form, Limits, LogOnDisk, Removal, SegmentOnDisk, Standing, Writer, plan};
 use crate::logs::source::blocking;
 use crate::mantyx::Mantyx;
@@ -26,8 +27,10 @@ impl Mantyx {
         let largest = settings.log_execution_size;
         let (mut executions, mut operations) = (registry.watch_executions(), registry.watch_operations());
         tokio::spawn(async move {
+            let mut clock = Clock::new(Reading::take());
             loop {
-                let again = match sweep(&registry, &layout, limits, largest).await {
+                let now = clock.believe(Reading::take());
+                let again = match sweep(&registry, &layout, now, limits, largest).await {
                     Ok(standing) => standing.look_again_in(limits),
                     Err(error) => {
                         tracing::warn!(?error, "the logs could not be tidied up; it is tried again");
@@ -54,11 +57,12 @@ pub(super) async fn a_change(executions: &mut watch::Receiver<()>, operations: &
     };
 }
 
-/// Looks once. Who is alive is asked before the files are listed: what begins afterwards is fresh. The log of one
+/// Looks once, at a moment. Who is alive is asked before the files are listed: what begins afterwards is fresh. The log of one
 /// execution is limited by itself.
 pub(super) async fn sweep(
     registry: &Registry,
     layout: &Layout,
+    now: SystemTime,
     limits: Limits,
     largest: u64,
 ) -> Result<Standing> {
@@ -70,7 +74,7 @@ pub(super) async fn sweep(
     let folder = layout.all_logs();
     blocking(move || {
         let logs = look(&folder, &alive)?;
-        let plan = plan(&logs, SystemTime::now(), limits);
+        let plan = plan(&logs, now, limits);
         // One that fails is tried again next time, and hinders no other.
         for removal in &plan.removals {
             if let Err(error) = take(removal) {

@@ -145,7 +145,7 @@ async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
         file.set_modified(modified).unwrap();
     }
     let limits = Limits { retention: DAY * 2, total_size: u64::MAX };
-    sweep::sweep(&registry, &layout, limits, 1 << 30).await.unwrap();
+    sweep::sweep(&registry, &layout, SystemTime::now(), limits, 1 << 30).await.unwrap();
     let mut left: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -153,10 +153,10 @@ async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
     let remark = std::fs::read_to_string(folder.join("new.log")).unwrap();
     assert!(remark.contains("[mantyx] 10 bytes of older lines were removed"), "{remark}");
     // Once more, and nothing is left to do.
-    sweep::sweep(&registry, &layout, limits, 1 << 30).await.unwrap();
+    sweep::sweep(&registry, &layout, SystemTime::now(), limits, 1 << 30).await.unwrap();
     assert_eq!(std::fs::read_to_string(folder.join("new.log")).unwrap(), remark);
     let none = Limits { total_size: 0, ..limits };
-    sweep::sweep(&registry, &layout, none, 1 << 30).await.unwrap();
+    sweep::sweep(&registry, &layout, SystemTime::now(), none, 1 << 30).await.unwrap();
     assert!(!folder.join("large.log.gz").exists() && folder.join("new.1.log").exists());
 }
 
