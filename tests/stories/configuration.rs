@@ -23,6 +23,32 @@ async fn a_change_is_made_against_the_revision_that_was_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_limit_is_said_with_a_word_and_null_is_the_default() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = client.upload_script("job.py", apps::hello_script(), &[]).await.unwrap().app.name;
+    let path = format!("/api/apps/{name}");
+    let free = json!({ "processes": "unlimited", "memory": "unlimited", "open_files": 4096 });
+    let view: Value =
+        client.patch(&path, "\"1\"", json!({ "configuration": { "limits": free } })).await.unwrap();
+    let limits = &view["configuration"]["limits"];
+    assert_eq!((&limits["processes"], &limits["open_files"]), (&json!("unlimited"), &json!(4096)));
+    let yaml = std::fs::read_to_string(mantyx.root().join(format!("apps/{name}/config.yaml"))).unwrap();
+    assert!(yaml.contains("processes: unlimited"), "{yaml}");
+    // What is read can be sent back.
+    let same = json!({ "configuration": { "limits": limits } });
+    let view: Value = client.patch(&path, "\"2\"", same).await.unwrap();
+    assert_eq!(view["revision"], 2, "the same is no change");
+    let null = json!({ "configuration": { "limits": { "processes": null, "open_files": null } } });
+    let view: Value = client.patch(&path, "\"2\"", null).await.unwrap();
+    let limits = &view["configuration"]["limits"];
+    assert_eq!((&limits["processes"], &limits["open_files"]), (&json!(4096), &Value::Null));
+    let wrong = json!({ "configuration": { "limits": { "processes": "many" } } });
+    let refused = client.patch::<Value>(&path, "\"3\"", wrong).await.unwrap_err().problem.unwrap();
+    assert!(refused.errors[0].detail.contains("`unlimited`"), "{:?}", refused.errors);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_wrong_field_is_named_and_nothing_is_changed() {
     let mantyx = TestMantyx::start().await;
     let client = mantyx.client();

@@ -65,6 +65,12 @@ async fn set(client: &Client, name: &AppName, configuration: Value) -> Result<Va
     client.patch(&format!("/api/apps/{name}"), &seen, change).await.map_err(|refusal| refusal.code())
 }
 
+/// What was built as one user is no other user's to run from, once that one was given to the app.
+async fn install_again(client: &Client, name: &AppName) {
+    client.event(name, "disable").await.unwrap();
+    client.install_and_enable(name).await;
+}
+
 fn owner(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).uid()
 }
@@ -122,6 +128,7 @@ async fn an_app_can_be_given_another_user_and_groups_and_its_data_go_with_it() {
     let name = spy(client, "spy", &[]).await;
     run(client, &name).await;
     set(client, &name, json!({ "user": "daemon", "groups": ["tty"] })).await.unwrap();
+    install_again(client, &name).await;
     let said = run(client, &name).await;
     let data = mantyx.root().join(format!("apps/{name}/data"));
     let files = [data.clone(), data.join("kept"), data.join("home"), data.join("home/kept")];
@@ -139,6 +146,7 @@ async fn an_app_can_be_given_another_user_and_groups_and_its_data_go_with_it() {
     }
     // As root again, as before there were users: it is the owner's wish.
     set(client, &name, json!({ "user": "root", "groups": [] })).await.unwrap();
+    install_again(client, &name).await;
     let said = run(client, &name).await;
     assert!(said.contains("uid 0 0"), "{said}");
     assert_eq!(owner(&data.join("home/kept")), 0);

@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod operations;
 mod retries;
+mod rights;
 mod schedules;
 mod services;
 mod survival;

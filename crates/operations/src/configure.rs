@@ -6,13 +6,14 @@ use mantyx_core::{
     InstanceId, Result, RevisionId, WebPort, check_description, check_display_name, tidy_tags,
 };
 use mantyx_platform::{folders, ports};
-use mantyx_registry::tables::{apps, config_revisions, executions, instances};
-use mantyx_registry::{Change, Json, PortPool, Word, check, settle_web_port, views};
+use mantyx_registry::tables::{apps, config_revisions, executions, instances, releases};
+use mantyx_registry::{Change, Json, PortPool, Read, Word, check, settle_web_port, views};
 use serde_json::json;
 
 use crate::actions::forget_retry;
 use crate::create::{fit_to_source, refuse_fields};
 use crate::files;
+use crate::install::number;
 use crate::mantyx::{Caller, Mantyx};
 use crate::starting::care_of;
 use crate::work::{blocking, whole};
@@ -52,13 +53,13 @@ impl Mantyx {
             let merged = view.configuration.patched(&patch.configuration)?;
             caller.require_for(&merged, Some(&view.configuration))?;
             mantyx.refuse_own_port(&merged)?;
-            let merged = mantyx.fitted(app.id.0, &name, merged).await?;
+            let fitted = mantyx.fitted(app.id.0, &name, merged).await?;
             if patch.r#type.is_some_and(|wanted| wanted != app.app_type.0) {
                 // Another type would be started by other rules, or by none.
                 mantyx.call_off_retry(&actor, app.id.0).await?;
             }
             let id = app.id.0;
-            let changed = (merged != view.configuration).then_some(merged);
+            let changed = Some(fitted).filter(|fitted| fitted.configuration != view.configuration);
             let pool = mantyx.port_pool();
             let work = move |change: &mut Change<'_, '_>| apply(change, &app, patch, changed, &pool);
             let view = mantyx.registry().change(&actor, work).await?;
@@ -96,12 +97,20 @@ impl Mantyx {
     }
 
     /// A configuration as it fits the source and the accounts of this machine.
-    async fn fitted(&self, app: AppId, name: &AppName, wanted: Configuration) -> Result<Configuration> {
-        let source = self.layout().release(name, self.active_release(app).await?);
+    async fn fitted(&self, app: AppId, name: &AppName, wanted: Configuration) -> Result<Fitted> {
+        let active = move |db: &mut Read<'_>| {
+            let instance = instances::of_app(db, app)?;
+            releases::get(db, instance.release_id.0)
+        };
+        let release = self.registry().read(active).await?;
+        let source = self.layout().release(name, number(&release));
+        let environment = release.environment_id.map(|id| self.layout().environment(name, id.0));
         let mantyx = self.clone();
         blocking(move || {
             mantyx.refuse_unknown_account(&wanted)?;
-            fit_to_source(wanted, &source)
+            let configuration = fit_to_source(wanted, &source)?;
+            let warnings = mantyx.foresee(&configuration, environment.as_deref());
+            Ok(Fitted { configuration, warnings })
         })
         .await
     }
@@ -164,6 +173,12 @@ impl Mantyx {
     }
 }
 
+/// A configuration that fits, and what of it cannot be done here.
+struct Fitted {
+    configuration: Configuration,
+    warnings: Vec<String>,
+}
+
 /// The free texts of a patch, checked.
 fn tidy(mut patch: AppPatch) -> Result<AppPatch> {
     let mut errors: Vec<_> = patch.display_name.as_deref().and_then(check_display_name).into_iter().collect();
@@ -191,7 +206,7 @@ fn apply(
     change: &mut Change<'_, '_>,
     app: &apps::App,
     patch: AppPatch,
-    configuration: Option<Configuration>,
+    fitted: Option<Fitted>,
     pool: &PortPool,
 ) -> Result<ConfigurationView> {
     let instance = instances::of_app(change, app.id.0)?;
@@ -211,9 +226,9 @@ fn apply(
     };
     let now = change.now();
     apps::update(change, app.id.0, &changes, now)?;
-    if let Some(configuration) = configuration {
-        settle_web_port(change, instance.id.0, configuration.web_port, pool, ports::in_use)?;
-        add_revision(change, &instance, configuration)?;
+    if let Some(fitted) = fitted {
+        settle_web_port(change, instance.id.0, fitted.configuration.web_port, pool, ports::in_use)?;
+        add_revision(change, &instance, fitted)?;
     }
     change.record_app(EventKind::AppConfigured, app, payload)?;
     views::configuration(change, app)
@@ -237,10 +252,10 @@ fn begin_anew(change: &mut Change<'_, '_>, instance: InstanceId) -> Result<()> {
 fn add_revision(
     change: &mut Change<'_, '_>,
     instance: &instances::Instance,
-    configuration: Configuration,
+    Fitted { configuration, warnings }: Fitted,
 ) -> Result<()> {
     let active = config_revisions::get(change, instance.revision_id.0)?;
-    let kept = may_as_before(&active.configuration.0, &configuration);
+    let kept = asks_as_before(&active.configuration.0, &configuration);
     let revision = config_revisions::Revision {
         id: Word(RevisionId::generate()),
         instance_id: instance.id,
@@ -250,13 +265,14 @@ fn add_revision(
         created_by: change.actor().to_string(),
     };
     config_revisions::insert(change, &revision)?;
-    let warnings = (!kept).then(|| Json(Vec::new()));
+    // What a process of it has found out beyond what is foreseen is still true.
+    let warnings = (!kept).then_some(Json(warnings));
     let changes = instances::Changes { revision_id: Some(revision.id), warnings, ..Default::default() };
     instances::update(change, instance.id.0, &changes)
 }
 
 /// Whether what could not be granted before is still what is asked for.
-fn may_as_before(before: &Configuration, after: &Configuration) -> bool {
+fn asks_as_before(before: &Configuration, after: &Configuration) -> bool {
     let granted = |it: &Configuration| (it.limits, it.user.clone(), it.groups.clone());
     granted(before) == granted(after)
 }

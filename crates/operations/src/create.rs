@@ -12,8 +12,8 @@ use mantyx_core::{
 use mantyx_ingest::{GitRequest, Limits, Staged};
 use mantyx_platform::scratch::Scratch;
 use mantyx_platform::{folders, ports};
-use mantyx_registry::tables::apps;
-use mantyx_registry::{AppDraft, create_app, settle_web_port, views};
+use mantyx_registry::tables::{apps, instances};
+use mantyx_registry::{AppDraft, Json, create_app, settle_web_port, views};
 
 use crate::files;
 use crate::mantyx::{Caller, Mantyx};
@@ -93,19 +93,20 @@ impl Mantyx {
     /// From a validated source to an app. Not to be dropped half way: rows and folders must agree.
     async fn adopt_source(&self, caller: &Caller, new: NewApp, staged: &Staged) -> Result<AppCreated> {
         let (mantyx, setter, found, asked) = (self.clone(), caller.clone(), staged.clone(), new.clone());
-        let configuration = blocking(move || {
+        let checked = blocking(move || {
             let configuration = configuration(&found, &asked)?;
             setter.require_for(&configuration, None)?;
             mantyx.refuse_own_port(&configuration)?;
             mantyx.refuse_unknown_account(&configuration)?;
-            Ok(configuration)
+            let warnings = mantyx.foresee(&configuration, None);
+            Ok((configuration, warnings))
         })
         .await?;
         let _names = self.inner().locks.names().await;
         let name = self.free_name(&new, staged).await?;
         let (mantyx, wanted, source) = (self.clone(), name.clone(), staged.clone());
         let placed = blocking(move || mantyx.place(&wanted, &source)).await?;
-        let created = self.persist(&caller.actor(), name, new, staged, configuration).await?;
+        let created = self.persist(&caller.actor(), name, new, staged, checked).await?;
         placed.keep();
         Ok(created)
     }
@@ -184,7 +185,7 @@ impl Mantyx {
         name: AppName,
         new: NewApp,
         staged: &Staged,
-        configuration: Configuration,
+        (configuration, warnings): (Configuration, Vec<String>),
     ) -> Result<AppCreated> {
         let by_schedule = if new.schedule.is_some() { AppType::Scheduled } else { AppType::Perpetual };
         let draft = AppDraft {
@@ -203,8 +204,10 @@ impl Mantyx {
         let work = move |change: &mut mantyx_registry::Change<'_, '_>| {
             let web_port = draft.configuration.web_port;
             let app = create_app(change, draft)?;
-            let instance = mantyx_registry::tables::instances::of_app(change, app.id.0)?;
-            settle_web_port(change, instance.id.0, web_port, &pool, ports::in_use)?;
+            let instance = instances::of_app(change, app.id.0)?.id.0;
+            settle_web_port(change, instance, web_port, &pool, ports::in_use)?;
+            let foreseen = instances::Changes { warnings: Some(Json(warnings)), ..Default::default() };
+            instances::update(change, instance, &foreseen)?;
             if let Some(spec) = spec {
                 crate::schedules::insert(change, &app, "schedule".into(), spec, crate::schedules::On::Yes)?;
             }

@@ -3,8 +3,11 @@
 //! A daemon that runs as root gives each app to an unprivileged user: the one of its configuration, else that of the
 //! setting `app_user`, else `mantyx` or `nobody`. Source, logs, configuration and database stay Mantyx's own. Apps of
 //! the same user can do to each other what one user can do to itself; who wants a wall between two gives them users
-//! of their own. An environment belongs to who built it: an app that gets another user can read it, and has one of its
-//! own from the next install on.
+//! of their own, and so does who gives one of them further groups.
+//!
+//! An environment belongs to who built it: an app that gets another user can read it, and has one of its own from the
+//! next install on. Where an administrator gave the app its user, it does not start before that: whatever runs as the
+//! user before, such as the apps of everybody else, could write into what the app would run.
 //!
 //! A daemon that is anybody else runs all apps as itself, and says so where something else was wished for.
 //!
@@ -38,13 +41,65 @@ pub(crate) struct RunsAs {
 
 impl RunsAs {
     /// The same for what is alive already. Where the account is gone by now, whatever is still done for the app, such
-    /// as asking it how it is, is done as nobody.
-    pub(crate) fn whatever_happens(configuration: &Configuration, settings: &Settings) -> Self {
-        identity_of(configuration, settings).unwrap_or_else(|error| Self {
-            identity: Some(Identity { uid: NOBODY, gid: NOBODY, groups: Vec::new(), name: "nobody".into() }),
-            warnings: vec![error.detail().to_owned()],
-        })
+    /// as asking it how it is, is done as nobody; where its environment is another user's, as that user.
+    pub(crate) fn whatever_happens(
+        configuration: &Configuration,
+        settings: &Settings,
+        environment: Option<&Path>,
+    ) -> Self {
+        let found = match identity_of(configuration, settings) {
+            Ok(found) => found,
+            Err(error) => {
+                let (uid, gid, name) = (NOBODY, NOBODY, "nobody".to_owned());
+                let identity = Some(Identity { uid, gid, groups: Vec::new(), name });
+                return Self { identity, warnings: vec![error.detail().to_owned()] };
+            }
+        };
+        match environment.and_then(|environment| stranger(configuration, &found, environment)) {
+            None => found,
+            Some(stranger) => {
+                let warning = foreign(&stranger, &found);
+                let warnings = found.warnings.into_iter().chain([warning]).collect();
+                Self { identity: Some(stranger), warnings }
+            }
+        }
     }
+
+    /// The name of the user.
+    fn name(&self) -> String {
+        self.identity.clone().unwrap_or_else(identity::own).name
+    }
+}
+
+/// Refuses to start an app that was given a user of its own from an environment that another one may change.
+pub(crate) fn refuse_foreign(
+    configuration: &Configuration,
+    runs_as: &RunsAs,
+    environment: &Path,
+) -> Result<()> {
+    match stranger(configuration, runs_as, environment) {
+        None => Ok(()),
+        Some(stranger) => Err(Error::new(Code::IllegalState, foreign(&stranger, runs_as))
+            .hint("Install it again: then its environment is its own")),
+    }
+}
+
+/// Who may change the environment of an app that was given a user of its own, beside that user and root.
+fn stranger(configuration: &Configuration, runs_as: &RunsAs, environment: &Path) -> Option<Identity> {
+    if configuration.user.is_none() || !identity::is_superuser() {
+        return None;
+    }
+    // One that is not there is nobody's.
+    let owner = identity::owner(environment).ok()?;
+    let rightful = [Some(identity::own().uid), runs_as.identity.as_ref().map(|user| user.uid)];
+    Some(owner).filter(|owner| !rightful.contains(&Some(owner.uid)))
+}
+
+fn foreign(stranger: &Identity, runs_as: &RunsAs) -> String {
+    let (stranger, user) = (&stranger.name, runs_as.name());
+    format!(
+        "Its environment was built as `{stranger}`, who could change what it would run as `{user}`: it starts once it is installed again"
+    )
 }
 
 /// As whom an app with this configuration runs.
@@ -183,119 +238,4 @@ impl Mantyx {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use mantyx_core::Launch;
-    use std::collections::BTreeMap;
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-
-    fn settings(root: &Path, app_user: &str) -> Settings {
-        let flags = BTreeMap::from([("app_user".to_owned(), app_user.to_owned())]);
-        let flags = if app_user.is_empty() { BTreeMap::new() } else { flags };
-        Settings::load(Some(root.to_owned()), flags, std::iter::empty()).unwrap()
-    }
-
-    fn runs_as(app_user: &str, user: Option<&str>, groups: &[&str]) -> Result<RunsAs> {
-        let mut configuration = Configuration::new(Launch::parse("main.py").unwrap());
-        configuration.user = user.map(str::to_owned);
-        configuration.groups = groups.iter().map(|&group| group.to_owned()).collect();
-        identity_of(&configuration, &settings(Path::new("/nowhere"), app_user))
-    }
-
-    fn name(runs_as: Result<RunsAs>) -> Option<String> {
-        runs_as.unwrap().identity.map(|identity| identity.name)
-    }
-
-    #[test]
-    fn the_apps_wish_wins_over_the_setting_over_the_default() {
-        if !identity::is_superuser() {
-            assert_eq!(name(runs_as("daemon", Some("nobody"), &[])), None);
-            return;
-        }
-        assert!(DEFAULTS.contains(&name(runs_as("", None, &[])).unwrap().as_str()));
-        assert_eq!(name(runs_as("daemon", None, &[])).as_deref(), Some("daemon"));
-        assert_eq!(name(runs_as("daemon", Some("nobody"), &[])).as_deref(), Some("nobody"));
-        assert_eq!(name(runs_as("root", None, &[])), None);
-        let groups = runs_as("", None, &["video"]).unwrap().identity.unwrap().groups;
-        assert!(groups.contains(&identity::group("video").unwrap()));
-    }
-
-    #[test]
-    fn an_account_that_is_not_there_is_named() {
-        if !identity::is_superuser() {
-            assert_eq!(runs_as("", Some("no-such"), &["no-such"]).unwrap().warnings.len(), 2);
-            return;
-        }
-        let fields = |error: Error| error.field_errors().iter().map(|e| e.field.clone()).collect::<Vec<_>>();
-        assert_eq!(fields(runs_as("", Some("no-such"), &[]).unwrap_err()), ["user"]);
-        assert_eq!(fields(runs_as("", None, &["no-such"]).unwrap_err()), ["groups"]);
-        let error = runs_as("no-such", None, &[]).unwrap_err();
-        assert!(error.detail().contains("`no-such`") && error.detail().contains("`app_user`"), "{error}");
-    }
-
-    #[test]
-    fn a_wish_that_only_root_can_grant_is_said() {
-        let own = Identity { uid: 7, gid: 7, groups: vec![0], name: "anna".into() };
-        let said = |user: &str, group: &str| unfulfilled(&own, Some(&user.into()), &[group.into()]);
-        assert!(said("anna", "root").is_empty());
-        assert_eq!(
-            said("berta", "tty"),
-            [
-                "It runs as `anna`, not as `berta`: Mantyx does not run as root",
-                "It does not belong to the group `tty`: Mantyx does not run as root, and `anna` is no member",
-            ]
-        );
-    }
-
-    #[test]
-    fn data_belongs_to_whom_the_app_runs_as() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        let (layout, name) = (Layout::new(folder.path()), AppName::parse("wiki").unwrap());
-        folders::create(&layout.app(&name), 0o755).unwrap();
-        let home = launch::home(&layout, &name);
-        let owner = || fs::metadata(&home).map(|found| (found.uid(), found.mode() & 0o777)).unwrap();
-        let own = identity::own().uid;
-        make_data(&layout, &name, None).unwrap();
-        assert_eq!(owner(), (own, 0o700));
-        if !identity::is_superuser() {
-            return;
-        }
-        let (daemon, nobody) =
-            (identity::resolve("daemon", &[]).unwrap(), identity::resolve("nobody", &[]).unwrap());
-        for user in [Some(&daemon), Some(&nobody), None] {
-            make_data(&layout, &name, user).unwrap();
-            assert_eq!(owner(), (user.map_or(own, |user| user.uid), 0o700));
-        }
-        // An app that turns its home into a link gains nothing by it.
-        let target = folder.path().join("made");
-        make_data(&layout, &name, Some(&daemon)).unwrap();
-        fs::remove_dir(&home).unwrap();
-        symlink(&target, &home).unwrap();
-        let refused = make_data(&layout, &name, Some(&daemon)).unwrap_err();
-        assert_eq!(refused.code(), Code::StartFailed);
-        assert!(!target.exists());
-    }
-
-    #[test]
-    fn a_closed_root_is_refused_with_the_folder_and_the_way_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let layout = Layout::new(&folder.path().join("closed/root"));
-        folders::create(&layout.apps(), 0o755).unwrap();
-        folders::create(&layout.all_environments(), 0o755).unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
-        refuse_unreachable(&layout, None).unwrap();
-        if !identity::is_superuser() {
-            return;
-        }
-        let nobody = identity::resolve("nobody", &[]).unwrap();
-        let error = refuse_unreachable(&layout, Some(&nobody)).unwrap_err();
-        assert_eq!(error.code(), Code::StartFailed);
-        let closed = format!("`{}`", folder.path().display());
-        assert!(error.detail().contains(&closed) && error.detail().contains("`nobody`"), "{error}");
-        assert!(error.hint_text().unwrap().contains("app_user"));
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).unwrap();
-        refuse_unreachable(&layout, Some(&nobody)).unwrap();
-    }
-}
+mod tests;

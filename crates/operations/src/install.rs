@@ -152,6 +152,9 @@ impl Mantyx {
         event: Option<AppEvent>,
     ) -> Result<()> {
         let (app, release, operation) = (subject.app.id, subject.release.clone(), work.id);
+        let (mantyx, configuration) = (self.clone(), subject.configuration.clone());
+        let place = self.layout().environment(&subject.app.name.0, id);
+        let foreseen = blocking(move || Ok(mantyx.foresee(&configuration, Some(&place)))).await?;
         let commit = move |change: &mut Change<'_, '_>| {
             let row = environment(id, app, built, operation, change.now());
             environments::insert(change, &row)?;
@@ -162,6 +165,9 @@ impl Mantyx {
             if let Some(event) = event {
                 change.apply(app.0, event, None)?;
             }
+            let instance = instances::of_app(change, app.0)?.id.0;
+            let changes = instances::Changes { warnings: Some(Json(foreseen)), ..Default::default() };
+            instances::update(change, instance, &changes)?;
             change.touch_app(app.0);
             Ok(())
         };
@@ -223,11 +229,6 @@ impl Mantyx {
         tools
     }
 
-    /// The number of the release that is active.
-    pub(crate) async fn active_release(&self, app: AppId) -> Result<u32> {
-        self.registry().read(move |db| Ok(number(&subject(db, app)?.release))).await
-    }
-
     fn source_of(&self, subject: &Subject) -> PathBuf {
         self.layout().release(&subject.app.name.0, number(&subject.release))
     }
@@ -239,7 +240,8 @@ impl Mantyx {
     }
 }
 
-fn number(release: &Release) -> u32 {
+/// The number of a release, as people count.
+pub(crate) fn number(release: &Release) -> u32 {
     u32::try_from(release.number).unwrap_or_default()
 }
 

@@ -22,6 +22,7 @@ mod create;
 mod due;
 mod files;
 mod folding;
+mod foresight;
 mod host;
 mod house;
 mod identity;

@@ -3,6 +3,7 @@
 //! Accounts, ports and folders may take their time, so they are looked at first and outside of any transaction. The
 //! claim then only sees whether that still holds, and whether the app still wants a process at all.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use mantyx_core::{
@@ -15,10 +16,11 @@ use mantyx_registry::tables::{
     apps, config_revisions, executions, instances, port_leases, releases, schedules,
 };
 use mantyx_registry::{Change, Json, Read, Registry, Word, views};
+use mantyx_settings::Layout;
 use mantyx_supervisor::{Care, Command, Start};
 
 use crate::house::House;
-use crate::identity::{RunsAs, identity_of, make_data, refuse_unreachable};
+use crate::identity::{RunsAs, identity_of, make_data, refuse_foreign, refuse_unreachable};
 use crate::launch::{self, Launching};
 
 /// How often a start is prepared anew because what was prepared was for another configuration.
@@ -84,7 +86,11 @@ async fn make_ready(
 fn make_places(active: &Active, house: &House) -> Result<Ready> {
     let House { layout, settings, .. } = house;
     refuse_held_port(&active.app, active.web_port)?;
-    let runs_as = identity_of(&active.revision.configuration.0, settings)?;
+    let configuration = &active.revision.configuration.0;
+    let runs_as = identity_of(configuration, settings)?;
+    if let Some(environment) = active.environment(layout) {
+        refuse_foreign(configuration, &runs_as, &environment)?;
+    }
     let user = runs_as.identity.as_ref();
     refuse_unreachable(layout, user)?;
     make_data(layout, &active.app.name.0, user)?;
@@ -167,6 +173,11 @@ fn active(db: &mut Read<'_>, instance: InstanceId) -> Result<Active> {
 }
 
 impl Active {
+    /// Where its environment lies, if it has one.
+    fn environment(&self, layout: &Layout) -> Option<PathBuf> {
+        self.release.environment_id.map(|id| layout.environment(&self.app.name.0, id.0))
+    }
+
     fn launching<'a>(
         &'a self,
         house: &'a House,
@@ -200,7 +211,9 @@ pub(crate) async fn care_of(
 ) -> Result<Care> {
     let house = Arc::clone(house);
     let care = move |active: Active| {
-        let runs_as = RunsAs::whatever_happens(&active.revision.configuration.0, &house.settings);
+        let (configuration, environment) =
+            (&active.revision.configuration.0, active.environment(&house.layout));
+        let runs_as = RunsAs::whatever_happens(configuration, &house.settings, environment.as_deref());
         Ok(launch::care(&active.launching(&house, execution, runs_as)?))
     };
     registry.read_then(move |db| active(db, instance), care).await

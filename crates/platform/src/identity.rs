@@ -1,13 +1,14 @@
 //! As whom apps run: names looked up once, and what that user may reach.
 //!
 //! Names are looked up by whatever the machine asks (nsswitch.conf(5)), which may be a server: [`resolve`], [`is_user`],
-//! [`group`] and [`own`] are for threads that may wait.
+//! [`group`], [`own`] and [`owner`] are for threads that may wait.
 //!
 //! Only the superuser can become somebody else (setuid(2)). A daemon that is anybody else runs everything as itself,
 //! and to it `None` is the one identity that there is.
 
 use std::ffi::CString;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{Error, Identity, Result};
@@ -27,13 +28,25 @@ pub fn is_superuser() -> bool {
 #[must_use]
 pub fn own() -> Identity {
     let uid = geteuid().as_raw();
-    let name = User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name);
     Identity {
         uid,
         gid: getegid().as_raw(),
         groups: getgroups().unwrap_or_default().into_iter().map(rustix::process::Gid::as_raw).collect(),
-        name: name.unwrap_or_else(|| uid.to_string()),
+        name: name_of(uid),
     }
+}
+
+/// Whose a file or a folder is, with no rights but those of its user and its group. A link is asked for itself.
+pub fn owner(path: &Path) -> Result<Identity> {
+    let found = fs::symlink_metadata(path)
+        .map_err(|error| Error::io(format!("see whose `{}` is", path.display()), error))?;
+    Ok(Identity { uid: found.uid(), gid: found.gid(), groups: Vec::new(), name: name_of(found.uid()) })
+}
+
+/// The name of a user, or its number where the machine knows none.
+fn name_of(uid: u32) -> String {
+    let found = User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    found.map_or_else(|| uid.to_string(), |user| user.name)
 }
 
 /// Whether the machine knows a user of this name.
@@ -121,7 +134,7 @@ pub fn obstacle(place: &Path, identity: Option<&Identity>) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use mantyx_core::Code;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::fs::PermissionsExt;
 
     fn nobody() -> Identity {
         resolve("nobody", &[]).unwrap()
@@ -155,6 +168,23 @@ mod tests {
             assert_eq!(error.field_errors()[0].field, field);
             assert!(error.field_errors()[0].detail.contains("`no-such-"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_has_an_owner_and_a_link_its_own() {
+        let (folder, inner) = closed_folder();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/proc/1", &link).unwrap();
+        for own_file in [&inner, &link] {
+            let found = owner(own_file).unwrap();
+            assert_eq!((found.uid, found.name, found.groups.len()), (own().uid, own().name, 0));
+        }
+        if is_superuser() {
+            std::os::unix::fs::lchown(&link, Some(4_000_000), Some(7)).unwrap();
+            let found = owner(&link).unwrap();
+            assert_eq!((found.uid, found.gid, found.name.as_str()), (4_000_000, 7, "4000000"));
+        }
+        assert!(owner(&folder.path().join("gone")).is_err());
     }
 
     #[test]
