@@ -1,11 +1,12 @@
 //! The daemon is disposable: killed with SIGKILL, it takes nothing down and finds everything again. How much it can
 //! lose is told in `faults/daemon.rs`.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use mantyx_core::{AppState, ExecutionStatus, Exit};
+use mantyx_core::{AppState, Code, ExecutionStatus, Exit};
 use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, test_kill_process};
 
@@ -95,6 +96,43 @@ async fn a_restart_that_is_cut_short_goes_on() {
     assert_eq!(after.state, AppState::Running);
     let ended = client.executions(&name).await.unwrap().pop().unwrap();
     assert!(ended.cause.as_ref().is_some_and(|cause| cause.ends_with("(restart)")), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_what_cannot_be_seen_nothing_is_started_or_said_to_be_stopped() {
+    let mut mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = client.upload_script("s.py", apps::sleeper_script(), &[]).await.unwrap().app.name;
+    let before = client.install_and_enable(&name).await;
+    mantyx.kill_9();
+    // A folder can be read as a file by nobody, root included.
+    let record = mantyx.root().join(format!("run/{}.json", before.execution.unwrap()));
+    let aside = mantyx.root().join("run/aside");
+    fs::rename(&record, &aside).unwrap();
+    fs::create_dir(&record).unwrap();
+    mantyx.start_again().await;
+    let client = mantyx.client();
+    let app = client.app(&name).await.unwrap();
+    assert!(app.reason.as_ref().is_some_and(|reason| reason.contains("cannot be read")), "{app:?}");
+    for event in ["restart", "stop", "disable"] {
+        let refused = client.event(&name, event).await.unwrap_err();
+        assert_eq!((refused.status, refused.code()), (503, Some(Code::Unavailable)), "{event}: {refused}");
+    }
+    let runs = client.executions(&name).await.unwrap();
+    assert_eq!(
+        (runs.len(), runs[0].status),
+        (1, ExecutionStatus::Running),
+        "nothing is known, so nothing is said"
+    );
+    mantyx.kill_9();
+    fs::remove_dir(&record).unwrap();
+    fs::rename(&aside, &record).unwrap();
+    mantyx.start_again().await;
+    let after = mantyx.client().app(&name).await.unwrap();
+    assert_eq!((after.pid, after.started_at, after.reason), (before.pid, before.started_at, None));
+    mantyx.client().event(&name, "stop").await.unwrap();
+    let pid = Pid::from_raw(i32::try_from(before.pid.unwrap()).unwrap()).unwrap();
+    assert!(test_kill_process(pid).is_err(), "it was the one and only process");
 }
 
 /// Whether a monitor says that it stops its app.

@@ -91,7 +91,7 @@ impl Mantyx {
     ) -> Result<()> {
         let (instance, next) = self.registry().read(move |db| checked(db, id, event)).await?;
         if next.effects.contains(&Effect::StopProcesses) {
-            self.inner().supervisor.stop(instance, stopped_by(actor, event)).await?;
+            self.stop_processes(instance, stopped_by(actor, event)).await?;
         }
         if !self.is_there_already(id, event).await? {
             self.registry().change(actor, move |change| change.apply(id, event, None)).await?;
@@ -100,6 +100,12 @@ impl Mantyx {
             self.perform(actor, id, instance, effect, trigger).await?;
         }
         Ok(())
+    }
+
+    /// Ends every process of an instance, unless nobody knows what there is to end.
+    pub(crate) async fn stop_processes(&self, instance: InstanceId, why: Ending) -> Result<()> {
+        self.inner().unclear.refuse(instance)?;
+        self.inner().supervisor.stop(instance, why).await
     }
 
     /// Stopping the last run of a scheduled app has made it `enabled` by itself, which is where `stop` leads.
@@ -142,6 +148,7 @@ impl Mantyx {
         instance: InstanceId,
         trigger: Trigger,
     ) -> Result<()> {
+        self.inner().unclear.refuse(instance)?;
         let supervisor = &self.inner().supervisor;
         // A person is told at once what stands in the way; at the start of the machine it may only be late.
         let ready = match trigger {

@@ -18,6 +18,7 @@ use crate::folding::Folding;
 use crate::house::House;
 use crate::obituary;
 use crate::starting;
+use crate::unclear::Unclear;
 
 /// Persists what the supervisor does.
 pub(crate) struct Conductor {
@@ -27,6 +28,8 @@ pub(crate) struct Conductor {
     resume: mpsc::UnboundedSender<InstanceId>,
     /// What was recorded lately.
     folding: Arc<Folding>,
+    /// Beside what nothing is started.
+    unclear: Unclear,
 }
 
 impl Conductor {
@@ -34,8 +37,9 @@ impl Conductor {
         registry: Registry,
         house: Arc<House>,
         resume: mpsc::UnboundedSender<InstanceId>,
+        unclear: Unclear,
     ) -> Self {
-        Self { registry, house, resume, folding: Arc::default() }
+        Self { registry, house, resume, folding: Arc::default(), unclear }
     }
 
     async fn change<T, F>(&self, work: F) -> Result<T>
@@ -106,7 +110,10 @@ impl Conductor {
 
 impl Observer for Conductor {
     fn prepare(&self, instance: InstanceId, start: Start) -> BoxFuture<'_, Result<Command>> {
-        Box::pin(starting::prepare(&self.registry, &self.house, instance, start))
+        Box::pin(async move {
+            self.unclear.refuse(instance)?;
+            starting::prepare(&self.registry, &self.house, instance, start).await
+        })
     }
 
     fn rule(&self, instance: InstanceId) -> BoxFuture<'_, Result<RestartRule>> {

@@ -41,6 +41,7 @@ mod starting;
 mod system;
 mod throttle;
 mod trash;
+mod unclear;
 mod work;
 
 pub use logs::{

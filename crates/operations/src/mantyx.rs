@@ -24,6 +24,7 @@ use crate::host::HostMeter;
 use crate::house::{self, House};
 use crate::locks::AppLocks;
 use crate::observation::Observation;
+use crate::unclear::Unclear;
 use crate::work::Cancellations;
 
 /// A running Mantyx. Cloning it clones the handle.
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) access: Access,
     pub(crate) locks: AppLocks,
     pub(crate) cancellations: Cancellations,
+    pub(crate) unclear: Unclear,
     pub(crate) host: HostMeter,
     pub(crate) observation: Observation,
     pub(crate) started_at: Timestamp,
@@ -86,14 +88,15 @@ impl Mantyx {
         let access = Access::open(&registry, &layout).await?;
         let (resume, resumed) = mpsc::unbounded_channel();
         let house = Arc::new(House::new(&settings));
-        let conductor = Arc::new(Conductor::new(registry.clone(), Arc::clone(&house), resume));
+        let unclear = Unclear::default();
+        let conductor = Conductor::new(registry.clone(), Arc::clone(&house), resume, unclear.clone());
         let config = SupervisorConfig {
             run_dir: layout.run(),
             monitor_program: settings.monitor_program()?,
             limiter: Limiter::detect(&house::mark(layout.root())?).await,
             rotation: rotation(&settings),
         };
-        let supervisor = Supervisor::new(config, conductor)?;
+        let supervisor = Supervisor::new(config, Arc::new(conductor))?;
         let locks = AppLocks::default();
         let (up, is_up) = watch::channel(false);
         let due = DueRunner::new(registry.clone(), supervisor.clone(), locks.clone(), is_up);
@@ -112,6 +115,7 @@ impl Mantyx {
             locks,
             up,
             cancellations: Cancellations::default(),
+            unclear,
             started_at: Utc::now(),
             _lock: lock,
         };

@@ -7,24 +7,24 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use chrono::{TimeDelta, Utc};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Ending, EnvironmentId, Error, EventKind,
-    ExecutionId, ExecutionStatus, OperationKind, Result, Subject, Timestamp, Trigger,
+    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, EnvironmentId, Error, EventKind, OperationKind,
+    Result, Subject, Trigger,
 };
 use mantyx_platform::folders;
-use mantyx_registry::tables::executions::{Execution, Finish};
+use mantyx_registry::Change;
 use mantyx_registry::tables::operations::{self, Operation};
-use mantyx_registry::tables::{apps, environments, executions, instances, schedules};
-use mantyx_registry::{Change, Json, Word, views};
+use mantyx_registry::tables::{apps, environments, instances, schedules};
 use mantyx_settings::Layout;
-use mantyx_supervisor::{Discovered, Found, Role};
 use serde_json::json;
 
 use crate::actions::history_of;
 use crate::files;
 use crate::mantyx::Mantyx;
-use crate::starting::care_of;
 use crate::work::{Work, blocking};
+
+mod processes;
 
 impl Mantyx {
     pub(crate) async fn reconcile_at_boot(&self) -> Result<()> {
@@ -40,46 +40,6 @@ impl Mantyx {
             }
         }
         Ok(())
-    }
-
-    /// Adopts what is alive, writes down what ended, and gives up what nobody can find.
-    async fn settle_processes(&self) -> Result<()> {
-        let discovered = self.inner().supervisor.discover().await?;
-        let known: HashSet<ExecutionId> = discovered.iter().map(|d| d.execution).collect();
-        for process in discovered {
-            let execution = process.execution;
-            if let Err(error) = self.settle_process(process).await {
-                tracing::error!(?error, %execution, "a process could not be adopted");
-            }
-        }
-        let lost = self.registry().read(executions::live).await?;
-        let lost: Vec<Execution> = lost.into_iter().filter(|row| !known.contains(&row.id.0)).collect();
-        if lost.is_empty() {
-            return Ok(());
-        }
-        self.registry()
-            .change(&Actor::Mantyx, move |change| lost.iter().try_for_each(|row| lose(change, row)))
-            .await
-    }
-
-    async fn settle_process(&self, process: Discovered) -> Result<()> {
-        let (id, instance) = (process.execution, process.instance);
-        let alive = match &process.found {
-            Found::Live { pid, started_at } => Some((*pid, *started_at)),
-            _ => None,
-        };
-        let work = move |change: &mut Change<'_, '_>| recognise(change, id, instance, alive);
-        match self.registry().change(&Actor::Mantyx, work).await? {
-            Standing::Ours(role) => {
-                let care = care_of(self.registry(), &self.inner().house, instance, id).await?;
-                self.inner().supervisor.adopt(process, role, care).await
-            }
-            Standing::Recorded => self.inner().supervisor.forget(id).await,
-            Standing::Stray => {
-                tracing::warn!(execution = %id, "a process that no record speaks of is stopped");
-                self.inner().supervisor.end_stray(&process).await
-            }
-        }
     }
 
     /// Moves are carried on; an install is undone.
@@ -151,7 +111,7 @@ impl Mantyx {
         }
         let supervisor = &self.inner().supervisor;
         let watched = supervisor.status(instance.id.0).is_some() || supervisor.live_runs(instance.id.0) > 0;
-        if !watched {
+        if !watched && self.inner().unclear.reason(instance.id.0).is_none() {
             self.boot(app, instance.id.0).await?;
         }
         if app.app_type.0 == AppType::Perpetual {
@@ -167,7 +127,9 @@ impl Mantyx {
     /// What was given up for now is still tried again when its time comes.
     async fn rearm_retry(&self, instance: &instances::Instance) -> Result<()> {
         let Some(at) = instance.restarts_at else { return Ok(()) };
-        self.inner().supervisor.retry_at(instance.id.0, at, history_of(instance, [])).await
+        let (history, now) = (history_of(instance, []), Utc::now());
+        let at = now + TimeDelta::from_std(history.waits_for(at, now)).unwrap_or_default();
+        self.inner().supervisor.retry_at(instance.id.0, at, history).await
     }
 
     /// A process was stopped to be started again, or went down with the machine.
@@ -257,62 +219,6 @@ fn settle_unknown_folder(layout: &Layout, folder: &Path, rows: &[apps::App]) -> 
         return folders::rename(folder, &home);
     }
     tracing::warn!(folder = %folder.display(), "a folder belongs to no app; it is left alone");
-    Ok(())
-}
-
-/// What a process that was found is to us.
-enum Standing {
-    /// Its execution is not over as far as we know.
-    Ours(Role),
-    /// Its end is written down already.
-    Recorded,
-    /// No row speaks of it.
-    Stray,
-}
-
-fn recognise(
-    change: &mut Change<'_, '_>,
-    id: ExecutionId,
-    instance: mantyx_core::InstanceId,
-    alive: Option<(u32, Timestamp)>,
-) -> Result<Standing> {
-    let (row, instance) = (executions::find(change, id)?, instances::find(change, instance)?);
-    let (Some(row), Some(instance)) = (row, instance) else {
-        return Ok(if alive.is_some() { Standing::Stray } else { Standing::Recorded });
-    };
-    if row.status.0.is_final() {
-        return Ok(if alive.is_some() { Standing::Stray } else { Standing::Recorded });
-    }
-    if let Some((pid, at)) = alive {
-        executions::set_running(change, id, pid, at)?;
-        change.touch_execution(id);
-    }
-    let app = views::find_app(change, instance.app_id.0)?;
-    if app.app_type.0 == AppType::Scheduled {
-        return Ok(Standing::Ours(Role::Run));
-    }
-    let restarts = executions::restarts_of(change, app.id.0, RESTARTS_REMEMBERED)?;
-    Ok(Standing::Ours(Role::Service { history: history_of(&instance, restarts), health: instance.health.0 }))
-}
-
-/// More restarts than this within one window are more than any limit that makes sense.
-const RESTARTS_REMEMBERED: i64 = 100;
-
-/// An execution whose process and records are gone, as after a loss of power.
-fn lose(change: &mut Change<'_, '_>, row: &Execution) -> Result<()> {
-    let finish = Finish {
-        status: Word(ExecutionStatus::Lost),
-        exit: None,
-        cause: Some("Mantyx and the process ended together, so nobody could see how".to_owned()),
-        finished_at: Some(change.now()),
-        cpu_seconds: None,
-        peak_memory: None,
-        ending: Some(Json(Ending::Lost)),
-        last_lines: Json(Vec::new()),
-        dropped_lines: 0,
-    };
-    executions::finish(change, row.id.0, &finish)?;
-    change.touch_execution(row.id.0);
     Ok(())
 }
 

@@ -177,7 +177,7 @@ impl Mantyx {
         let instance = self.registry().read(move |db| instances::of_app(db, id)).await?;
         self.disarm(instance.id.0).await?;
         let why = stopped_by(&work.actor, AppEvent::Delete);
-        self.inner().supervisor.stop(instance.id.0, why).await?;
+        self.stop_processes(instance.id.0, why).await?;
         Ok(((), None))
     }
 

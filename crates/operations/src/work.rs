@@ -58,6 +58,11 @@ impl Cancellations {
         self.down.cancel();
     }
 
+    /// Waits until the daemon goes down.
+    pub(crate) async fn down(&self) {
+        self.down.cancelled().await;
+    }
+
     fn remove(&self, id: OperationId) {
         self.locked().remove(&id);
     }
@@ -184,7 +189,7 @@ impl Mantyx {
             }
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
-                () = self.inner().cancellations.down.cancelled() => return None,
+                () = self.inner().cancellations.down() => return None,
             }
         }
     }
@@ -249,9 +254,9 @@ impl Mantyx {
     }
 }
 
-/// Between two attempts to record an end: a second, doubling up to a minute.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LAST_PAUSE: Duration = Duration::from_secs(60);
+/// Between two attempts at what has to be done in the end: a second, doubling up to a minute.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const LAST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long a cancelled operation may take to end.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(30);

@@ -30,7 +30,7 @@ impl World {
         let settings = Settings::load(Some(root.path().into()), flags, std::iter::empty()).unwrap();
         let registry = Registry::new(Store::open(&root.path().join("mantyx.db")).unwrap());
         let (resume, resumed) = mpsc::unbounded_channel();
-        let conductor = Conductor::new(registry, Arc::new(House::new(&settings)), resume);
+        let conductor = Conductor::new(registry, Arc::new(House::new(&settings)), resume, Unclear::default());
         let (app, instance) = conductor.change(move |change| install(change, app_type)).await.unwrap();
         let folder = settings.layout().app(&name());
         mantyx_platform::folders::create(&folder, 0o755).unwrap();
