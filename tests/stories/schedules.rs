@@ -1,9 +1,15 @@
 //! Scheduled apps: by cron, by interval, on demand, and what is skipped is said.
 
 use mantyx_api_types::{EventView, Page, SchedulePreview, ScheduleView};
-use mantyx_core::{Code, EventKind, ExecutionStatus, Trigger};
-use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
+use mantyx_core::{AppName, Code, EventKind, ExecutionStatus, Trigger};
+use mantyx_test_support::{Client, PATIENCE, TestMantyx, apps, wait_until};
 use serde_json::{Value, json};
+
+async fn every_second(client: &Client, app: &AppName) -> ScheduleView {
+    let spec = json!({ "timing": { "kind": "interval", "seconds": 1 }, "timezone": "UTC" });
+    let body = json!({ "app": app, "name": "every second", "spec": spec });
+    client.post("/api/schedules", body).await.unwrap()
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interval_runs_its_app_again_and_again_until_it_is_disabled() {
@@ -11,9 +17,7 @@ async fn an_interval_runs_its_app_again_and_again_until_it_is_disabled() {
     let client = mantyx.client();
     let fields = [("type", "scheduled"), ("name", "often")];
     let name = client.upload_script("often.py", apps::hello_script(), &fields).await.unwrap().app.name;
-    let spec = json!({ "timing": { "kind": "interval", "seconds": 1 }, "timezone": "UTC" });
-    let body = json!({ "app": name, "name": "every second", "spec": spec });
-    let schedule: ScheduleView = client.post("/api/schedules", body).await.unwrap();
+    let schedule = every_second(client, &name).await;
     assert_eq!(schedule.next.len(), 10);
     client.install_and_enable(&name).await;
     let runs = wait_until("three runs", PATIENCE, async || {
@@ -26,10 +30,8 @@ async fn an_interval_runs_its_app_again_and_again_until_it_is_disabled() {
     let stopped = client.executions(&name).await.unwrap().len();
     assert!(client.app(&name).await.unwrap().next_run.is_none());
     // Two further instants pass while another app's schedule shows that the clock goes on.
-    let spec = json!({ "timing": { "kind": "interval", "seconds": 1 }, "timezone": "UTC" });
     let other = client.upload_script("o.py", apps::hello_script(), &fields[..1]).await.unwrap().app.name;
-    let body = json!({ "app": other, "name": "clock", "spec": spec });
-    let _: ScheduleView = client.post("/api/schedules", body).await.unwrap();
+    every_second(client, &other).await;
     client.install_and_enable(&other).await;
     wait_until("two runs of the other app", PATIENCE, async || {
         (client.executions(&other).await.unwrap().len() >= 2).then_some(())
@@ -44,9 +46,7 @@ async fn a_run_that_is_still_going_is_not_doubled_and_the_skip_is_recorded() {
     let client = mantyx.client();
     let fields = [("type", "scheduled"), ("name", "slow")];
     let name = client.upload_script("slow.py", apps::sleeper_script(), &fields).await.unwrap().app.name;
-    let spec = json!({ "timing": { "kind": "interval", "seconds": 1 }, "timezone": "UTC" });
-    let body = json!({ "app": name, "name": "often", "spec": spec });
-    let schedule: ScheduleView = client.post("/api/schedules", body).await.unwrap();
+    let schedule = every_second(client, &name).await;
     client.install_and_enable(&name).await;
     let skipped = wait_until("a skipped run", PATIENCE, async || {
         let events: Page<EventView> = client.get("/api/events?limit=500").await.unwrap();
@@ -85,9 +85,7 @@ async fn runs_that_were_missed_while_the_daemon_was_down_are_recorded() {
     let client = mantyx.client();
     let fields = [("type", "scheduled"), ("name", "often")];
     let name = client.upload_script("often.py", apps::hello_script(), &fields).await.unwrap().app.name;
-    let spec = json!({ "timing": { "kind": "interval", "seconds": 1 }, "timezone": "UTC" });
-    let body = json!({ "app": name, "name": "every second", "spec": spec });
-    let schedule: ScheduleView = client.post("/api/schedules", body).await.unwrap();
+    let schedule = every_second(client, &name).await;
     client.install_and_enable(&name).await;
     wait_until("a run", PATIENCE, async || (!client.executions(&name).await.ok()?.is_empty()).then_some(()))
         .await;

@@ -259,14 +259,20 @@ fn matches_are_found_from_both_sides() {
     }
 }
 
-#[tokio::test]
-async fn a_slow_follower_reads_every_segment() {
+/// A log of a hundred lines in many segments, and who has read the first of them.
+async fn far_behind() -> (Log, LogWriter, Follower) {
     let log = Log::new();
     let mut writer = log.writer(SMALL);
     let mut follower = Follower::new(&log.path, Position::default()).unwrap();
     say(&mut writer, 0..1);
     assert_eq!(next(&mut follower).await, lines(0..1));
     say(&mut writer, 1..100);
+    (log, writer, follower)
+}
+
+#[tokio::test]
+async fn a_slow_follower_reads_every_segment() {
+    let (log, mut writer, mut follower) = far_behind().await;
     log.segment(1).compress(|| true).unwrap();
     assert!(follower.behind().await > 3000);
     let mut seen = Vec::new();
@@ -289,12 +295,7 @@ async fn a_slow_follower_reads_every_segment() {
 
 #[tokio::test]
 async fn a_follower_says_what_was_removed_before_it_came() {
-    let log = Log::new();
-    let mut writer = log.writer(SMALL);
-    let mut follower = Follower::new(&log.path, Position::default()).unwrap();
-    say(&mut writer, 0..1);
-    assert_eq!(next(&mut follower).await, lines(0..1));
-    say(&mut writer, 1..100);
+    let (log, mut writer, mut follower) = far_behind().await;
     remove_oldest(&log.path, 0, 2).unwrap();
     let mut seen = Vec::new();
     while seen.last().is_none_or(|line| line != "line 99") {

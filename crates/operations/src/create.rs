@@ -37,11 +37,7 @@ impl Mantyx {
         file_name: &str,
         app: NewApp,
     ) -> Result<AppCreated> {
-        let (upload, file_name) = (upload.to_owned(), file_name.to_owned());
-        self.create(caller, app, move |staging, limits| {
-            mantyx_ingest::archive(&upload, &file_name, staging, limits)
-        })
-        .await
+        self.create_from_file(caller, upload, file_name, app, mantyx_ingest::archive).await
     }
 
     /// A new app from a single Python file.
@@ -52,11 +48,19 @@ impl Mantyx {
         file_name: &str,
         app: NewApp,
     ) -> Result<AppCreated> {
+        self.create_from_file(caller, upload, file_name, app, mantyx_ingest::script).await
+    }
+
+    async fn create_from_file(
+        &self,
+        caller: &Caller,
+        upload: &Path,
+        file_name: &str,
+        app: NewApp,
+        ingest: fn(&Path, &str, &Path, &Limits) -> Result<Staged>,
+    ) -> Result<AppCreated> {
         let (upload, file_name) = (upload.to_owned(), file_name.to_owned());
-        self.create(caller, app, move |staging, limits| {
-            mantyx_ingest::script(&upload, &file_name, staging, limits)
-        })
-        .await
+        self.create(caller, app, move |staging, limits| ingest(&upload, &file_name, staging, limits)).await
     }
 
     /// A new app from a git repository.
