@@ -4,22 +4,35 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::FieldError;
 
+mod amount;
+#[cfg(test)]
+mod tests;
+
+/// More than any app needs that does not go astray, and few enough for every machine.
+const PROCESSES: u32 = 4096;
+
 /// The smallest memory in which a Python can begin.
 const LEAST_MEMORY: u64 = 16 << 20;
 
-/// What an app may use. A limit that is not given is none, but for processes.
+/// What an app may use. What is not given, or null, is the default: no limit, but for processes. `unlimited` says of
+/// memory, processors, processes and open files that there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes of memory, of everything that the app started together. A text such as `256 MiB` is read as well.
-    #[serde(deserialize_with = "bytes_or_text")]
+    #[serde(deserialize_with = "amount::bytes")]
     pub memory: Option<u64>,
     /// Processors, such as 0.5 or 2.
+    #[serde(deserialize_with = "amount::or_unlimited")]
     pub cpu: Option<Cores>,
-    /// Processes and threads, of everything that the app started together.
+    /// Processes and threads, of everything that the app started together; 4096 when not given, so that a fork bomb
+    /// ends.
+    #[serde(with = "amount::processes")]
+    #[cfg_attr(feature = "openapi", schema(schema_with = amount::processes::schema))]
     pub processes: Option<u32>,
-    /// Files that one process may have open.
+    /// Files that one process may have open; what the machine gives a process when there is no limit.
+    #[serde(deserialize_with = "amount::or_unlimited")]
     pub open_files: Option<u32>,
     /// Niceness, from -20 to 19; the higher, the more it gives way to others (nice(2)). Below 0 needs the scope
     /// `admin`.
@@ -82,7 +95,7 @@ impl utoipa::ToSchema for Cores {}
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { memory: None, cpu: None, processes: Some(4096), open_files: None, nice: None, oom_score: None }
+        Self { processes: Some(PROCESSES), ..Self::NONE }
     }
 }
 
@@ -114,39 +127,6 @@ impl Limits {
         }
         errors
     }
-}
-
-/// A number of bytes, or a text with a unit.
-fn bytes_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "give a number of bytes, or a text such as `256 MiB`")]
-    enum Size {
-        Bytes(u64),
-        Text(String),
-    }
-    Ok(match Option::<Size>::deserialize(deserializer)? {
-        None => None,
-        Some(Size::Bytes(bytes)) => Some(bytes),
-        Some(Size::Text(text)) => Some(bytes(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("`{text}` is no size: write a number and KiB, MiB, GiB or TiB"))
-        })?),
-    })
-}
-
-/// `256 MiB`, `256MiB`, `256M`: powers of 1024, as memory is counted.
-fn bytes(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kib" => 10,
-        "m" | "mib" => 20,
-        "g" | "gib" => 30,
-        "t" | "tib" => 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 /// By what means the kernel holds an app to its limits.
@@ -196,52 +176,4 @@ pub fn is_account_name(name: &str) -> bool {
     let mut characters = name.chars();
     let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
     first && name.len() <= 32 && characters.all(|c| c.is_ascii_alphanumeric() || "_-.$".contains(c))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn limits_have_bounds() {
-        assert!(Limits::default().check().is_empty());
-        let wrong = Limits {
-            memory: Some(1),
-            processes: Some(0),
-            open_files: Some(3),
-            nice: Some(20),
-            oom_score: Some(-1001),
-            cpu: None,
-        };
-        assert_eq!(wrong.check().len(), 5);
-    }
-
-    proptest! {
-        #[test]
-        fn processors_come_back_as_they_were(thousandths in 10u32..4_096_000) {
-            let cores = Cores::from_thousandths(thousandths);
-            let text = serde_json::to_string(&cores).unwrap();
-            prop_assert_eq!(serde_json::from_str::<Cores>(&text).unwrap(), cores);
-        }
-    }
-
-    #[test]
-    fn memory_is_said_in_bytes_or_with_a_unit() {
-        let memory = |text: &str| serde_json::from_str::<Limits>(&format!("{{\"memory\":{text}}}"));
-        assert_eq!(memory("268435456").unwrap(), memory("\"256 MiB\"").unwrap());
-        assert_eq!(memory("\"1g\"").unwrap().memory, Some(1 << 30));
-        assert_eq!(memory("null").unwrap().memory, None);
-        for wrong in ["\"much\"", "\"1.5 GiB\"", "-1", "\"99999999999 TiB\""] {
-            assert!(memory(wrong).is_err(), "{wrong}");
-        }
-        assert!(memory("\"2 XiB\"").unwrap_err().to_string().contains("2 XiB"));
-    }
-
-    #[test]
-    fn no_processor_at_all_is_no_limit() {
-        for text in ["0", "-1", "1e9", "null"] {
-            assert!(serde_json::from_str::<Cores>(text).is_err(), "{text}");
-        }
-    }
 }
