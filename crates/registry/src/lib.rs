@@ -10,6 +10,7 @@
 mod change;
 mod create;
 mod lifecycle;
+mod memo;
 mod ports;
 mod registry;
 pub mod views;
@@ -17,6 +18,7 @@ pub mod views;
 pub use change::Change;
 pub use create::{AppDraft, create_app};
 pub use lifecycle::check;
+pub use memo::{Memo, Version};
 pub use mantyx_store::{Json, Read, Store, Word, Write, tables};
 pub use ports::{PortPool, settle_web_port};
 pub use registry::Registry;

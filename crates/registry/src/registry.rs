@@ -8,6 +8,7 @@ use mantyx_store::{Durability, Read, Store};
 use tokio::sync::{broadcast, watch};
 
 use crate::change::{Change, Changed, announcements};
+use crate::memo::{Version, Versions};
 
 /// How far a listener may fall behind before it has to start over.
 const BACKLOG: usize = 1024;
@@ -16,6 +17,7 @@ const BACKLOG: usize = 1024;
 #[derive(Clone)]
 pub struct Registry {
     store: Arc<Store>,
+    versions: Versions,
     live: broadcast::Sender<LiveMessage>,
     /// Changed whenever somebody begins to listen.
     arrivals: watch::Sender<()>,
@@ -35,6 +37,7 @@ impl Registry {
     pub fn new(store: Store) -> Self {
         Self {
             store: Arc::new(store),
+            versions: Versions::default(),
             live: broadcast::Sender::new(BACKLOG),
             arrivals: watch::Sender::default(),
             credentials: watch::Sender::default(),
@@ -76,6 +79,13 @@ impl Registry {
     #[must_use]
     pub fn watch_credentials(&self) -> watch::Receiver<()> {
         self.credentials.subscribe()
+    }
+
+    /// The version of what is read after this call, for a [`Memo`](crate::Memo). Every change moves it on before it is
+    /// told to anybody, whoever asked for it included.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.versions.now()
     }
 
     /// Whether anybody listens.
@@ -142,11 +152,14 @@ impl Registry {
         work: impl FnOnce(&mut Change<'_, '_>) -> Result<T>,
     ) -> Result<T> {
         let _order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
-        let (value, changed) = self.store.write_with(durability, |tx| {
+        let written = self.store.write_with(durability, |tx| {
             let mut change = Change::new(tx, actor);
             let value = work(&mut change)?;
             Ok((value, change.into_changed()))
-        })?;
+        });
+        // Also after an error: a commit that failed half way may show all the same.
+        self.versions.move_on();
+        let (value, changed) = written?;
         self.mark(&changed);
         // Who begins to listen after the commit reads what it did.
         if self.is_heard() {
