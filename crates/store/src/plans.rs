@@ -10,11 +10,11 @@ use chrono::Utc;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use mantyx_core::{AppId, AppName, ExecutionId, InstanceId, OperationId, Result, ScheduleId};
+use mantyx_core::{AppId, AppName, ExecutionId, InstanceId, OperationId, Result, ScheduleId, TokenId};
 
 use crate::tables::{
-    apps, events, executions, instances, operations, port_leases, principals, releases, samples, schedules,
-    ticks,
+    apps, events, executions, instances, operations, port_leases, principals, releases, replays, samples,
+    schedules, ticks,
 };
 use crate::{Read, Store, Write};
 
@@ -36,6 +36,8 @@ enum Leave {
     Alive,
     /// To begin a walk in the order of time that ends with the page.
     Page,
+    /// To walk by age through a table that is kept short.
+    Age,
 }
 
 /// Tables of which an app has one row or a few.
@@ -48,6 +50,7 @@ impl Leave {
             Self::None => table == "CONSTANT",
             Self::PerApp => PER_APP.contains(&table),
             Self::Alive => step.contains("executions_live") || step.contains("operations_under_way"),
+            Self::Age => step.contains("replays_age"),
             Self::Page => step.ends_with("INDEX sqlite_autoindex_executions_1") || step == "SCAN events",
         }
     }
@@ -150,6 +153,16 @@ fn no_question_about_samples_reads_those_of_other_times() {
         check(tx, Leave::None, |tx| samples::newest(tx, instance, 60, 60));
         check(tx, Leave::None, |tx| samples::prune(tx, instance, 60, 60, 10));
         check(tx, Leave::PerApp, |tx| samples::of_all(tx, 60, 0..=60));
+    });
+}
+
+#[test]
+fn no_question_about_requests_reads_all_of_them() {
+    let (token, now) = (TokenId::generate(), Utc::now());
+    in_database(|tx| {
+        check(tx, Leave::None, |tx| replays::find(tx, token, "x"));
+        check(tx, Leave::None, |tx| replays::delete(tx, token, "x"));
+        check(tx, Leave::Age, |tx| replays::prune(tx, now, 10));
     });
 }
 

@@ -196,6 +196,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    replays (token_id, key) {
+        token_id -> Text,
+        key -> Text,
+        path -> Text,
+        body -> Nullable<Text>,
+        begun_at -> TimestamptzSqlite,
+        answer -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     settings (key) {
         key -> Text,
         value -> Text,

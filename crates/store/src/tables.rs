@@ -10,6 +10,7 @@ pub mod operations;
 pub mod port_leases;
 pub mod principals;
 pub mod releases;
+pub mod replays;
 pub mod samples;
 pub mod schedules;
 pub mod settings;
