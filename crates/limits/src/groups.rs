@@ -1,12 +1,13 @@
 //! The groups of an execution that is under way: who is in them, what they used, and their end.
 
 use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io, thread};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::confinement::{Confinement, Group, Keeper};
 use crate::sweep;
@@ -115,7 +116,7 @@ impl Groups {
             return self.processes();
         }
         for _ in 0..ROUNDS {
-            let fresh: Vec<u32> = left.iter().copied().filter(|pid| kill(*pid)).collect();
+            let fresh = self.kill(&left);
             let now = self.processes();
             if now.iter().all(|pid| fresh.contains(pid)) {
                 return now;
@@ -125,8 +126,18 @@ impl Groups {
         left
     }
 
-    /// Removes what was made for the execution, and the folder that it lay in when it was the last there. An error means that a process of it hangs in the kernel, or that
-    /// somebody else is in it.
+    /// Kills these, and says who was there. A pid may have gone to a stranger since it was read: only who is still in
+    /// the groups after its descriptor was opened is meant.
+    fn kill(&self, pids: &[u32]) -> Vec<u32> {
+        let opened = opened(pids);
+        let members = self.processes();
+        let meant = opened.iter().filter(|(pid, _)| members.contains(pid));
+        let killed = meant.filter(|(_, process)| pidfd_send_signal(process, Signal::KILL).is_ok());
+        killed.map(|(pid, _)| *pid).collect()
+    }
+
+    /// Removes what was made for the execution, and the folder that it lay in when it was the last there. An error means
+    /// that a process of it hangs in the kernel, or that somebody else is in it.
     pub fn remove(&self) -> io::Result<()> {
         let mut result = Ok(());
         for (path, _) in self.0.iter().filter(|(_, keeper)| *keeper == Keeper::Mantyx) {
@@ -201,10 +212,13 @@ pub(crate) fn members(folder: &Path) -> Vec<u32> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
-/// Whether there was somebody to kill.
-fn kill(pid: u32) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
+/// Descriptors of these processes, or of whoever has their pids by now (pidfd_open(2)).
+fn opened(pids: &[u32]) -> Vec<(u32, OwnedFd)> {
+    let open = |pid: &u32| {
+        let process = Pid::from_raw(i32::try_from(*pid).ok()?)?;
+        Some((*pid, pidfd_open(process, PidfdFlags::empty()).ok()?))
+    };
+    pids.iter().filter_map(open).collect()
 }
 
 fn remove(folder: &Path) -> io::Result<()> {

@@ -10,9 +10,9 @@
 //! The monitor of the execution carries it out: [`Confinement::prepare`] makes the groups, [`Prepared::enter`] is
 //! what the app's first process does before it becomes the app, so that every page of memory and every child of it is
 //! counted from the first one on. It takes some milliseconds, so a monitor on standby does it before anybody knows what
-//! for: its groups are [bare](Confinement::bare) until they are [settled](Prepared::settle). Afterwards the groups tell what nothing else can: all processes, however often
-//! they forked ([`Groups::processes`]), the most memory that they held together, and whether the kernel killed one
-//! for want of it.
+//! for: its groups are [bare](Confinement::bare) until they are [settled](Prepared::settle). Afterwards the groups tell
+//! what nothing else can: all processes, however often they forked ([`Groups::processes`]), the most memory that they
+//! held together, and whether the kernel killed one for want of it.
 //!
 //! The monitor itself stays outside, because what it needs is not the app's. Only in a scope of systemd both are
 //! inside, for systemd puts whole processes there; then the monitor is never counted among the app's.

@@ -6,6 +6,8 @@
 use std::collections::HashSet;
 use std::{fs, io};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 /// One process that cannot be taken for another of the same boot.
@@ -36,6 +38,17 @@ impl ProcessId {
     /// The process that has this pid now.
     pub fn of(pid: u32) -> io::Result<Self> {
         stat(pid).map(|stat| stat.id)
+    }
+
+    /// Sends it a signal, and never to another that has its pid by now: the descriptor is of whoever has it when it is
+    /// looked at again (pidfd_open(2)).
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+        let process = pidfd_open(pid, PidfdFlags::empty())?;
+        if !self.is_alive() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(pidfd_send_signal(&process, signal)?)
     }
 
     /// Whether it still runs. One that has ended and was not waited for does not.
@@ -72,11 +85,38 @@ pub fn stat(pid: u32) -> io::Result<Stat> {
 }
 
 /// Every process that can be seen. Those that end meanwhile are left out.
-#[must_use]
-pub fn all() -> Vec<Stat> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| stat(pid).ok()).collect()
+///
+/// # Errors
+/// Where not all of them can be looked at, as without a free descriptor: whoever is not seen may live all the same.
+pub fn all() -> io::Result<Vec<Stat>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        if let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok())
+            && let Some(stat) = unless_gone(stat(pid))?
+        {
+            all.push(stat);
+        }
+    }
+    Ok(all)
+}
+
+/// Whether a process was started with this variable in its environment, `NAME=value`. One that is gone, or that belongs
+/// to somebody whose processes are not ours to look at, was not.
+pub fn carries(pid: u32, variable: &str) -> io::Result<bool> {
+    let environment = unless_gone(fs::read(format!("/proc/{pid}/environ")))?.unwrap_or_default();
+    Ok(environment.split(|byte| *byte == 0).any(|other| other == variable.as_bytes()))
+}
+
+/// What was read of a process, if that is still there and may be looked at.
+fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    let is_gone = |error: &io::Error| {
+        let gone = [Errno::NOENT, Errno::SRCH, Errno::ACCESS, Errno::PERM];
+        Errno::from_io_error(error).is_some_and(|errno| gone.contains(&errno))
+    };
+    match read {
+        Err(error) if is_gone(&error) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// The children of a process, their children, and so on, without the process itself; parents come first.
@@ -125,7 +165,12 @@ mod tests {
         let me = ProcessId::of(std::process::id()).unwrap();
         assert!(me.is_alive());
         assert!(!ProcessId { start_ticks: me.start_ticks + 1, ..me }.is_alive());
-        assert!(all().iter().any(|p| p.id == me));
+        assert!(all().unwrap().iter().any(|p| p.id == me));
+        assert!(me.signal(Signal::CONT).is_ok());
+        let other = ProcessId { start_ticks: me.start_ticks + 1, ..me };
+        assert_eq!(other.signal(Signal::KILL).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(carries(me.pid, &format!("PATH={}", std::env::var("PATH").unwrap())).unwrap());
+        assert!(!carries(me.pid, "PATH=").unwrap() && !carries(u32::MAX, "PATH=").unwrap());
     }
 
     #[test]

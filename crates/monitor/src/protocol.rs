@@ -7,6 +7,7 @@
 //! be upgraded under monitors that run on: `tests/fixtures` keeps what earlier versions wrote.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,13 +16,13 @@ use mantyx_limits::Confinement;
 use mantyx_logs::Rotation;
 use serde::{Deserialize, Serialize};
 
-use crate::process::ProcessId;
+use crate::process::{self, ProcessId};
 
 /// The version of everything here. A monitor takes launches of its own version and of those before it; a daemon talks
 /// to monitors of any version, and asks none for what it does not know.
 ///
 /// 1 is the first. 2 adds limits, another user, `sd_notify`, the watchdog, the time limit, and why an execution ended. 3
-/// adds the standby.
+/// adds the standby and the web port, and has the record written by whoever gives the launch.
 pub const VERSION: u32 = 3;
 
 /// How a process is asked to end: a signal, then time, then SIGKILL to everything.
@@ -84,6 +85,9 @@ pub struct Plan {
     /// How large its log may become.
     #[serde(default)]
     pub rotation: Rotation,
+    /// The port that it was given for its own web page; not said before version 3. The monitor has no use for it.
+    #[serde(default)]
+    pub web_port: Option<u16>,
 }
 
 /// The times that a monitor watches by itself, so that they hold without a daemon.
@@ -168,6 +172,15 @@ pub struct Record {
     pub monitor: ProcessId,
     /// The process, once it has started.
     pub main: Option<MainProcess>,
+}
+
+impl Record {
+    /// What is true once a monitor is given a launch: there may be a process at any moment. From version 3 on this is
+    /// written by whoever gives the launch, before that, so that no process is ever without a record.
+    pub fn expecting(plan: Plan, monitor: u32) -> io::Result<Self> {
+        let monitor = ProcessId::of(monitor)?;
+        Ok(Self { version: VERSION, plan, boot_id: process::boot_id()?, monitor, main: None })
+    }
 }
 
 /// How an execution ended, as far as the monitor saw it.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mantyx_core::ExecutionId;
 use serde::Serialize;
@@ -19,6 +20,8 @@ use crate::protocol::{ExitRecord, Record};
 const RECORD: &str = ".json";
 const EXIT: &str = ".exit.json";
 const SOCKET: &str = ".sock";
+/// What a file ends in before it is whole.
+const NEW: &str = ".new";
 
 /// The folder of sockets and records of live processes.
 #[derive(Debug)]
@@ -83,6 +86,21 @@ impl RunFolder {
         [SOCKET, RECORD, EXIT].into_iter().try_for_each(|ending| self.remove(execution, ending))
     }
 
+    /// Removes what a writer has left that was killed: nobody moves it to its place any more. It is never younger than
+    /// `age`, so that nothing is taken from a writer who is at it.
+    pub fn sweep(&self, age: Duration) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            let is_left =
+                entry.file_name().to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(NEW));
+            let modified = entry.metadata().and_then(|file| file.modified());
+            if is_left && modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|past| past >= age)) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Every execution that the folder knows something about.
     pub fn executions(&self) -> io::Result<Vec<ExecutionId>> {
         let mut found = Vec::new();
@@ -110,7 +128,7 @@ impl RunFolder {
 
     /// Writes beside the place and moves it there.
     fn write(&self, execution: ExecutionId, ending: &str, value: &impl Serialize) -> io::Result<File> {
-        let beside = self.path.join(format!(".{execution}{ending}.new"));
+        let beside = self.path.join(format!(".{execution}{ending}{NEW}"));
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         let written = file.write_all(&serde_json::to_vec(value)?);
@@ -167,6 +185,21 @@ mod tests {
         folder.forget(record.execution).unwrap();
         assert_eq!(folder.exit_record(record.execution).unwrap(), None);
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::open(root.path()).unwrap();
+        let record = ended(ExecutionId::generate());
+        folder.write_exit_record(&record).unwrap();
+        let left = root.path().join(format!(".{}.json.new", ExecutionId::generate()));
+        fs::write(&left, "{").unwrap();
+        folder.sweep(Duration::from_secs(60)).unwrap();
+        assert!(left.exists(), "somebody may be at it");
+        folder.sweep(Duration::ZERO).unwrap();
+        assert!(!left.exists());
+        assert_eq!(folder.exit_record(record.execution).unwrap().unwrap(), record);
     }
 
     #[test]

@@ -71,7 +71,23 @@ pub fn holder(port: u16) -> Option<(String, u32)> {
 
 /// Whether a connection to a port of this machine can be made. It says so within a second.
 pub async fn answers(port: u16) -> bool {
-    matches!(timeout(PATIENCE, connect(&loopback(port))).await, Ok(Ok(_)))
+    matches!(timeout(PATIENCE, connect_own(port)).await, Ok(Ok(_)))
+}
+
+/// Connects to a port of this machine, on whichever of its addresses somebody listens; it does not limit the time that
+/// this takes.
+///
+/// # Errors
+/// What the first loopback address said.
+pub async fn connect_own(port: u16) -> io::Result<TcpStream> {
+    let error = match connect(&loopback(port)).await {
+        Err(error) => error,
+        connected => return connected,
+    };
+    let bound = |listener: &Listener| !listener.address.is_unspecified() && !listener.address.is_loopback();
+    let others: Vec<SocketAddr> =
+        listeners(port).filter(bound).map(|listener| (listener.address, port).into()).collect();
+    connect(&others).await.map_err(|_| error)
 }
 
 /// Where an app is reached from its own machine, in the order in which to try.

@@ -9,6 +9,10 @@ const NOT_EXECUTABLE: Exit = Exit::Code(126);
 /// `SIGKILL`, which nobody sends to itself by accident.
 const KILLED: Exit = Exit::Signal(9);
 
+/// How many lines are believed to speak of the end. What was said before them was said of something that the app has
+/// survived.
+const LAST: usize = 12;
+
 /// Looks for a cause that is known, from the last line backwards, and says it in a sentence. The caller knows
 /// whether somebody stopped it.
 #[must_use]
@@ -19,7 +23,7 @@ pub fn recognise(last_log_lines: &[String], exit: Exit) -> Option<String> {
     if exit == KILLED {
         return Some(killed(last_log_lines));
     }
-    (0..last_log_lines.len()).rev().find_map(|index| recognise_line(last_log_lines, index, exit))
+    (0..last_log_lines.len()).rev().take(LAST).find_map(|index| recognise_line(last_log_lines, index, exit))
 }
 
 fn recognise_line(lines: &[String], index: usize, exit: Exit) -> Option<String> {
@@ -248,6 +252,8 @@ mod tests {
     fn the_last_word_counts_and_success_has_no_cause() {
         starts("ModuleNotFoundError: No module named 'a'\nMemoryError", "The app ran out of memory");
         assert_eq!(cause("all is well\nValueError: 3"), None);
+        let survived = format!("MemoryError\n{}", "still here\n".repeat(20));
+        assert_eq!(cause(&survived), None);
         assert_eq!(recognise(&["MemoryError".to_owned()], Exit::Code(0)), None);
     }
 }

@@ -26,7 +26,8 @@ const EAGER: Duration = Duration::from_secs(1);
 pub(crate) struct Checkup<F> {
     check: HealthCheck,
     sight: Sight,
-    reach: Reach,
+    /// The port that is to be reached from the network, until it was seen that it is.
+    unreached: Option<u16>,
     record: HealthRecord,
     started: Instant,
     phase: watch::Receiver<Phase>,
@@ -86,7 +87,7 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
         let checkup = Self {
             check: care.health.clone(),
             sight: sight(care, confinement),
-            reach: care.reach,
+            unreached: care.web_port.filter(|_| care.reach == Reach::Network),
             record,
             started: now.checked_sub(age).unwrap_or(now),
             phase,
@@ -147,7 +148,11 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
         loop {
             let Sight::Probe(prober) = &self.sight else { return };
             let seen = prober.look().await;
+            let is_well = seen == Observation::Well;
             self.note(seen);
+            if is_well {
+                self.warn_of_reach();
+            }
             sleep(self.pause()).await;
         }
     }
@@ -164,7 +169,13 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
             }
         }
         self.note(Observation::Well);
-        if self.reach == Reach::Network && ports::listens(port) == Listening::LoopbackOnly {
+        self.warn_of_reach();
+    }
+
+    /// Once, when it first answers: a web app that nobody can reach looks well from here.
+    fn warn_of_reach(&mut self) {
+        let Some(port) = self.unreached.take() else { return };
+        if ports::listens(port) == Listening::LoopbackOnly {
             (self.tell)(Finding::Warning(format!(
                 "It listens on port {port} of this machine only, so its page cannot be opened from the network: let \
                  it listen on `0.0.0.0`"
@@ -173,9 +184,7 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
     }
 
     fn note_waiting(&mut self, port: u16) {
-        let detail = format!("Nothing answers on port {port} yet");
-        // Within the start period a failure never counts, and after it this one does not either.
-        if self.record.observe(&self.check, Duration::ZERO, Observation::Ill(detail)) == Changed::Yes {
+        if self.record.wait(format!("Nothing answers on port {port} yet")) == Changed::Yes {
             self.tell_health();
         }
     }

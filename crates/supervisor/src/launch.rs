@@ -1,18 +1,19 @@
 //! How a process begins: a monitor is started and says how it went.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mantyx_core::{ConfinementId, InstanceId};
 use mantyx_limits::Confinement;
-use mantyx_monitor::{Launch, MainProcess, Message, Output, Plan, VERSION};
+use mantyx_monitor::{Launch, MainProcess, Message, Output, Plan, Record, VERSION};
 use mantyx_platform::process;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
 
 use crate::command::Command;
-use crate::context::Context;
+use crate::context::{Context, blocking};
 use crate::ended::Ended;
 use crate::standby::Ready;
 use crate::tree;
@@ -63,7 +64,12 @@ async fn launch_under(ready: Ready, context: &Context, instance: InstanceId, com
     if let Err(error) = context.limiter.admit(&confinement, monitor.id()).await {
         tracing::warn!(?error, execution = %command.execution, "systemd made no scope");
     }
-    if let Err(reason) = give_in_time(&mut monitor, &order(context, instance, command, confinement)).await {
+    let order = order(context, instance, command, confinement);
+    let given = match record(context, &order.plan, monitor.id()).await {
+        Ok(()) => give_in_time(&mut monitor, &order).await,
+        Err(error) => Err(format!("What is to be launched cannot be recorded: {error}")),
+    };
+    if let Err(reason) = given {
         return fail(context, command, monitor, &reason).await;
     }
     match answer(&mut monitor).await {
@@ -99,6 +105,14 @@ fn order(context: &Context, instance: InstanceId, command: &Command, confinement
     }
 }
 
+/// Before there can be a process, so that a daemon which comes up at that moment knows of it.
+async fn record(context: &Context, plan: &Plan, monitor: Option<u32>) -> io::Result<()> {
+    // It has ended already; giving it the launch says so.
+    let Some(monitor) = monitor else { return Ok(()) };
+    let record = Record::expecting(plan.clone(), monitor)?;
+    blocking(&context.folder, move |folder| folder.write_record(&record)).await
+}
+
 /// A launch may be larger than a pipe, and a monitor that does not read it must not hold up its instance.
 async fn give_in_time(monitor: &mut Child, launch: &Launch) -> Result<(), String> {
     let given = timeout(PATIENCE, give(monitor, launch)).await;
@@ -128,6 +142,7 @@ fn plan(context: &Context, instance: InstanceId, command: &Command, confinement:
         deadlines: command.care.deadlines(),
         confinement: Some(confinement),
         rotation: context.rotation,
+        web_port: command.care.web_port,
     }
 }
 

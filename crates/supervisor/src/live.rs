@@ -130,12 +130,12 @@ impl Live {
 
     /// It is cared for in another way from now on. A checkup that means nothing any more ends with it.
     pub(crate) fn adjust(&mut self, care: Care, confinement: Confinement) {
-        let (health, looked_at) = (self.care.health.clone(), self.care.is_looked_at());
-        let surroundings = std::mem::replace(&mut self.care, care).surroundings;
+        let looked_at = self.care.is_looked_at();
+        let before = std::mem::replace(&mut self.care, care);
         // It keeps what it was started with; only a start changes that.
-        self.care.surroundings = surroundings;
+        (self.care.surroundings, self.care.web_port) = (before.surroundings, before.web_port);
         self.hold_to(confinement);
-        if health == self.care.health && looked_at == self.care.is_looked_at() {
+        if before.health == self.care.health && looked_at == self.care.is_looked_at() {
             return;
         }
         (self.checkup, self.found) = (None, Vec::new());

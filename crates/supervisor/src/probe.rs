@@ -128,7 +128,7 @@ impl Subject {
 }
 
 async fn connect(port: u16) -> Seen {
-    let made = ports::connect(&ports::loopback(port)).await;
+    let made = ports::connect_own(port).await;
     made.map(drop).map_err(|error| unreachable(port, &error))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mantyx_core::{Code, Ending, Error, ExecutionId, InstanceId, RestartHistory, Result, Timestamp, Trigger};
 use mantyx_limits::Offer;
@@ -16,13 +17,16 @@ use tokio::task::JoinHandle;
 use crate::care::Care;
 use crate::command::Start;
 use crate::context::{Context, blocking};
-use crate::discover::{Discovered, discover};
+use crate::discover::{Discovered, Written, discover};
 use crate::instance::{Instance, Message, Role, Snapshot};
 use crate::limiter::Limiter;
 use crate::observer::Observer;
 use crate::service::ServiceStatus;
 use crate::standby::Reserve;
 use crate::watch::{Order, Watch};
+
+/// A file that is not whole after this time never will be.
+const LEFT: Duration = Duration::from_secs(60);
 
 /// Where the supervisor finds its things.
 pub struct SupervisorConfig {
@@ -68,7 +72,13 @@ impl Supervisor {
     pub async fn discover(&self) -> Result<Vec<Discovered>> {
         let folder = &self.context.folder;
         let failed = |error| Error::io(format!("read the run folder `{}`", folder.path().display()), error);
-        let executions = blocking(folder, RunFolder::executions).await.map_err(failed)?;
+        let look = |folder: &RunFolder| {
+            if let Err(error) = folder.sweep(LEFT) {
+                tracing::warn!(%error, "what killed writers left stays in the run folder");
+            }
+            folder.executions()
+        };
+        let executions = blocking(folder, look).await.map_err(failed)?;
         let mut found = Vec::with_capacity(executions.len());
         for execution in executions {
             match discover(folder, execution).await {
@@ -120,7 +130,7 @@ impl Supervisor {
     /// Ends a process that no record of the layer above speaks of, with everything that it started, and forgets it.
     pub async fn end_stray(&self, stray: &Discovered) -> Result<()> {
         let (orders, received) = mpsc::unbounded_channel();
-        if let Some(terms) = &stray.terms {
+        if let Some(Written { terms, .. }) = &stray.written {
             let _ = orders.send(Order::Stop(
                 terms.stop,
                 Ending::Stopped { by: "Mantyx, which does not know it".into() },

@@ -5,6 +5,7 @@
 //! environment, however often it forked. A stranger who has a pid of theirs now is never among them.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use mantyx_core::ExecutionId;
 use mantyx_limits::{self as limits, Groups};
 use mantyx_monitor::process::{self, ProcessId, Stat};
 use mantyx_monitor::{EXECUTION_VARIABLE, Record, RunFolder};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
 use crate::context::blocking;
@@ -32,6 +33,12 @@ pub(crate) struct Survivors(Vec<u32>);
 
 impl fmt::Display for Survivors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(
+                "Its monitor is gone, and what is left of it cannot be seen now: it is started again only when it is \
+                 known to be gone",
+            );
+        }
         let pids: Vec<String> = self.0.iter().map(u32::to_string).collect();
         write!(
             f,
@@ -63,14 +70,16 @@ pub(crate) async fn end(folder: &Arc<RunFolder>, execution: ExecutionId) -> Resu
     let (deadline, mut pause) = (Instant::now() + PATIENCE, FIRST_PAUSE);
     loop {
         let record = record.clone();
-        // It fails only where the runtime ends.
-        let left =
-            blocking(folder, move |_| Ok(sweep(execution, record.as_deref()))).await.unwrap_or_default();
-        if left.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(Survivors(left));
+        let left = blocking(folder, move |_| sweep(execution, record.as_deref())).await;
+        match left {
+            Ok(left) if left.is_empty() => return Ok(()),
+            Ok(left) if Instant::now() > deadline => return Err(Survivors(left)),
+            // Who cannot be seen may live.
+            Err(error) if Instant::now() > deadline => {
+                tracing::error!(%error, %execution, "what is left of an execution cannot be seen");
+                return Err(Survivors(Vec::new()));
+            }
+            _ => {}
         }
         sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -78,15 +87,15 @@ pub(crate) async fn end(folder: &Arc<RunFolder>, execution: ExecutionId) -> Resu
 }
 
 /// Kills whatever is left, and says who that was.
-fn sweep(execution: ExecutionId, record: Option<&Record>) -> Vec<u32> {
-    let left = left_of(execution, record);
+fn sweep(execution: ExecutionId, record: Option<&Record>) -> io::Result<Vec<u32>> {
+    let left = left_of(execution, record)?;
     left.iter().for_each(kill);
     match record {
         Some(record) if left.is_empty() => remove_groups(record),
         Some(record) => kill_groups(record),
         None => {}
     }
-    left.iter().map(|process| process.id.pid).collect()
+    Ok(left.iter().map(|process| process.id.pid).collect())
 }
 
 /// What threw its environment away and left its session is still in its groups.
@@ -108,8 +117,8 @@ fn of_this_boot(record: &Record) -> bool {
     process::boot_id().is_ok_and(|boot| boot == record.boot_id)
 }
 
-fn left_of(execution: ExecutionId, record: Option<&Record>) -> Vec<Stat> {
-    let all = process::all();
+fn left_of(execution: ExecutionId, record: Option<&Record>) -> io::Result<Vec<Stat>> {
+    let all = process::all()?;
     let monitor = record.map(|record| record.monitor);
     let main = record.and_then(|record| record.main).map(|main| main.id);
     let family = main.map(|main| family(main, &all)).unwrap_or_default();
@@ -118,15 +127,14 @@ fn left_of(execution: ExecutionId, record: Option<&Record>) -> Vec<Stat> {
         .and_then(|record| record.plan.confinement.as_ref())
         .map(|confinement| Groups::of(confinement).processes())
         .unwrap_or_default();
-    let is_left = |p: &&Stat| {
-        !p.has_ended()
-            && p.id.pid != std::process::id()
-            && (Some(p.id) == monitor
-                || family.contains(&p.id)
-                || confined.contains(&p.id.pid)
-                || carries(p.id.pid, &marker))
-    };
-    all.iter().filter(is_left).copied().collect()
+    let is_known = |p: &Stat| Some(p.id) == monitor || family.contains(&p.id) || confined.contains(&p.id.pid);
+    let mut left = Vec::new();
+    for process in all.iter().filter(|p| !p.has_ended() && p.id.pid != std::process::id()) {
+        if is_known(process) || process::carries(process.id.pid, &marker)? {
+            left.push(*process);
+        }
+    }
+    Ok(left)
 }
 
 /// The main process, what is below it, and what is in the session that it made. When its pid has gone to somebody
@@ -139,17 +147,8 @@ fn family(main: ProcessId, all: &[Stat]) -> Vec<ProcessId> {
     process::descendants(main.pid, all).into_iter().chain(of_session).map(|p| p.id).collect()
 }
 
-/// Whether a process was started with this variable.
-fn carries(pid: u32, marker: &str) -> bool {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
-}
-
 fn kill(process: &Stat) {
-    let pid = i32::try_from(process.id.pid).ok().and_then(Pid::from_raw);
-    if let Some(pid) = pid
-        && let Err(error) = kill_process(pid, Signal::KILL)
-    {
+    if let Err(error) = process.id.signal(Signal::KILL) {
         tracing::debug!(%error, ?process, "a process could not be killed");
     }
 }

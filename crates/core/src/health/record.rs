@@ -69,6 +69,12 @@ impl HealthRecord {
         if before == (self.health, self.detail.clone()) { Changed::No } else { Changed::Yes }
     }
 
+    /// The app has nothing to show yet, and that counts as no failure.
+    pub fn wait(&mut self, detail: String) -> Changed {
+        let before = self.detail.replace(detail);
+        if before == self.detail { Changed::No } else { Changed::Yes }
+    }
+
     /// The app has had all its time, and that alone makes it ill.
     pub fn overdue(&mut self, detail: String) -> Changed {
         let before = self.clone();

@@ -74,6 +74,16 @@ fn a_probe_needs_something_to_look_at() {
     assert_eq!(never.check(false).len(), 2);
 }
 
+#[test]
+fn waiting_is_no_failure() {
+    let (check, mut record) = (check(1, 1), HealthRecord::begun(IsLookedAt::Yes));
+    assert_eq!(record.wait("nothing yet".to_owned()), Changed::Yes);
+    assert_eq!(record.wait("nothing yet".to_owned()), Changed::No);
+    assert_eq!((record.health(), record.detail()), (Health::Starting, Some("nothing yet")));
+    let _ = record.observe(&check, LATER, Observation::Well);
+    assert_eq!((record.health(), record.detail()), (Health::Healthy, None));
+}
+
 proptest! {
     #[test]
     fn unhealthy_only_after_enough_failures_in_a_row(

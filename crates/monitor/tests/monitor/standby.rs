@@ -46,7 +46,7 @@ impl Waiting {
 
     /// The process that is to become the app, once it is where it waits.
     fn stub(&self) -> Stat {
-        let stub = || process::all().into_iter().find(|process| process.parent == self.monitor.id());
+        let stub = || process::all().unwrap().into_iter().find(|process| process.parent == self.monitor.id());
         wait_for("a process waits", || stub().is_some_and(|stub| self.is_in_its_groups(stub.id.pid)));
         stub().unwrap()
     }
@@ -61,6 +61,7 @@ impl Waiting {
     /// Gives it its launch.
     fn launch(&mut self, stage: &mut Stage, limits: &Limits) -> Message {
         stage.launch.plan.confinement = Some(self.plan(limits));
+        stage.record(self.monitor.id());
         serde_json::to_writer(self.monitor.stdin.take().unwrap(), &stage.launch).unwrap();
         let mut answer = String::new();
         BufReader::new(self.monitor.stdout.take().unwrap()).read_line(&mut answer).unwrap();

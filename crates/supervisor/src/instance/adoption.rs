@@ -8,7 +8,7 @@ use mantyx_monitor::Terms;
 
 use super::{Instance, Role};
 use crate::care::Care;
-use crate::discover::{Discovered, Found};
+use crate::discover::{Discovered, Found, WebPort, Written};
 use crate::ended::Ended;
 use crate::live::Process;
 use crate::service::Service;
@@ -18,8 +18,8 @@ impl Instance {
     /// from it is decided, as if it had been watched all along.
     pub(super) async fn adopt(&mut self, discovered: Discovered, role: Role, care: Care) -> Result<()> {
         self.rule = Some(care.rule);
-        let Discovered { execution, found, terms, .. } = discovered;
-        let confined = terms.as_ref().and_then(|terms| terms.confinement.as_ref()?.id());
+        let Discovered { execution, found, written, .. } = discovered;
+        let confined = written.as_ref().and_then(|written| written.terms.confinement.as_ref()?.id());
         let confinement = confined.unwrap_or_else(|| execution.into());
         let process = match found {
             Found::Live { pid, started_at } => Process { pid, started_at, confinement },
@@ -29,6 +29,7 @@ impl Instance {
         if self.live_mut().any(|live| live.execution == execution) {
             return Ok(());
         }
+        let care = as_started(care, written.as_ref());
         match role {
             Role::Service { .. } if matches!(self.service, Service::Running(..)) => {
                 let detail = format!("Execution `{execution}` cannot be adopted: its instance has a service");
@@ -41,7 +42,7 @@ impl Instance {
             }
             Role::Run => drop(self.runs.insert(execution, self.watch(execution, process, care))),
         }
-        self.catch_up(execution, terms.as_ref()).await;
+        self.catch_up(execution, written.map(|written| written.terms).as_ref()).await;
         self.context.reserve.refill(&self.context);
         Ok(())
     }
@@ -81,5 +82,13 @@ impl Instance {
             Role::Service { .. } | Role::Run => {}
         }
         Ok(())
+    }
+}
+
+/// It has the port that it was started with, whichever its app was given since.
+fn as_started(care: Care, written: Option<&Written>) -> Care {
+    match written.map(|written| written.web_port) {
+        Some(WebPort::Known(web_port)) => Care { web_port, ..care },
+        Some(WebPort::Unknown) | None => care,
     }
 }

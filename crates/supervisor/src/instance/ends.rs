@@ -27,7 +27,7 @@ impl Instance {
         match std::mem::replace(&mut self.service, Service::Off) {
             Service::Running(live, history) if live.execution == execution => {
                 if !self.is_to_stop() {
-                    let well_for = live.well.duration(ended.finished);
+                    let well_for = live.well.duration();
                     self.decide(&live.care.rule, history, well_for, ended).await;
                 }
             }

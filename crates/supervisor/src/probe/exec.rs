@@ -20,9 +20,9 @@ use std::time::Duration;
 
 use mantyx_core::Exit;
 use mantyx_limits::{Confinement, Groups};
-use mantyx_monitor::process as table;
+use mantyx_monitor::process::{self as table, ProcessId};
 use mantyx_platform::process::{self, Command, Output};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::Child;
@@ -190,30 +190,27 @@ impl Rest {
     fn kill(&self) {
         let mut killed = HashSet::new();
         for _ in 0..ROUNDS {
-            let fresh: Vec<u32> = self.alive().into_iter().filter(|pid| killed.insert(*pid)).collect();
+            let fresh: Vec<ProcessId> =
+                self.alive().into_iter().filter(|process| killed.insert(*process)).collect();
             if fresh.is_empty() {
                 return;
             }
-            for pid in fresh.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
+            for process in fresh {
                 // One that has gone meanwhile is as good as killed.
-                let _ = kill_process(pid, Signal::KILL);
+                let _ = process.signal(Signal::KILL);
             }
         }
     }
 
-    fn alive(&self) -> Vec<u32> {
+    fn alive(&self) -> Vec<ProcessId> {
         let all: Vec<table::Stat> = if self.groups.is_empty() {
-            table::all()
+            table::all().unwrap_or_default()
         } else {
             self.groups.processes().into_iter().filter_map(|pid| table::stat(pid).ok()).collect()
         };
         let began_later = all.into_iter().filter(|p| p.id.start_ticks >= self.since && !p.has_ended());
-        began_later.map(|p| p.id.pid).filter(|pid| self.carries_marker(*pid)).collect()
-    }
-
-    fn carries_marker(&self, pid: u32) -> bool {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == self.marker.as_bytes())
+        let is_ours = |process: &ProcessId| table::carries(process.pid, &self.marker).unwrap_or_default();
+        began_later.map(|p| p.id).filter(is_ours).collect()
     }
 }
 

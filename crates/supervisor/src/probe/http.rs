@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use ::http::Uri;
 use mantyx_platform::ports;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::lookup_host;
+use tokio::net::{TcpStream, lookup_host};
 
 use super::answer::{Answer, Trouble};
 use super::tls::{self, Trust};
@@ -75,9 +75,18 @@ impl Target {
         self.uri.port_u16().unwrap_or(if self.is_secure() { 443 } else { 80 })
     }
 
+    async fn connect(&self) -> Result<TcpStream, String> {
+        let connected = if let Place::OwnPort(port) = self.place {
+            ports::connect_own(port).await
+        } else {
+            ports::connect(&self.addresses().await?).await
+        };
+        connected.map_err(|error| self.unreachable(&error))
+    }
+
     async fn addresses(&self) -> Result<Vec<SocketAddr>, String> {
         // `localhost` is this machine whatever its tables say (RFC 6761, 6.3).
-        if matches!(self.place, Place::OwnPort(_)) || self.host().eq_ignore_ascii_case("localhost") {
+        if self.host().eq_ignore_ascii_case("localhost") {
             return Ok(ports::loopback(self.port()).into());
         }
         let found = lookup_host((self.host(), self.port())).await;
@@ -117,8 +126,7 @@ impl fmt::Display for Target {
 
 /// Asks, and judges the answer.
 pub(super) async fn get(target: &Target, expected: &Expected) -> Seen {
-    let addresses = target.addresses().await?;
-    let stream = ports::connect(&addresses).await.map_err(|error| target.unreachable(&error))?;
+    let stream = target.connect().await?;
     if target.is_secure() {
         let trust = Trust::of(&stream);
         let secured = tls::secure(stream, target.host(), trust).await;

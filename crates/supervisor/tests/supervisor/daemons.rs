@@ -144,6 +144,7 @@ async fn a_stranger_with_an_old_pid_is_left_alone() {
             deadlines: Deadlines::default(),
             confinement: None,
             rotation: Rotation::default(),
+            web_port: None,
         },
         boot_id: process::boot_id().unwrap(),
         monitor: before,

@@ -1,10 +1,15 @@
 //! Services that are looked at: ready, ill, restarted, and cared for in another way while they live.
 
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::fixture::{Stage, by_somebody, wait_for};
-use mantyx_core::{Ending, Health, HealthCheck, Limits, Probe, Readiness, RestartPolicy, Trigger};
-use mantyx_supervisor::Report;
+use mantyx_core::{
+    Ending, Health, HealthCheck, Limits, Probe, Readiness, RestartHistory, RestartPolicy, Trigger,
+};
+use mantyx_supervisor::{Reach, Report, Role};
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
 
 const FOREVER: &str = "echo $$; exec sleep 1000";
 
@@ -122,14 +127,28 @@ async fn a_service_that_is_to_say_that_it_is_ready_and_does_not_is_ill() {
     assert_eq!(supervisor.status(stage.instance), None);
 }
 
+/// A port that nobody else is given as long as the first of the result is there, and that an app can listen on all the
+/// same: both say that they share it (`SO_REUSEADDR`, socket(7)).
+fn held_port() -> (OwnedFd, u16) {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+    bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+    let address = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap();
+    (socket, address.port())
+}
+
+fn serve_once_told(port: u16) -> String {
+    format!("while [ ! -e go ]; do sleep 0.01; done; exec python3 -m http.server -b 127.0.0.1 {port}")
+}
+
 #[tokio::test]
 async fn a_web_app_has_begun_when_it_first_answers() {
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    let serve =
-        format!("while [ ! -e go ]; do sleep 0.01; done; exec python3 -m http.server -b 127.0.0.1 {port}");
-    let stage = Stage::new(&serve).care(|care| {
+    let (_held, port) = held_port();
+    let stage = Stage::new(&serve_once_told(port)).care(|care| {
         care.web_port = Some(port);
-        care.reach = mantyx_supervisor::Reach::Network;
+        care.reach = Reach::Network;
+        // That it answers late makes it no failure, whatever its start period.
+        (care.health.start_period, care.health.interval, care.health.failures) = (0, 1, 1);
     });
     let (supervisor, book) = (stage.supervisor(), &stage.book);
     supervisor.start_service(stage.instance, Trigger::Manual).await.unwrap();
@@ -140,4 +159,32 @@ async fn a_web_app_has_begun_when_it_first_answers() {
     let warned = book.observed(|it| it.health == Health::Healthy && !it.warnings.is_empty()).await;
     assert!(warned.warnings[0].contains("this machine only"), "{:?}", warned.warnings);
     supervisor.stop(stage.instance, by_somebody()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_web_app_is_looked_at_where_it_was_started_and_told_that_it_cannot_be_reached() {
+    let ((_held, port), (_other, another)) = (held_port(), held_port());
+    let stage = Stage::new(&serve_once_told(port)).care(|care| {
+        (care.web_port, care.reach) = (Some(port), Reach::Network);
+        care.health = HealthCheck { probe: Probe::Tcp { port: None }, start_period: 60, ..exec("") };
+    });
+    std::fs::write(stage.path("go"), "").unwrap();
+    let (first, book) = (stage.supervisor(), &stage.book);
+    first.start_service(stage.instance, Trigger::Manual).await.unwrap();
+    let (execution, _) = book.started().await;
+    let well = book.observed(|it| it.health == Health::Healthy && !it.warnings.is_empty()).await;
+    assert!(well.warnings[0].contains("this machine only"), "{:?}", well.warnings);
+    // Another port is for the next start.
+    let mut care = book.current_care();
+    (care.web_port, care.health.successes) = (Some(another), 2);
+    first.adjust(stage.instance, care.clone()).await.unwrap();
+    book.observed(|it| it.health == Health::Healthy && !it.warnings.is_empty()).await;
+    first.shutdown().await;
+    let second = stage.supervisor();
+    let found = second.discover().await.unwrap().remove(0);
+    let role = Role::Service { history: RestartHistory::default(), health: Health::Unknown };
+    second.adopt(found, role, care).await.unwrap();
+    book.observed(|it| it.health == Health::Healthy && !it.warnings.is_empty()).await;
+    assert_eq!(stage.record(execution).plan.web_port, Some(port));
+    second.stop(stage.instance, by_somebody()).await.unwrap();
 }

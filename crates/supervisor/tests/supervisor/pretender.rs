@@ -166,6 +166,7 @@ fn record(stage: &Stage, id: ProcessId) -> Record {
             deadlines: Deadlines::default(),
             confinement: None,
             rotation: Rotation::default(),
+            web_port: None,
         },
         boot_id: process::boot_id().unwrap(),
         monitor: id,

@@ -25,7 +25,7 @@ fn monitors(stage: &Stage) -> Vec<Stat> {
         let line = fs::read(format!("/proc/{}/cmdline", process.id.pid)).unwrap_or_default();
         line.split(|byte| *byte == 0).next() == Some(program.as_bytes())
     };
-    let all = process::all();
+    let all = process::all().unwrap();
     let mine: Vec<Stat> =
         all.into_iter().filter(|process| !process.has_ended() && has_program(process)).collect();
     // What a monitor has forked is called like the monitor until it is the app.
@@ -36,7 +36,7 @@ fn monitors(stage: &Stage) -> Vec<Stat> {
 /// The monitor that has nothing to watch, and the process that waits in it.
 async fn standby(stage: &Stage, busy: u32) -> (Stat, ProcessId) {
     let found = || {
-        let all = process::all();
+        let all = process::all().unwrap();
         let children = |monitor: &Stat| all.iter().find(|process| process.parent == monitor.id.pid).copied();
         monitors(stage).into_iter().find_map(|monitor| {
             let waiting = children(&monitor).filter(|child| child.id.pid != busy)?;

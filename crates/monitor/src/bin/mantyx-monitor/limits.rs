@@ -55,7 +55,7 @@ impl Limits {
 
     /// From now on these limits hold. Says what of it cannot be done.
     pub(crate) fn adjust(&mut self, confinement: &Confinement) -> Vec<String> {
-        let family = process::descendants(std::process::id(), &process::all());
+        let family = process::descendants(std::process::id(), &process::all().unwrap_or_default());
         let family: Vec<u32> = family.iter().filter(|p| !p.has_ended()).map(|p| p.id.pid).collect();
         let Some(prepared) = &mut self.prepared else {
             return vec![

@@ -1,14 +1,15 @@
 //! `mantyx-monitor`: starts one process, owns it until it ends, and writes down how.
 //!
 //! One loop around one `poll`, which waits for the next thing to happen and, at the longest, until the next thing is
-//! due: SIGKILL after a grace, the watchdog, the time limit, a text of the app that waits for its turn, and once a minute
-//! a look at whether the app was short of memory. At rest it costs a few pages and no time. It takes its launch from standard input, says on standard output how the
-//! start went, and has no options.
+//! due: SIGKILL after a grace, the watchdog, the time limit, a text of the app that waits for its turn, and once a
+//! minute a look at whether the app was short of memory. At rest it costs a few pages and no time. It takes its launch
+//! from standard input, says on standard output how the start went, and has no options.
 //!
 //! How it starts:
 //! - `launcher`: whoever started it; `post`: what it does before it knows what to launch; `title`: what it is called
 //! - `limits`: the groups that the app is held in, and its own out-of-memory score
-//! - `stub`: the process that becomes the app; `order`: what it is told; `exec`: what it does then; `reason`: why it could
+//! - `stub`: the process that becomes the app; `order`: what it is told; `exec`: what it does then; `reason`: why it
+//!   could
 //!   not be started
 //!
 //! What it does while the app runs:
@@ -87,9 +88,9 @@ fn stand() -> io::Result<ExitCode> {
 }
 
 fn watch(launch: Launch, post: Post, waiting: Option<Waiting>, launcher: Launcher) -> ExitCode {
-    let folder = launch.run_folder;
-    title::show(launch.plan.execution);
-    match Monitor::prepare(launch.plan, &folder, post) {
+    let Launch { version, plan, run_folder: folder, .. } = launch;
+    title::show(plan.execution);
+    match Monitor::prepare(plan, version, &folder, post) {
         Ok(monitor) => {
             monitor.run(waiting, launch.environment, launcher);
             ExitCode::SUCCESS

@@ -10,8 +10,7 @@ use std::time::Instant;
 use chrono::Utc;
 use mantyx_core::{Ending, Exit};
 use mantyx_limits::Confinement;
-use mantyx_monitor::process::{self, ProcessId};
-use mantyx_monitor::{MainProcess, Message, Plan, Record, RunFolder, StopTerms, VERSION, Wish};
+use mantyx_monitor::{MainProcess, Message, Plan, Record, RunFolder, StopTerms, Wish};
 use rustix::process::Signal;
 
 use crate::clients::Clients;
@@ -30,6 +29,9 @@ use crate::stop::{self, Asked, Stop};
 use crate::stub::Child;
 use crate::system::{Reaped, reap};
 use crate::wait::{self, Ready, Source};
+
+/// From this version on the record is there before the launch.
+const IS_RECORDED: u32 = 3;
 
 /// The monitor of one execution.
 pub(crate) struct Monitor {
@@ -77,16 +79,17 @@ enum Family {
 }
 
 impl Monitor {
-    /// Takes its place in the run folder.
-    pub(crate) fn prepare(plan: Plan, run_folder: &Path, post: Post) -> io::Result<Self> {
+    /// Takes its place in the run folder, for a launch of this version.
+    pub(crate) fn prepare(plan: Plan, version: u32, run_folder: &Path, post: Post) -> io::Result<Self> {
         std::env::set_current_dir(run_folder)?;
         let folder = RunFolder::open(run_folder)?;
         let uid = plan.identity.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
         let notify_socket = NotifySocket::open(plan.execution, uid)?;
-        let me = ProcessId::of(std::process::id())?;
-        let record = Record { version: VERSION, plan, boot_id: process::boot_id()?, monitor: me, main: None };
-        // The record is first, so that whoever finds the socket or a group can tell whose it is.
-        folder.write_record(&record)?;
+        let record = Record::expecting(plan, std::process::id())?;
+        // It is first, so that whoever finds the socket or a group can tell whose it is.
+        if version < IS_RECORDED {
+            folder.write_record(&record)?;
+        }
         let plan = &record.plan;
         Ok(Self {
             clients: Clients::listen(&folder.socket(plan.execution))?,

@@ -108,16 +108,15 @@ pub(crate) fn first_signal(wanted: i32) -> (i32, Option<String>) {
     }
 }
 
+/// Those that can be seen: what is missed is seen the next time.
 fn everything() -> Vec<Stat> {
-    process::descendants(std::process::id(), &process::all())
+    process::descendants(std::process::id(), &process::all().unwrap_or_default())
 }
 
 /// One that has gone meanwhile is as good as signalled.
 fn signal(processes: &[Stat], signal: Signal) {
     for process in processes.iter().filter(|process| !process.has_ended()) {
-        if let Some(pid) = pid(process.id.pid) {
-            let _ = kill_process(pid, signal);
-        }
+        let _ = process.id.signal(signal);
     }
 }
 
