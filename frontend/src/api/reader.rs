@@ -43,6 +43,10 @@ impl serde::de::Error for Mismatch {
         Self
     }
 
+    fn invalid_length(_: usize, _: &dyn serde::de::Expected) -> Self {
+        Self
+    }
+
     fn unknown_variant(_: &str, _: &'static [&'static str]) -> Self {
         Self
     }
@@ -84,13 +88,18 @@ impl<'de> Deserializer<'de> for Reader {
         if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
+    /// Field after field in the order of the type, whose names serde hands over. To take them as they come, and find
+    /// out at each which one it is, is twice the code in every type.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        names: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        self.deserialize_map(visitor)
+        match self.0 {
+            Value::Object(fields) => visitor.visit_seq(Named { names: names.iter(), fields }),
+            _ => Err(Mismatch),
+        }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
@@ -164,6 +173,27 @@ impl<'de> SeqAccess<'de> for Items {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Mismatch> {
         self.0.next().map(|item| seed.deserialize(Reader(item))).transpose()
+    }
+}
+
+/// The fields of a struct. No name stands for another one here: serde lists such names among the others.
+struct Named {
+    names: std::slice::Iter<'static, &'static str>,
+    fields: Map<String, Value>,
+}
+
+impl<'de> SeqAccess<'de> for Named {
+    type Error = Mismatch;
+
+    /// A field that is absent is `null` where that says something, and else what the type says that it then is.
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Mismatch> {
+        let value = self.names.next().and_then(|name| self.fields.remove(*name));
+        let is_there = value.is_some();
+        match seed.deserialize(Reader(value.unwrap_or_default())) {
+            Ok(field) => Ok(Some(field)),
+            Err(_) if !is_there => Ok(None),
+            Err(mismatch) => Err(mismatch),
+        }
     }
 }
 
