@@ -295,7 +295,7 @@ async fn a_slow_follower_reads_every_segment() {
 
 #[tokio::test]
 async fn a_follower_says_what_was_removed_before_it_came() {
-    let (log, mut writer, mut follower) = far_behind().await;
+    let (log, _writer, mut follower) = far_behind().await;
     remove_oldest(&log.path, 0, 2).unwrap();
     let mut seen = Vec::new();
     while seen.last().is_none_or(|line| line != "line 99") {

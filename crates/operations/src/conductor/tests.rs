@@ -182,6 +182,21 @@ async fn nothing_starts_in_an_app_that_is_not_on() {
 }
 
 #[tokio::test]
+async fn nothing_starts_beside_what_may_be_alive() {
+    let world = World::with(AppType::Perpetual).await;
+    world.apply(AppEvent::Start).await;
+    let unseen = world.begin(Trigger::Manual).await.unwrap();
+    let unclear = world.conductor.unclear.clone();
+    unclear.add(unseen, world.instance, "Its record cannot be read".into());
+    let refused = world.begin(Trigger::Restart).await.unwrap_err();
+    assert_eq!((refused.code(), refused.detail()), (Code::Unavailable, "Its record cannot be read"));
+    let live = world.conductor.registry.read(executions::live).await.unwrap();
+    assert_eq!(live.len(), 1, "a refused start leaves no execution");
+    unclear.settle(unseen);
+    world.begin(Trigger::Restart).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_scheduled_app_is_never_started_again_by_itself() {
     let world = World::with(AppType::Scheduled).await;
     for trigger in [Trigger::Restart, Trigger::Retry] {
