@@ -242,6 +242,37 @@ async fn old_logs_go_when_the_daemon_comes_up() {
     assert!(page.items.is_empty());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_broke_off_goes_on_with_the_next_line() {
+    let mut mantyx = TestMantyx::start().await;
+    let name = mantyx.client().upload_script("tick.py", apps::ticker_script(), &[]).await.unwrap().app.name;
+    mantyx.client().install_and_enable(&name).await;
+    let (mut seen, mut place): (Vec<LogLine>, Option<String>) = (Vec::new(), None);
+    for turn in 0..4 {
+        let client = mantyx.client();
+        let mut log = Followed::after(client, &name, "tail=0", place.as_deref()).await;
+        log.read_until("tick", 3).await;
+        let (lines, last) = log.events();
+        seen.extend(lines);
+        place = Some(last);
+        drop(log);
+        // What is written while nobody reads is told later, whoever is started anew meanwhile.
+        match turn {
+            0 => drop(client.event(&name, "restart").await.unwrap()),
+            1 => {
+                mantyx.kill_9();
+                mantyx.start_again().await;
+            }
+            _ => {}
+        }
+    }
+    let whole: Page<LogLine> = mantyx.client().get(&format!("/api/apps/{name}/logs")).await.unwrap();
+    let begun = whole.items.iter().position(|line| *line == seen[0]).expect("the first line");
+    assert_eq!(seen, whole.items[begun..begun + seen.len()]);
+    let nowhere = mantyx.client().request(Method::GET, &format!("/api/apps/{name}/logs?follow=true"));
+    assert_eq!(nowhere.header("Last-Event-ID", "7").send().await.unwrap().status(), 400);
+}
+
 /// Runs a scheduled app by hand and waits until it has written something.
 async fn run(client: &Client, name: &AppName) -> ExecutionId {
     let known = client.executions(name).await.unwrap().len();
@@ -273,9 +304,25 @@ struct Followed {
 
 impl Followed {
     async fn begin(client: &Client, name: &AppName, query: &str) -> Self {
+        Self::after(client, name, query, None).await
+    }
+
+    /// Behind the event with this id.
+    async fn after(client: &Client, name: &AppName, query: &str, last: Option<&str>) -> Self {
         let path = format!("/api/apps/{name}/logs?follow=true&{query}");
-        let request = client.request(Method::GET, &path).header("Accept", "text/event-stream");
+        let mut request = client.request(Method::GET, &path).header("Accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
         Self { stream: request.send().await.unwrap(), text: String::new() }
+    }
+
+    /// The lines of the events that are complete, and the id of the last one.
+    fn events(&self) -> (Vec<LogLine>, String) {
+        let whole = self.text.rsplit_once("\n\n").expect("an event").0;
+        let fields = |name: &'static str| whole.lines().filter_map(move |line| line.strip_prefix(name));
+        let lines = fields("data: ").map(|json| serde_json::from_str(json).unwrap()).collect();
+        (lines, fields("id: ").next_back().expect("an id").to_owned())
     }
 
     async fn read_until(&mut self, what: &str, count: usize) {

@@ -16,6 +16,7 @@ mod install;
 mod logs;
 mod metrics;
 mod operations;
+mod replays;
 mod retries;
 mod rights;
 mod schedules;

@@ -23,14 +23,14 @@ struct Identity(Result<Caller>);
 
 /// Looks up who sends a request that has credentials.
 pub(crate) async fn identify(
-    mantyx: web::Data<Mantyx>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     if request.headers().contains_key(AUTHORIZATION) {
-        let caller = match bearer(request.headers()) {
-            Ok(bearer) => mantyx.authenticate(bearer).await,
-            Err(error) => Err(error),
+        let caller = match (bearer(request.headers()), request.app_data::<web::Data<Mantyx>>()) {
+            (Ok(bearer), Some(mantyx)) => mantyx.authenticate(bearer).await,
+            (Err(error), _) => Err(error),
+            (Ok(_), None) => Err(Error::new(Code::Unavailable, "Mantyx is not there")),
         };
         let address = address_of(request.request());
         let identity = Identity(caller.map(|token| Caller { token, address }));
@@ -115,6 +115,11 @@ impl Place {
     /// Fills in the address of the app's own page.
     pub(crate) fn link(&self, app: &mut AppView) {
         app.web_url = app.web_port.map(|port| format!("http://{}:{port}/", name_of(&self.0)));
+    }
+
+    /// As it was named.
+    pub(crate) fn host(&self) -> &str {
+        &self.0
     }
 
     /// The address of the daemon itself.

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use actix_web::web::{Data, Json, Path, Query};
-use actix_web::{delete, get, patch, post};
+use actix_web::web::{Data, Json, Path};
+use actix_web::{HttpRequest, delete, get, patch, post};
 use mantyx_api_types::{
     AppFilter, AppPatch, AppView, ConfigurationView, DependenciesView, OperationView, Page, ReleaseView,
     RenameRequest,
@@ -16,13 +16,17 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::{Operator, Place, Reader, require};
 use crate::inputs::{AppPath, Body};
+use crate::lists::Lists;
 use crate::paging::{PageQuery, page};
 use crate::problem::Answer;
-use crate::revision::{IfMatch, tagged};
+use crate::query::Query;
+use crate::revision::{IfMatch, revised, tagged, tagged_unless_had};
 use crate::waiting;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
+        // Each worker has its own, so that none waits for another.
+        .app_data(Data::new(Lists::default()))
         .service(list_apps)
         .service(read_app)
         .service(patch_app)
@@ -34,34 +38,52 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
 }
 
 /// List the apps
-#[utoipa::path(tag = "Apps", params(AppFilter), responses(
-    (status = 200, description = "Apps, by name", body = Page<AppView>)
-))]
+///
+/// Whoever asks again sends the `ETag` back as `If-None-Match`, and is told in a few bytes when nothing has changed.
+#[utoipa::path(
+    tag = "Apps",
+    params(AppFilter, ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what one has")),
+    responses(
+        (status = 200, description = "Apps, by name", body = Page<AppView>,
+         headers(("ETag" = String, description = "The same for the same content, in quotes"))),
+        (status = 304, description = "It is what one has")
+    )
+)]
 #[get("/api/apps")]
 async fn list_apps(
     _: Reader,
     mantyx: Data<Mantyx>,
+    lists: Data<Lists>,
     place: Place,
-    Query(filter): Query<AppFilter>,
-) -> Answer<Json<Page<AppView>>> {
-    let mut page = mantyx.apps(&filter).await?;
-    page.items.iter_mut().for_each(|app| place.link(app));
-    Ok(Json(page))
+    request: HttpRequest,
+) -> Answer {
+    Ok(lists.apps(&mantyx, &place, &request).await?)
 }
 
 /// Read an app
-#[utoipa::path(tag = "Apps", params(AppPath), responses(
-    (status = 200, description = "The app", body = AppView)
-))]
+///
+/// Its `ETag` begins with the revision of the configuration. As `If-Match` of a change it asks for that revision; as
+/// `If-None-Match` it stands for everything that is answered.
+#[utoipa::path(
+    tag = "Apps",
+    params(AppPath, ("If-None-Match" = Option<String>, Header, description = "The `ETag` of what one has")),
+    responses(
+        (status = 200, description = "The app", body = AppView,
+         headers(("ETag" = String, description = "The revision and a digest of the rest, in quotes"))),
+        (status = 304, description = "It is what one has")
+    )
+)]
 #[get("/api/apps/{app}")]
 async fn read_app(
     _: Reader,
     mantyx: Data<Mantyx>,
     place: Place,
     path: Path<AppPath>,
-) -> Answer<Json<AppView>> {
-    let app = mantyx.app(&path.app).await?;
-    Ok(Json(place.linked(app)))
+    request: HttpRequest,
+) -> Answer {
+    let (app, revision) = mantyx.app_at_revision(&path.app).await?;
+    let app = place.linked(app);
+    tagged_unless_had(request.headers(), &revised(revision, &app)?, &app).map_err(Into::into)
 }
 
 /// Read the active configuration

@@ -161,7 +161,7 @@ impl Connection {
                 (subscription, self.mantyx.app_log(&app, query).await)
             }
             LiveRequest::FollowOperation { subscription, operation } => {
-                (subscription, self.mantyx.operation_log(operation, Follow::Yes).await)
+                (subscription, self.mantyx.operation_log(operation, Follow::Yes, None).await)
             }
         };
         match log {

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     Components, ContentBuilder, Info, License, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required,
-    ResponseBuilder, Type,
+    ResponseBuilder, Schema, Type,
 };
 use utoipa_actix_web::AppExt;
 
@@ -19,10 +19,11 @@ use crate::routes;
 
 /// What `Idempotency-Key` promises, and no more than that.
 const KEY: &str = "Makes a retry safe: the same request of the same token with the same key is carried out once, and \
-    answered again as it was, with `Idempotency-Replayed: true`. Answers are kept in memory for 24 hours, 1,000 of \
-    them, and only until the daemon ends. While the first one is under way the answer is a 409; another request \
-    under the same key is a 422, where uploads are told apart by their address alone. What failed, or was never \
-    begun (a 5xx; 400, 401, 403, 429), is not kept.";
+    answered again as it was, with `Idempotency-Replayed: true`. Answers are kept for 24 hours, 1,000 of them, also \
+    when the daemon is started again; of those that tell a secret, it keeps only that they were given. While the \
+    first one is under way the answer is a 409, and so it is when the daemon was killed before it had answered; \
+    another request under the same key is a 422, where uploads are told apart by their address alone. What failed, \
+    or was never begun (a 5xx; 400, 401, 403, 429), is not kept.";
 
 const TAGS: [(&str, &str); 10] = [
     ("Apps", "What Mantyx runs."),
@@ -55,7 +56,9 @@ pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
         TagBuilder::new().name(name).description(Some(description)).build()
     };
     document.tags = Some(TAGS.into_iter().map(tag).collect());
-    add_components(document.components.get_or_insert_default());
+    let components = document.components.get_or_insert_default();
+    add_components(components);
+    open_git_source(components);
     document.paths.paths.values_mut().flat_map(operations).for_each(add_problem);
     document.paths.paths.iter_mut().filter_map(keyed).for_each(add_key);
     document
@@ -79,6 +82,25 @@ fn add_components(components: &mut Components) {
         .content(MEDIA_TYPE, content)
         .build();
     components.responses.insert("Problem".into(), RefOr::T(response));
+}
+
+/// A repository stands beside the fields of a new app and those of its configuration. Said as *all of* a new app, which
+/// has no other fields, and something else, nothing would fit.
+fn open_git_source(components: &mut Components) {
+    let object = |item: &RefOr<Schema>| match item {
+        RefOr::T(Schema::Object(object)) => Some(object.clone()),
+        _ => None,
+    };
+    let own = match components.schemas.get("GitSource") {
+        Some(RefOr::T(Schema::AllOf(all))) => all.items.iter().find_map(object),
+        _ => None,
+    };
+    let app = components.schemas.get("NewApp").and_then(object);
+    if let (Some(mut source), Some(app)) = (own, app) {
+        source.properties.extend(app.properties);
+        source.required.extend(app.required);
+        components.schemas.insert("GitSource".into(), RefOr::T(Schema::Object(source)));
+    }
 }
 
 fn add_schema<T: ToSchema>(components: &mut Components) {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::{Stream, StreamExt, stream};
 use mantyx_api_types::{EventView, LiveMessage, Page};
@@ -16,6 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::access::{Reader, bearer};
 use crate::gate::Gate;
 use crate::problem::Answer;
+use crate::query::Query;
 use crate::sse;
 
 /// How many events are read from the past at once.
@@ -61,8 +62,8 @@ async fn list_events(
     if sse::accepts(request.headers(), sse::MEDIA_TYPE) {
         let after = last_event_id(&request)?.or(query.cursor);
         let admission = gate.admit(bearer(request.headers())?).await?;
-        let frames =
-            feed(Feed::new(&mantyx, after)).map(|event| event.and_then(|e| sse::frame(Some(e.sequence), &e)));
+        let frames = feed(Feed::new(&mantyx, after))
+            .map(|event| event.and_then(|e| sse::frame(Some(&e.sequence), &e)));
         return Ok(sse::respond(frames, admission.over()));
     }
     let page = mantyx.events(query.cursor.unwrap_or(0), query.limit).await?;
@@ -70,9 +71,9 @@ async fn list_events(
 }
 
 fn last_event_id(request: &HttpRequest) -> Result<Option<i64>> {
-    let Some(value) = request.headers().get("last-event-id") else { return Ok(None) };
-    let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    number.map(Some).ok_or_else(|| Error::new(Code::Malformed, "`Last-Event-ID` is not a sequence number"))
+    let Some(text) = sse::last_event_id(request.headers()) else { return Ok(None) };
+    let wrong = |_| Error::new(Code::Malformed, "`Last-Event-ID` is not a sequence number");
+    text.parse().map(Some).map_err(wrong)
 }
 
 fn feed(feed: Feed) -> impl Stream<Item = Result<EventView>> {

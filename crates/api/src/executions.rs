@@ -1,7 +1,7 @@
 //! `/api/executions`: every process that ran, the newest first.
 
 use actix_web::get;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use mantyx_api_types::{ExecutionView, Page};
 use mantyx_operations::Mantyx;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::access::Reader;
 use crate::inputs::{ExecutionPath, HistoryQuery};
 use crate::problem::Answer;
+use crate::query::Query;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(list_executions).service(read_execution);

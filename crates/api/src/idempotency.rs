@@ -2,10 +2,11 @@
 //! arrived sends it again, and is told what the first one was told.
 //!
 //! A request with a key is carried out even when its client has gone, because that is when it will be asked for
-//! again. What was refused as unreadable, for its credentials or for its haste was never begun, and what failed may
+//! again, even of the next daemon. What was refused as unreadable, for its credentials or for its haste was never begun, and what failed may
 //! be tried again: neither is kept.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, to_bytes};
@@ -17,14 +18,14 @@ use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpResponse, ResponseError};
 use futures_util::StreamExt;
 use mantyx_core::{Code, Error, Result};
-use mantyx_operations::Mantyx;
+use mantyx_operations::{KeyedRequest, Mantyx, Recalled};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::access::token_of;
 use crate::inputs::JSON_LIMIT;
 use crate::problem::ApiError;
-use crate::replays::{Begun, Fingerprint, Kept, Key, Replays, Underway};
+use crate::replays::{Begun, Fingerprint, Kept, Key, Replays, Underway, refuse_other};
 use crate::runtime::{Daemon, Worker};
 use crate::uploads::OVERHEAD;
 
@@ -43,10 +44,6 @@ const HEADERS: [HeaderName; 3] = [CONTENT_TYPE, LOCATION, ALLOW];
 
 /// Carries a request out, unless its key says that it was.
 pub(crate) async fn replay(
-    mantyx: Data<Mantyx>,
-    replays: Data<Replays>,
-    daemon: Data<Daemon>,
-    worker: Data<Worker>,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, actix_web::Error> {
@@ -54,21 +51,75 @@ pub(crate) async fn replay(
     let Some(token) = token_of(&request).filter(|_| of_api && request.headers().contains_key(KEY)) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
+    // Most requests have no key, and need nothing of this.
+    let mantyx = request.extract::<Data<Mantyx>>().await?;
+    let replays = request.extract::<Data<Replays>>().await?;
+    let daemon = request.extract::<Data<Daemon>>().await?;
+    let worker = request.extract::<Data<Worker>>().await?;
     let begun = async {
         let key = Key { token, text: key_of(request.headers())? };
         let fingerprint = fingerprint(&mut request).await?;
-        replays.begin(key, fingerprint, Instant::now())
+        let keyed = key.request(&fingerprint);
+        match replays.begin(key, fingerprint, Instant::now())? {
+            Begun::First(underway) => recall(Mantyx::clone(&mantyx), underway, keyed).await,
+            Begun::Again(kept) => Ok(Found::Answer(kept)),
+        }
     };
     let response = match begun.await {
-        Ok(Begun::First(underway)) => {
-            return carry_out(underway, daemon, &worker, next.call(request)).await;
+        Ok(Found::Nothing(note)) => {
+            return carry_out(note, daemon, &worker, next.call(request)).await;
         }
-        Ok(Begun::Again(kept)) => again(&kept),
+        Ok(Found::Answer(kept)) => again(&kept),
         Err(error) => ApiError::from(error).error_response(),
     };
     let most = mantyx.settings().upload_limit.saturating_add(OVERHEAD);
     pass_over(request.take_payload(), most).await;
     Ok(request.into_response(response))
+}
+
+/// What is found under a key, in memory or in the database.
+enum Found {
+    Nothing(Note),
+    Answer(Arc<Kept>),
+}
+
+/// The note of a request that is carried out.
+struct Note {
+    mantyx: Mantyx,
+    request: KeyedRequest,
+    underway: Underway,
+}
+
+/// An earlier daemon may have begun it.
+async fn recall(mantyx: Mantyx, underway: Underway, request: KeyedRequest) -> Result<Found> {
+    let Some(Recalled { request: before, answer }) = mantyx.begin_request(&request).await? else {
+        return Ok(Found::Nothing(Note { mantyx, request, underway }));
+    };
+    refuse_other(&before, &request)?;
+    let unknown = || {
+        let detail = "Mantyx went down while it carried this request out, and cannot tell how far it came";
+        let hint = "Look whether it was done; send it with a new key if it was not";
+        Error::new(Code::IllegalState, detail).hint(hint)
+    };
+    answer.map(|answer| Found::Answer(Arc::new(Kept::of(answer)))).ok_or_else(unknown)
+}
+
+impl Note {
+    /// Ends it with this answer.
+    async fn keep(self, kept: Kept) {
+        let stored = kept.stored(&self.request.path);
+        if let Err(error) = self.mantyx.keep_answer(&self.request, stored).await {
+            tracing::warn!(?error, "An answer could not be kept for the next daemon");
+        }
+        self.underway.keep(kept, Instant::now());
+    }
+
+    /// Ends it as if it had never begun.
+    async fn forget(self) {
+        if let Err(error) = self.mantyx.forget_request(&self.request).await {
+            tracing::warn!(?error, "A request that was not carried out could not be forgotten");
+        }
+    }
 }
 
 /// The one key of a request.
@@ -111,7 +162,7 @@ fn is_form(headers: &HeaderMap) -> bool {
 
 /// Carries a request out, and keeps its answer even when nobody waits for it any more.
 async fn carry_out<B: MessageBody + 'static>(
-    underway: Underway,
+    note: Note,
     daemon: Data<Daemon>,
     worker: &Worker,
     answering: impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + 'static,
@@ -119,8 +170,11 @@ async fn carry_out<B: MessageBody + 'static>(
     let (answer, answered) = oneshot::channel();
     worker.spawn(async move {
         let outcome = match daemon.run(answering).await {
-            Ok(response) => keep(response, underway).await.map_err(actix_web::Error::from),
-            Err(error) => Err(error),
+            Ok(response) => daemon.run(keep(response, note)).await.map_err(actix_web::Error::from),
+            Err(error) => {
+                daemon.run(note.forget()).await;
+                Err(error)
+            }
         };
         // Whoever asked may have gone.
         let _ = answer.send(outcome);
@@ -132,23 +186,24 @@ async fn carry_out<B: MessageBody + 'static>(
 /// Keeps an answer that is final.
 async fn keep<B: MessageBody + 'static>(
     response: ServiceResponse<B>,
-    underway: Underway,
+    note: Note,
 ) -> Result<ServiceResponse, ApiError> {
     if !is_final(response.status()) {
+        note.forget().await;
         return Ok(response.map_into_boxed_body());
     }
     let status = response.status();
     let of = |name: HeaderName| Some((name.clone(), response.headers().get(name)?.clone()));
     let headers = HEADERS.into_iter().filter_map(of).collect();
     if !is_short(response.response().body().size()) {
-        underway.keep(Kept { status, headers, body: None }, Instant::now());
+        note.keep(Kept { status, headers, body: None }).await;
         return Ok(response.map_into_boxed_body());
     }
     let (request, response) = response.into_parts();
     let (head, body) = response.into_parts();
     let read = to_bytes(body).await;
     let body = read.map_err(|error| Error::internal("keep an answer", error.into().to_string()))?;
-    underway.keep(Kept { status, headers, body: Some(body.clone()) }, Instant::now());
+    note.keep(Kept { status, headers, body: Some(body.clone()) }).await;
     Ok(ServiceResponse::new(request, head.set_body(BoxBody::new(body))))
 }
 
@@ -178,7 +233,7 @@ fn again(kept: &Kept) -> HttpResponse {
         let location = kept.headers.iter().find(|(name, _)| name == LOCATION);
         let made =
             location.and_then(|(_, value)| value.to_str().ok()).unwrap_or("the list that it belongs to");
-        let detail = "This request was carried out, but its answer was too long to keep";
+        let detail = "This request was carried out, but its answer was not kept";
         let error = Error::new(Code::IllegalState, detail).hint(format!("Look at {made}"));
         return ApiError::from(error).error_response();
     };

@@ -1,20 +1,19 @@
-//! What a request carries: parameters of paths and queries, bodies, and how those that cannot be read are refused.
+//! What a request carries: parameters of paths, bodies, and how those that cannot be read are refused.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
-use actix_web::error::{PathError, PayloadError, QueryPayloadError};
+use actix_web::error::{PathError, PayloadError};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
-use mantyx_core::{
-    AppId, AppName, Code, Error, ExecutionId, FieldError, OperationId, Result, ScheduleId, TokenId,
-};
+use mantyx_core::{AppId, AppName, Code, Error, ExecutionId, OperationId, Result, ScheduleId, TokenId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
 use crate::problem::ApiError;
+use crate::words;
 
 /// The largest JSON body: no configuration comes near it.
 pub(crate) const JSON_LIMIT: usize = 1 << 20;
@@ -76,7 +75,6 @@ pub(crate) struct HistoryQuery {
 /// Tells actix how to refuse what it cannot read itself.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
-        .app_data(web::QueryConfig::default().error_handler(|error, _| refuse(query(error))))
         .app_data(web::PathConfig::default().error_handler(|error, request| refuse(path(&error, request))))
         .app_data(web::PayloadConfig::new(JSON_LIMIT));
 }
@@ -126,43 +124,27 @@ fn broken_off(error: &actix_web::Error) -> Error {
     }
 }
 
-fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    let value: T = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+pub(crate) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let value: T = serde_json::from_slice(body).map_err(|error| unreadable(&error, body))?;
     if body.trim_ascii_start().first() == Some(&b'{') {
         return Ok(value);
     }
-    Err(Error::new(Code::Invalid, "The body says something unexpected: it is not a JSON object"))
+    Err(Error::new(Code::Invalid, "The body is not a JSON object"))
 }
 
 fn refuse(error: Error) -> actix_web::Error {
     ApiError::from(error).into()
 }
 
-/// JSON that does not parse is malformed; JSON that says something else than expected is refused, at its field
-/// where the message names one.
-pub(crate) fn unreadable(error: &serde_json::Error) -> Error {
-    let detail = error.to_string();
+/// JSON that does not parse is malformed; JSON that says something else than expected is refused, at its field.
+fn unreadable(error: &serde_json::Error, body: &[u8]) -> Error {
     if !error.is_data() {
-        return Error::new(Code::Malformed, format!("The body is not JSON: {detail}"));
+        return Error::new(Code::Malformed, format!("The body is not JSON: {error}"));
     }
-    match named_field(&detail) {
-        Some(field) => Error::fields(vec![FieldError { field: field.to_owned(), detail }]),
-        None => Error::new(Code::Invalid, format!("The body says something unexpected: {detail}")),
+    match words::of_json(error, body) {
+        Some(field) => Error::fields(vec![field]),
+        None => Error::new(Code::Invalid, "The body is not a JSON object"),
     }
-}
-
-/// The field in serde's "missing field `x`" and "unknown field `x`, expected …".
-fn named_field(message: &str) -> Option<&str> {
-    let rest = message.strip_prefix("missing field `").or_else(|| message.strip_prefix("unknown field `"))?;
-    rest.split('`').next()
-}
-
-fn query(error: QueryPayloadError) -> Error {
-    let QueryPayloadError::Deserialize(error) = error else {
-        return Error::new(Code::Malformed, "The query cannot be read");
-    };
-    Error::new(Code::Malformed, format!("The query cannot be read: {error}"))
-        .hint("/docs lists the parameters of each address")
 }
 
 /// A name or an id that cannot be one names nothing: that is a thing which is not there.
@@ -176,7 +158,7 @@ mod tests {
     use mantyx_api_types::{NewPassword, RestoreRequest};
 
     fn refusal(body: &str) -> Error {
-        unreadable(&serde_json::from_str::<NewPassword>(body).unwrap_err())
+        read_object::<NewPassword>(body.as_bytes()).err().unwrap()
     }
 
     #[test]

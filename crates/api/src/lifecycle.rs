@@ -1,7 +1,7 @@
 //! `/api/apps/{app}/…`: one address for each event of the lifecycle that a person can cause.
 
 use actix_web::post;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use mantyx_api_types::{AppView, ExecutionView, OperationView};
 use mantyx_operations::Mantyx;
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::access::{Operator, Place};
 use crate::inputs::AppPath;
 use crate::problem::Answer;
+use crate::query::Query;
 use crate::waiting::{self, WaitQuery};
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {

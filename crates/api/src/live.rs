@@ -1,7 +1,7 @@
 //! `/api/live`: the page's one WebSocket, authenticated by a one-time ticket because a browser cannot send a
 //! bearer with it. What it asks for and is told are the types of `mantyx_api_types::live`.
 
-use actix_web::web::{Data, Json, Payload, Query};
+use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, get, post};
 use mantyx_api_types::LiveTicket;
 use mantyx_core::{Code, Error};
@@ -14,6 +14,7 @@ use crate::access::{Place, Reader, bearer};
 use crate::connection::{Connection, MESSAGE_LIMIT};
 use crate::gate::Gate;
 use crate::problem::Answer;
+use crate::query::Query;
 use crate::runtime::Worker;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use actix_web::http::header::{CONTENT_DISPOSITION, HeaderMap};
-use actix_web::web::{self, Bytes, Data, Path, Query};
+use actix_web::web::{self, Bytes, Data, Path};
 use actix_web::{HttpRequest, HttpResponse, get};
 use chrono::{DateTime, SecondsFormat, Utc};
 use futures_util::{Stream, StreamExt, stream};
 use mantyx_api_types::{LogLine, LogSource, LogStream, Page};
 use mantyx_core::{Error, ExecutionId, Result};
 use mantyx_operations::{
-    Case, Completeness, Follow, LogQuery, LogStreamer, Mantyx, Pace, Pattern, RawLine, Syntax,
+    Case, Completeness, Follow, LogQuery, LogStreamer, Mantyx, Pace, Pattern, Place, RawLine, Syntax,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -20,6 +20,7 @@ use crate::access::{Reader, bearer};
 use crate::gate::Gate;
 use crate::inputs::{AppPath, OperationPath};
 use crate::problem::Answer;
+use crate::query::Query;
 use crate::sse;
 
 /// How many lines a JSON page has when nobody says, and at most. Text and events go on to the end.
@@ -143,8 +144,10 @@ impl Form {
 ///
 /// `follow=true` or `Accept: text/event-stream` follows it across its executions, one line of JSON an event;
 /// `download=true` or `Accept: text/plain` answers with plain text, the time before each line; else JSON. `grep`
-/// searches, in every form.
-#[utoipa::path(tag = "Logs", params(AppPath, AppLogQuery), responses((
+/// searches, in every form. A stream that broke off goes on, without a gap and without a line twice, for the same query
+/// with the `id` of its last event as `Last-Event-ID`, as browsers send it by themselves.
+#[utoipa::path(tag = "Logs", params(AppPath, AppLogQuery, ("Last-Event-ID" = Option<String>, Header,
+    description = "The `id` of the last event that a stream had shown")), responses((
     status = 200, description = "Lines, the oldest first",
     content((Page<LogLine> = "application/json"), (String = "text/plain"), (String = "text/event-stream"))
 )))]
@@ -166,7 +169,8 @@ async fn read_app_log(
     let search = query.search().await?;
     let AppLogQuery { execution, since, until, stream, .. } = query;
     let (follow, pace) = (form.follow(), Pace::Every);
-    let query = LogQuery { execution, tail, since, until, stream, search, follow, pace };
+    let after = place(request.headers())?;
+    let query = LogQuery { execution, tail, since, until, stream, search, follow, pace, after };
     let log = mantyx.app_log(&path.app, query).await?;
     Ok(respond(form, log, path.app.as_str(), &request, &gate).await?)
 }
@@ -174,7 +178,8 @@ async fn read_app_log(
 /// Read or follow the log of an operation
 ///
 /// The forms are those of the log of an app.
-#[utoipa::path(tag = "Logs", params(OperationPath, OperationLogQuery), responses((
+#[utoipa::path(tag = "Logs", params(OperationPath, OperationLogQuery, ("Last-Event-ID" = Option<String>, Header,
+    description = "The `id` of the last event that a stream had shown")), responses((
     status = 200, description = "Lines, the oldest first",
     content((Page<LogLine> = "application/json"), (String = "text/plain"), (String = "text/event-stream"))
 )))]
@@ -189,7 +194,7 @@ async fn read_operation_log(
 ) -> Answer {
     one_form(query.follow, query.download)?;
     let form = Form::of(request.headers(), query.follow, query.download);
-    let log = mantyx.operation_log(path.id, form.follow()).await?;
+    let log = mantyx.operation_log(path.id, form.follow(), place(request.headers())?).await?;
     Ok(respond(form, log, &path.id.to_string(), &request, &gate).await?)
 }
 
@@ -204,7 +209,7 @@ async fn respond(
     match form {
         Form::Events => {
             let admission = gate.admit(bearer(request.headers())?).await?;
-            return Ok(sse::respond(batches(log).map(|lines| events(&lines?)), admission.over()));
+            return Ok(sse::respond(frames(log), admission.over()));
         }
         Form::Json => {
             let page = Page { items: last_lines(log).await?, next_cursor: None };
@@ -221,18 +226,28 @@ async fn respond(
     Ok(response.content_type("text/plain; charset=utf-8").streaming(body))
 }
 
-/// A log as a stream of batches, in which nothing is lost when somebody stops waiting for the next one.
-pub(crate) fn batches(log: LogStreamer) -> impl Stream<Item = Result<Vec<LogLine>>> {
-    stream::try_unfold(log, |mut log| async { Ok(log.next().await?.map(|lines| (lines, log))) })
-}
-
-/// The same in the bytes of the processes.
+/// A log as a stream of batches in the bytes of the processes.
 fn raw_batches(log: LogStreamer) -> impl Stream<Item = Result<Vec<RawLine>>> {
     stream::try_unfold(log, |mut log| async { Ok(log.next_raw().await?.map(|lines| (lines, log))) })
 }
 
-fn events(lines: &[LogLine]) -> Result<String> {
-    lines.iter().map(|line| sse::frame(None, line)).collect()
+/// The same as events, each with the place behind it. Nothing is lost when somebody stops waiting for the next ones.
+fn frames(log: LogStreamer) -> impl Stream<Item = Result<String>> {
+    stream::try_unfold(log, |mut log| async {
+        let Some(lines) = log.next().await? else { return Ok(None) };
+        Ok(Some((events(&log, &lines)?, log)))
+    })
+}
+
+fn events(log: &LogStreamer, lines: &[LogLine]) -> Result<String> {
+    let frame =
+        |(index, line): (usize, &LogLine)| sse::frame(Some(&log.place_behind(line.source, index)), line);
+    lines.iter().enumerate().map(frame).collect()
+}
+
+/// Where a stream that broke off goes on.
+fn place(headers: &HeaderMap) -> Result<Option<Place>> {
+    sse::last_event_id(headers).map(str::parse).transpose()
 }
 
 /// As many lines as a page takes, the oldest let go.
@@ -356,7 +371,7 @@ mod tests {
     #[test]
     fn what_contradicts_itself_is_refused() {
         let refused = |query: &str| {
-            let query = Query::<AppLogQuery>::from_query(query).unwrap();
+            let Query(query) = Query::<AppLogQuery>::read(query).unwrap();
             query.check().err().map(|error| (error.code(), error.to_string()))
         };
         assert_eq!(refused("since=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z&grep=a&regex=true"), None);

@@ -1,7 +1,7 @@
 //! What apps use over time: one app at length, and the last minutes of all of them.
 
 use actix_web::get;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use mantyx_api_types::{AppMetrics, Sparkline, UsageSpan};
 use mantyx_operations::Mantyx;
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::access::Reader;
 use crate::inputs::AppPath;
 use crate::problem::Answer;
+use crate::query::Query;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(read_app_metrics).service(list_sparklines);

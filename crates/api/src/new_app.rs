@@ -6,7 +6,7 @@ use mantyx_core::{Configuration, Error, FieldError, Launch, RelativePath, Result
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::inputs::unreadable;
+use crate::words;
 
 /// Everything at once, in a form.
 const APP: &str = "app";
@@ -58,7 +58,7 @@ pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Result<NewApp> {
         if OWN.contains(&field.as_str()) {
             let alone = Value::from_iter([(field.clone(), value.clone())]);
             if let Err(error) = serde_json::from_value::<NewApp>(alone) {
-                errors.push(FieldError { field: field.clone(), detail: error.to_string() });
+                errors.push(FieldError { field: field.clone(), detail: words::sentence(&error.to_string()) });
             }
             app.insert(field, value);
         } else if known.contains(&field) {
@@ -80,12 +80,12 @@ pub(crate) fn git_source(mut fields: Map<String, Value>) -> Result<GitSource> {
     let of_repository = ["url", "ref", "subdir"].map(|field| fields.remove_entry(field));
     let repository = Value::Object(of_repository.into_iter().flatten().collect());
     let Repository { url, reference, subdir } =
-        serde_json::from_value(repository).map_err(|error| unreadable(&error))?;
+        serde_json::from_value(repository).map_err(|error| words::of_value(&error, "url"))?;
     Ok(GitSource { url, reference, subdir, app: from_fields(fields)? })
 }
 
 fn parse(field: &str, value: Value) -> Result<NewApp> {
-    serde_json::from_value(value).map_err(|error| Error::field(field, error.to_string()))
+    serde_json::from_value(value).map_err(|error| Error::field(field, words::sentence(&error.to_string())))
 }
 
 fn either(others: &Map<String, Value>) -> Error {

@@ -1,6 +1,6 @@
 //! `/api/operations`: long work, watched and called off.
 
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{get, post};
 use mantyx_api_types::{OperationView, Page};
 use mantyx_operations::Mantyx;
@@ -9,6 +9,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::access::{Operator, Reader};
 use crate::inputs::{HistoryQuery, OperationPath};
 use crate::problem::Answer;
+use crate::query::Query;
 use crate::waiting::{WaitQuery, at_most};
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {

@@ -48,8 +48,8 @@ impl Hosts {
     }
 
     fn admits(&self, host: &str) -> bool {
-        let name = name_of(host).to_lowercase();
-        is_address(&name) || self.0.contains(&name)
+        let name = name_of(host);
+        is_address(name) || self.0.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 

@@ -1,5 +1,6 @@
-//! What is known of requests with an `Idempotency-Key`: those that are under way, and the answers of those that
-//! were carried out. It is kept in memory alone, so that a key means nothing any more once the daemon has ended.
+//! What is known of requests with an `Idempotency-Key`: those that are under way, and the answers of those that were
+//! carried out. This is the part that is kept in memory, with the secrets that some answers tell; beside it the database
+//! keeps what the next daemon must know.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Bytes;
 use mantyx_core::{Code, Error, Result, TokenId};
+use mantyx_operations::{Answer, KeyedRequest};
 
 /// How long an answer is kept.
 const LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -17,11 +19,22 @@ const LIFE: Duration = Duration::from_secs(24 * 3600);
 const MOST: usize = 1_000;
 const MOST_BYTES: usize = 4 << 20;
 
+/// Where an answer is a secret: the database has only digests of them.
+const TELL_SECRETS: [&str; 3] = ["/api/tokens", "/api/login/link", "/api/live/ticket"];
+
 /// A key, which belongs to the token that it came with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) token: TokenId,
     pub(crate) text: String,
+}
+
+impl Key {
+    /// The request with this key, for the database.
+    pub(crate) fn request(&self, says: &Fingerprint) -> KeyedRequest {
+        let (path, body) = (says.path.clone(), says.body.map(hex::encode));
+        KeyedRequest { token: self.token, key: self.text.clone(), path, body }
+    }
 }
 
 /// What a request says, to tell a retry from another request under the same key.
@@ -39,6 +52,25 @@ pub(crate) struct Kept {
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// None when it was too long to keep.
     pub(crate) body: Option<Bytes>,
+}
+
+impl Kept {
+    /// The same for the database. A body that tells a secret stays out of it.
+    pub(crate) fn stored(&self, path: &str) -> Answer {
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let headers = self.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        let body = self.body.as_ref().filter(|_| !TELL_SECRETS.contains(&path));
+        let body = body.and_then(|body| String::from_utf8(body.to_vec()).ok());
+        Answer { status: self.status.as_u16(), headers, body }
+    }
+
+    /// What the database has kept.
+    pub(crate) fn of(stored: Answer) -> Self {
+        let header = |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+        let headers = stored.headers.iter().filter_map(header).collect();
+        let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::OK);
+        Self { status, headers, body: stored.body.map(Bytes::from) }
+    }
 }
 
 /// What a request finds under its key.
@@ -85,7 +117,8 @@ impl Replays {
     }
 }
 
-fn refuse_other(before: &Fingerprint, now: &Fingerprint) -> Result<()> {
+/// One key stands for one request.
+pub(crate) fn refuse_other<T: PartialEq>(before: &T, now: &T) -> Result<()> {
     if before == now {
         return Ok(());
     }
@@ -195,6 +228,17 @@ mod tests {
         drop(first(&replays, "a", now));
         drop(first(&replays, "a", now));
         assert!(replays.state().underway.is_empty());
+    }
+
+    #[test]
+    fn the_database_gets_every_answer_but_for_secrets() {
+        let headers = vec![(actix_web::http::header::LOCATION, HeaderValue::from_static("/api/apps/x"))];
+        let kept = Kept { status: StatusCode::CREATED, headers, body: Some("{}".into()) };
+        let again = Kept::of(kept.stored("/api/apps/upload/git"));
+        assert_eq!((again.status, &again.headers, &again.body), (kept.status, &kept.headers, &kept.body));
+        for path in TELL_SECRETS {
+            assert_eq!(kept.stored(path).body, None, "{path}");
+        }
     }
 
     #[test]

@@ -2,15 +2,19 @@
 //! revision where there is one, and a digest of the content everywhere else.
 
 use std::future::{Ready, ready};
+use std::io;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{ETAG, IF_MATCH};
+use actix_web::http::header::{ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use mantyx_core::{Code, Error, Result};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::problem::ApiError;
+
+/// Between a revision and the digest of what changes by itself beside it.
+const REST: char = '-';
 
 /// What `If-Match` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +29,8 @@ impl IfMatch {
     /// The revision that it must be.
     pub(crate) fn revision(&self) -> Result<Option<u32>> {
         let Self::Tag(tag) = self else { return Ok(None) };
-        tag.parse().map(Some).map_err(|_| unreadable(&format!("\"{tag}\"")))
+        let number = tag.split_once(REST).map_or(tag.as_str(), |(number, _)| number);
+        number.parse().map(Some).map_err(|_| unreadable(&format!("\"{tag}\"")))
     }
 
     /// Refuses when another tag is asked for than that of what is there.
@@ -68,7 +73,47 @@ impl FromRequest for IfMatch {
 /// The tag of something that counts no revisions: the same for the same content.
 pub(crate) fn digest(content: &impl Serialize) -> Result<String> {
     let json = serde_json::to_vec(content).map_err(|error| Error::internal("write a tag", error))?;
-    Ok(hex::encode(&Sha256::digest(json)[..16]))
+    Ok(digest_of(&json))
+}
+
+/// The same of what is JSON already.
+pub(crate) fn digest_of(json: &[u8]) -> String {
+    hex::encode(&Sha256::digest(json)[..16])
+}
+
+/// The tag of something of which a part has revisions and the rest changes by itself, as the state of an app does. Sent
+/// back as `If-Match`, it asks for the revision alone; as `If-None-Match`, for all of it.
+pub(crate) fn revised(revision: u32, content: &impl Serialize) -> Result<String> {
+    Ok(format!("{revision}{REST}{}", digest(content)?))
+}
+
+/// A tag as it is sent.
+pub(crate) fn quoted(tag: &str) -> Result<HeaderValue> {
+    format!("\"{tag}\"").try_into().map_err(|error| Error::internal("write a tag", io::Error::other(error)))
+}
+
+/// Whether the client has what has this tag, with its quotes (RFC 9110, section 13.1.2).
+pub(crate) fn is_had(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let said = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+    said.flat_map(|value| value.split(',')).map(str::trim).any(|one| {
+        let one = one.strip_prefix("W/").unwrap_or(one);
+        one == "*" || one == tag
+    })
+}
+
+/// Something with its tag, or only the tag for whoever has it.
+pub(crate) fn tagged_unless_had(
+    headers: &HeaderMap,
+    tag: &str,
+    view: &impl Serialize,
+) -> Result<HttpResponse> {
+    let sent = quoted(tag)?;
+    Ok(if is_had(headers, &sent) { not_modified(sent) } else { tagged(tag, view) })
+}
+
+/// What is told to somebody who has it.
+pub(crate) fn not_modified(tag: HeaderValue) -> HttpResponse {
+    HttpResponse::NotModified().insert_header((ETAG, tag)).finish()
 }
 
 /// Something with its tag.
@@ -93,8 +138,26 @@ mod tests {
     fn a_revision_is_a_number() {
         assert_eq!(IfMatch::Any.revision().unwrap(), None);
         assert_eq!(IfMatch::Tag("3".into()).revision().unwrap(), Some(3));
+        assert_eq!(IfMatch::Tag(revised(3, &"x").unwrap()).revision().unwrap(), Some(3));
         for other in ["x", "-1"] {
             assert_eq!(IfMatch::Tag(other.into()).revision().unwrap_err().code(), Code::Malformed, "{other}");
+        }
+    }
+
+    #[test]
+    fn who_has_it_may_say_so_in_a_list_and_weakly() {
+        let had = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
+            }
+            is_had(&headers, &quoted("a1").unwrap())
+        };
+        for values in [&["\"a1\""][..], &["*"], &["W/\"a1\""], &["\"b\", \"a1\""], &["\"b\"", "\"a1\""]] {
+            assert!(had(values), "{values:?}");
+        }
+        for values in [&[][..], &[""], &["a1"], &["\"a\""], &["\"a1"]] {
+            assert!(!had(values), "{values:?}");
         }
     }
 

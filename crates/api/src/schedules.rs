@@ -1,7 +1,7 @@
 //! `/api/schedules`: when scheduled apps run.
 
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, patch, post};
 use mantyx_api_types::{NewSchedule, Page, SchedulePatch, SchedulePreview, ScheduleView};
 use mantyx_core::{AppName, Result, ScheduleSpec};
@@ -15,6 +15,7 @@ use crate::access::{Operator, Reader};
 use crate::inputs::{Body, SchedulePath};
 use crate::paging::{PageQuery, page};
 use crate::problem::Answer;
+use crate::query::Query;
 use crate::revision::{IfMatch, digest, tagged};
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
@@ -92,7 +93,7 @@ async fn preview_schedule(
     mantyx: Data<Mantyx>,
     Body(spec): Body<ScheduleSpec>,
 ) -> Answer<Json<SchedulePreview>> {
-    Ok(Json(mantyx.preview_schedule(&spec)?))
+    Ok(Json(mantyx.preview_schedule(spec)?))
 }
 
 /// Read a schedule

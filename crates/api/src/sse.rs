@@ -1,5 +1,6 @@
 //! Server-sent events (WHATWG HTML, section 9.2): frames, a heartbeat, and an end with the daemon or the token.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
@@ -27,12 +28,17 @@ pub(crate) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
 }
 
 /// One frame with a value as JSON.
-pub(crate) fn frame(id: Option<i64>, value: &impl Serialize) -> Result<String> {
+pub(crate) fn frame(id: Option<&dyn Display>, value: &impl Serialize) -> Result<String> {
     let json = serde_json::to_string(value).map_err(|e| Error::internal("write an event as JSON", e))?;
     Ok(match id {
         Some(id) => format!("id: {id}\ndata: {json}\n\n"),
         None => format!("data: {json}\n\n"),
     })
+}
+
+/// What a client was shown last, when it comes back.
+pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    Some(headers.get("last-event-id")?.to_str().unwrap_or_default().trim())
 }
 
 /// A response of these frames, until it is over. A refusal in the middle is the last frame, of the type `error`; a
@@ -103,7 +109,7 @@ mod tests {
             let response = respond(stream::iter(frames), pending());
             String::from_utf8(to_bytes(response.into_body()).await.unwrap().to_vec()).unwrap()
         };
-        let ended = body(vec![frame(Some(7), &"x")]).await;
+        let ended = body(vec![frame(Some(&7), &"x")]).await;
         assert_eq!(ended, "id: 7\ndata: \"x\"\n\nevent: end\ndata: {}\n\n");
         let broken = body(vec![Err(Error::not_found("app", "x"))]).await;
         assert!(broken.starts_with("event: error\ndata: {") && broken.contains("not_found"), "{broken}");

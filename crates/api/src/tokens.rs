@@ -1,7 +1,7 @@
 //! `/api/tokens` and `/api/password`: what lets people and programs in.
 
 use actix_web::http::header::LOCATION;
-use actix_web::web::{Data, Json, Path, Query};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpResponse, delete, get, post, put};
 use mantyx_api_types::{NewPassword, NewToken, Page, TokenCreated, TokenView};
 use mantyx_operations::Mantyx;
@@ -11,6 +11,7 @@ use crate::access::{Admin, Reader};
 use crate::inputs::{Body, TokenPath};
 use crate::paging::{PageQuery, page};
 use crate::problem::Answer;
+use crate::query::Query;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(list_tokens).service(create_token).service(revoke_token).service(set_password);

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use actix_web::web::{Bytes, Data, Json, Path, Query};
+use actix_web::web::{Bytes, Data, Json, Path};
 use actix_web::{delete, get, post};
 use mantyx_api_types::{OperationView, Page, RestoreRequest, TrashedAppView};
 use mantyx_operations::Mantyx;
@@ -14,6 +14,7 @@ use crate::access::{Admin, Operator, Reader};
 use crate::inputs::{TrashPath, optional_json};
 use crate::paging::{PageQuery, page};
 use crate::problem::Answer;
+use crate::query::Query;
 use crate::waiting::{self, WaitQuery};
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {

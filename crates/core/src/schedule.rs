@@ -54,7 +54,8 @@ pub enum Overlap {
 pub struct ScheduleSpec {
     /// When it is due.
     pub timing: Timing,
-    /// The IANA time zone that cron fields are read in.
+    /// The IANA time zone that cron fields are read in; that of Mantyx when it is not given.
+    #[serde(default)]
     pub timezone: String,
     /// What happens to missed runs.
     #[serde(default)]

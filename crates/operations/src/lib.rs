@@ -36,6 +36,7 @@ mod observation;
 mod permission;
 mod queries;
 mod reconcile;
+mod replays;
 mod schedules;
 mod starting;
 mod system;
@@ -45,6 +46,8 @@ mod unclear;
 mod work;
 
 pub use logs::{
-    BadPattern, Case, Completeness, Follow, LogQuery, LogStreamer, Pace, Pattern, RawLine, Syntax,
+    BadPattern, Case, Completeness, Follow, LogQuery, LogStreamer, Pace, Pattern, Place, RawLine, Syntax,
 };
 pub use mantyx::{Caller, Mantyx};
+pub use mantyx_registry::{Memo, Version};
+pub use replays::{Answer, KeyedRequest, Recalled};

@@ -4,10 +4,12 @@
 //! of an app in the order of their names are the log of the app.
 
 mod following;
+mod place;
 mod retention;
 mod source;
+mod streamer;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,7 +19,9 @@ use mantyx_core::{AppId, AppName, Error, ExecutionId, OperationId, OperationStat
 pub use mantyx_logs::{BadPattern, Case, Completeness, Pattern, Syntax};
 use mantyx_registry::tables::executions;
 use mantyx_settings::Layout;
-use source::{After, Filter, Source, blocking};
+pub use place::Place;
+use source::{After, Source, blocking};
+pub use streamer::LogStreamer;
 use tokio::sync::broadcast;
 
 use crate::launch;
@@ -63,6 +67,8 @@ pub struct LogQuery {
     pub follow: Follow,
     /// Which of these come when they come faster than they are taken.
     pub pace: Pace,
+    /// Go on behind this place, which an earlier answer to the same query has told. `tail` is done then.
+    pub after: Option<Place>,
 }
 
 /// One line of a log, or a piece of one, in the bytes that the process wrote.
@@ -89,18 +95,6 @@ impl From<RawLine> for LogLine {
     }
 }
 
-/// Hands out lines, the oldest first.
-pub struct LogStreamer {
-    files: VecDeque<Source>,
-    filter: Filter,
-    /// How many of the last lines are still to be looked for.
-    tail: Option<usize>,
-    follow: Option<Following>,
-}
-
-/// The most lines of a tail.
-const LONGEST_TAIL: usize = 100_000;
-
 impl Mantyx {
     /// The log of an app.
     pub async fn app_log(&self, name: &AppName, query: LogQuery) -> Result<LogStreamer> {
@@ -115,9 +109,14 @@ impl Mantyx {
         LogStreamer::open(files, query, follow).await
     }
 
-    /// The log of an operation.
-    pub async fn operation_log(&self, id: OperationId, follow: Follow) -> Result<LogStreamer> {
-        let query = LogQuery { follow, ..LogQuery::default() };
+    /// The log of an operation, behind a place in it when there is one.
+    pub async fn operation_log(
+        &self,
+        id: OperationId,
+        follow: Follow,
+        after: Option<Place>,
+    ) -> Result<LogStreamer> {
+        let query = LogQuery { follow, after, ..LogQuery::default() };
         let news = query.waits().then(|| self.subscribe());
         let operation = self.operation(id).await?;
         let (app, source) = (operation.app_id, LogSource::Operation(id));
@@ -214,77 +213,6 @@ async fn all_segments(whose: LogSource, log: PathBuf, after: After) -> Result<Ve
         Ok(Source::all(whose, &log, numbers, after))
     })
     .await
-}
-
-impl LogStreamer {
-    /// A search from the end may go through all there is: it is done when the first lines are asked for, by
-    /// somebody who may give up. Any other end is found at once, so that nothing that comes after is missed.
-    async fn open(files: Vec<Source>, query: LogQuery, follow: Option<Following>) -> Result<Self> {
-        let LogQuery { tail, since, until, stream, search, .. } = query;
-        let filter = Filter { since, until, stream, search };
-        let mut log = Self { files: files.into(), filter, tail, follow };
-        if log.filter.search.is_none() {
-            log.keep_tail().await?;
-        }
-        Ok(log)
-    }
-
-    async fn keep_tail(&mut self) -> Result<()> {
-        if let Some(count) = self.tail {
-            self.files = last_of(self.files.clone(), count.min(LONGEST_TAIL), &self.filter).await?;
-            self.tail = None;
-        }
-        Ok(())
-    }
-
-    /// How many lines were passed over since the last call, because they came faster than they were taken.
-    pub fn take_skipped(&mut self) -> u64 {
-        self.follow.as_mut().map_or(0, Following::take_skipped)
-    }
-
-    /// The next lines, at least one; `None` at the end.
-    pub async fn next(&mut self) -> Result<Option<Vec<LogLine>>> {
-        let lines = self.next_raw().await?;
-        Ok(lines.map(|lines| lines.into_iter().map(LogLine::from).collect()))
-    }
-
-    /// The same as they were written, for whoever puts the pieces of a line together.
-    pub async fn next_raw(&mut self) -> Result<Option<Vec<RawLine>>> {
-        self.keep_tail().await?;
-        while let Some(file) = self.files.front_mut() {
-            let lines = if file.is_done() { Vec::new() } else { file.read(&self.filter).await? };
-            if file.is_done() {
-                self.hand_over().await?;
-            }
-            if !lines.is_empty() {
-                return Ok(Some(lines));
-            }
-        }
-        let Some(following) = &mut self.follow else { return Ok(None) };
-        following.next(&self.filter).await
-    }
-
-    /// A file whose process lives is followed from where reading it has ended.
-    async fn hand_over(&mut self) -> Result<()> {
-        match (self.files.pop_front(), &mut self.follow) {
-            (Some(file), Some(following)) if file.after == After::Following => {
-                following.take_over(file).await
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The last lines over several files, and the files that are followed whether they have any of these or not.
-async fn last_of(files: VecDeque<Source>, count: usize, filter: &Filter) -> Result<VecDeque<Source>> {
-    let (mut kept, mut wanted) = (VecDeque::new(), count);
-    for mut file in files.into_iter().rev() {
-        if wanted > 0 || file.after == After::Following {
-            wanted -= file.keep_last(wanted, filter).await?;
-            kept.push_front(file);
-        }
-    }
-    Ok(kept)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use mantyx_api_types::{
     ReleaseView,
 };
 use mantyx_core::{AppId, AppName, Code, Error, ExecutionId, Result};
-use mantyx_registry::tables::{apps, events, executions, instances, operations, releases};
-use mantyx_registry::views;
+use mantyx_registry::tables::{apps, config_revisions, events, executions, instances, operations, releases};
+use mantyx_registry::{Version, views};
 
 use crate::mantyx::Mantyx;
 
@@ -16,6 +16,12 @@ const PAGE: u32 = 100;
 const LONGEST_PAGE: u32 = 500;
 
 impl Mantyx {
+    /// The version of everything that is read after this call, for a [`Memo`](crate::Memo).
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.registry().version()
+    }
+
     /// Apps that a filter lets through, by name.
     pub async fn apps(&self, filter: &AppFilter) -> Result<Page<AppView>> {
         let limit = limit(filter.limit)?;
@@ -45,6 +51,19 @@ impl Mantyx {
             .read(move |db| {
                 let app = views::find_app_by_name(db, &name)?;
                 views::app(db, &app)
+            })
+            .await
+    }
+
+    /// One app, and the revision of its configuration.
+    pub async fn app_at_revision(&self, name: &AppName) -> Result<(AppView, u32)> {
+        let name = name.clone();
+        self.registry()
+            .read(move |db| {
+                let app = views::find_app_by_name(db, &name)?;
+                let instance = instances::of_app(db, app.id.0)?;
+                let revision = config_revisions::get(db, instance.revision_id.0)?.number;
+                Ok((views::app(db, &app)?, u32::try_from(revision).unwrap_or_default()))
             })
             .await
     }

@@ -46,7 +46,8 @@ impl Mantyx {
     }
 
     /// Makes a schedule.
-    pub async fn create_schedule(&self, actor: &Actor, new: NewSchedule) -> Result<ScheduleView> {
+    pub async fn create_schedule(&self, actor: &Actor, mut new: NewSchedule) -> Result<ScheduleView> {
+        zoned(&mut new.spec, || self.timezone());
         mantyx_scheduler::parse(&new.spec)?;
         refuse_nameless(&new.name)?;
         let (mantyx, actor) = (self.clone(), actor.clone());
@@ -68,9 +69,11 @@ impl Mantyx {
         &self,
         actor: &Actor,
         id: ScheduleId,
-        patch: SchedulePatch,
+        mut patch: SchedulePatch,
     ) -> Result<ScheduleView> {
-        if let Some(spec) = &patch.spec {
+        if let Some(spec) = &mut patch.spec {
+            let before = self.schedule(id).await?.spec.timezone;
+            zoned(spec, || before);
             mantyx_scheduler::parse(spec)?;
         }
         if let Some(name) = &patch.name {
@@ -97,14 +100,22 @@ impl Mantyx {
     }
 
     /// What a schedule would do.
-    pub fn preview_schedule(&self, spec: &ScheduleSpec) -> Result<SchedulePreview> {
-        let schedule = mantyx_scheduler::parse(spec)?;
+    pub fn preview_schedule(&self, mut spec: ScheduleSpec) -> Result<SchedulePreview> {
+        zoned(&mut spec, || self.timezone());
+        let schedule = mantyx_scheduler::parse(&spec)?;
         Ok(SchedulePreview { words: schedule.words(), next: schedule.next(Utc::now(), SHOWN) })
     }
 
     /// The time zone that new schedules are read in.
     pub(crate) fn timezone(&self) -> String {
         self.settings().timezone.clone().unwrap_or_else(mantyx_scheduler::local_timezone)
+    }
+}
+
+/// Who names no zone means the one that is there.
+fn zoned(spec: &mut ScheduleSpec, there: impl FnOnce() -> String) {
+    if spec.timezone.is_empty() {
+        spec.timezone = there();
     }
 }
 

@@ -1,12 +1,13 @@
-//! Requests with an `Idempotency-Key`: sent twice, carried out once.
+//! Requests with an `Idempotency-Key`: sent twice, carried out once, whichever daemon they reach.
 
 use std::convert::Infallible;
 
 use crate::live::DEADLINE;
 use crate::server::{Api, problem, refusal};
 use futures_util::stream;
-use mantyx_api_types::{AppView, NewToken, Page, Problem, TokenView};
+use mantyx_api_types::{AppView, NewToken, Page, Problem, TokenCreated, TokenView};
 use mantyx_core::{Actor, Code, Scope};
+use mantyx_operations::{Answer, KeyedRequest};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Body, RequestBuilder, Response};
 use serde_json::json;
@@ -188,5 +189,60 @@ async fn a_key_is_no_credential() {
     assert_eq!(send().send().await.unwrap().status(), 200);
     story.api.mantyx.revoke_token(&Actor::Mantyx, gone.token.id).await.unwrap();
     assert_eq!(refusal(send()).await, Code::Unauthenticated);
+    story.api.end().await;
+}
+
+impl Story {
+    /// An upload that another daemon has begun on this database.
+    async fn begun_before(&self, key: &str) -> KeyedRequest {
+        let token = self.api.mantyx.tokens().await.unwrap().items[0].id;
+        let path = "/api/apps/upload/script".to_owned();
+        let request = KeyedRequest { token, key: key.to_owned(), path, body: None };
+        assert_eq!(self.api.mantyx.begin_request(&request).await.unwrap(), None);
+        request
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_daemon_has_answered_is_answered_again() {
+    let story = Story::begin().await;
+    let request = story.begun_before("one").await;
+    let headers = vec![("location".to_owned(), "/api/apps/hello".to_owned())];
+    let answer = Answer { status: 201, headers, body: Some("{\"a\": 1}".into()) };
+    story.api.mantyx.keep_answer(&request, answer).await.unwrap();
+    let again = story.upload("one", script()).send().await.unwrap();
+    assert_eq!((again.status().as_u16(), is_replayed(&again)), (201, true));
+    assert_eq!(again.headers()["location"], "/api/apps/hello");
+    assert_eq!(again.text().await.unwrap(), "{\"a\": 1}");
+    assert_eq!(refusal(story.make_token("one", "a")).await, Code::Invalid, "another request");
+    assert_eq!(story.apps().await.len(), 0);
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_daemon_did_not_finish_is_not_done_twice() {
+    let story = Story::begin().await;
+    let request = story.begun_before("one").await;
+    let refused = problem(story.upload("one", script()).send().await.unwrap()).await;
+    assert_eq!(refused.code, Code::IllegalState);
+    assert!(refused.detail.contains("cannot tell how far it came") && refused.hint.is_some());
+    assert_eq!(story.apps().await.len(), 0);
+    story.api.mantyx.forget_request(&request).await.unwrap();
+    let again = story.upload("one", script()).send().await.unwrap();
+    assert_eq!((again.status().as_u16(), is_replayed(&again)), (201, false));
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_has_no_secret_of_an_answer() {
+    let story = Story::begin().await;
+    let made = story.make_token("one", "a").send().await.unwrap();
+    let secret = made.json::<TokenCreated>().await.unwrap().secret;
+    let token = story.api.mantyx.tokens().await.unwrap().items[0].id;
+    let other = KeyedRequest { token, key: "one".into(), path: "/".into(), body: None };
+    let kept = story.api.mantyx.begin_request(&other).await.unwrap().unwrap();
+    let answer = kept.answer.unwrap();
+    assert_eq!((kept.request.path.as_str(), answer.status, &answer.body), ("/api/tokens", 201, &None));
+    assert!(!format!("{answer:?}").contains(&secret));
     story.api.end().await;
 }

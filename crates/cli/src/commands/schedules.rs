@@ -1,7 +1,7 @@
 //! Schedules: list, add, change, remove.
 
 use chrono::Utc;
-use mantyx_api_types::{NewSchedule, SchedulePatch, ScheduleView, SystemView};
+use mantyx_api_types::{NewSchedule, SchedulePatch, ScheduleView};
 use mantyx_core::{AppName, CatchUp, Code, Error, Overlap, ScheduleId, ScheduleSpec, Timing};
 use reqwest::Method;
 
@@ -34,19 +34,17 @@ async fn list(session: &Session, app: Option<&AppName>) -> Result<Vec<ScheduleVi
 }
 
 async fn add(session: &Session, what: ScheduleAddArgs) -> Result<()> {
-    let timezone = match &what.timezone {
-        Some(timezone) => timezone.clone(),
-        None => session.client.get::<SystemView>("/api/system", &[]).await?.timezone,
-    };
-    let schedule: ScheduleView = session.client.post("/api/schedules", &new_schedule(what, timezone)).await?;
+    let schedule: ScheduleView = session.client.post("/api/schedules", &new_schedule(what)).await?;
     session.output.show(&schedule, |schedule| format!("{}: {}", schedule.name, schedule.words))
 }
 
-fn new_schedule(what: ScheduleAddArgs, timezone: String) -> NewSchedule {
+fn new_schedule(what: ScheduleAddArgs) -> NewSchedule {
     let timing = timing(what.cron, what.every).unwrap_or(Timing::Interval { seconds: 0, anchor: None });
     let name = what.name.unwrap_or_else(|| name_of(&timing));
     let catch_up = if what.catch_up { CatchUp::One } else { CatchUp::None };
     let overlap = if what.parallel { Overlap::Parallel } else { Overlap::Skip };
+    // That of Mantyx when it is empty.
+    let timezone = what.timezone.unwrap_or_default();
     let spec = ScheduleSpec { timing, timezone, catch_up, overlap };
     NewSchedule { app: what.app, name, enabled: true, spec }
 }

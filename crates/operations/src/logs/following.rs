@@ -94,6 +94,11 @@ impl Following {
         Self { pace, ..self }
     }
 
+    /// Where reading is in each file that is followed.
+    pub(super) fn positions(&self) -> impl Iterator<Item = (LogSource, Position)> {
+        self.followed.iter().map(|file| (file.source, file.follower.position()))
+    }
+
     pub(super) fn take_skipped(&mut self) -> u64 {
         std::mem::take(&mut self.skipped)
     }

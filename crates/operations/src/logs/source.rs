@@ -82,13 +82,15 @@ pub(super) struct Source {
     pub(super) after: After,
     /// What is left to be read; not known before the segment was first looked at.
     span: Option<Span>,
+    /// Nothing before this is read.
+    from: u64,
     /// Open between two portions, so that a compressed one is unpacked once.
     file: Option<Arc<File>>,
 }
 
 impl Source {
     pub(super) fn new(whose: LogSource, segment: Segment, after: After) -> Self {
-        Self { whose, segment, after, span: None, file: None }
+        Self { whose, segment, after, span: None, from: 0, file: None }
     }
 
     /// All segments of one log.
@@ -100,6 +102,17 @@ impl Source {
             Self::new(whose, Segment::new(log, number), after)
         };
         numbers.into_iter().map(source).collect()
+    }
+
+    /// The same without what comes before an offset, which is the start of a line.
+    pub(super) fn from(self, from: u64) -> Self {
+        Self { from, ..self }
+    }
+
+    /// Where reading is.
+    pub(super) fn start(&self) -> Position {
+        let offset = self.span.map_or(self.from, |span| span.start);
+        Position { segment: self.segment.number(), offset }
     }
 
     /// Where following goes on.
@@ -175,9 +188,11 @@ impl Source {
             self.span = Some(Span { start: end, end });
             return Ok(None);
         };
-        let span = match self.span {
-            Some(span) => span,
-            None => mantyx_logs::span(&file, filter.since, filter.until).map_err(|e| self.error(e))?,
+        let span = if let Some(span) = self.span {
+            span
+        } else {
+            let span = mantyx_logs::span(&file, filter.since, filter.until).map_err(|e| self.error(e))?;
+            Span { start: span.start.max(self.from).min(span.end), ..span }
         };
         Ok(Some((file, span)))
     }
