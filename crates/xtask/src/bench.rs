@@ -4,6 +4,7 @@
 //! be compared. Nothing fails because of a number: a benchmark prints what it saw. A contender that could not be
 //! measured is said to have failed, with the reason, and the others go on.
 
+mod api;
 mod contenders;
 mod figures;
 mod lab;
@@ -20,11 +21,14 @@ use anyhow::Result;
 pub(crate) enum Task {
     /// Restart latency, memory, processor at rest, start and log throughput.
     Supervision(supervision::Options),
+    /// Lists of apps, executions and events over HTTP.
+    Api(api::Options),
 }
 
 /// Measures and reports.
 pub(crate) fn run(task: Task) -> Result<()> {
     match task {
         Task::Supervision(options) => supervision::run(&options),
+        Task::Api(options) => api::run(&options),
     }
 }
