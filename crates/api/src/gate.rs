@@ -56,6 +56,11 @@ impl Gate {
         self.closing.cancel();
     }
 
+    /// Is cancelled when everything is called off.
+    pub(crate) fn closing(&self) -> CancellationToken {
+        self.closing.clone()
+    }
+
     /// Lets in whoever has this token. It is asked about once more, now that its end would be heard of.
     pub(crate) async fn admit(&self, bearer: &str) -> Result<Admission> {
         let mut doubts = self.doubts.clone();

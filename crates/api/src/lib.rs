@@ -10,6 +10,7 @@
 mod access;
 mod apps;
 mod connection;
+mod connections;
 mod docs;
 mod document;
 mod events;
@@ -47,4 +48,4 @@ mod words;
 
 pub use document::openapi;
 pub use login::login_link;
-pub use server::Server;
+pub use server::{Document, Server};

@@ -12,6 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::access::authorise;
 use crate::page::PageFolder;
 use crate::problem::ApiError;
+use crate::server::Document;
 use crate::{
     apps, events, executions, lifecycle, live, login, logs, metrics, operations, schedules, system, tokens,
     trash, uploads,
@@ -68,7 +69,7 @@ fn allowed(item: &PathItem) -> String {
 /// or a file of the page.
 pub(crate) async fn fallback(
     request: HttpRequest,
-    methods: Data<Methods>,
+    document: Data<Document>,
     page: Data<PageFolder>,
 ) -> Result<HttpResponse, ApiError> {
     let path = request.path();
@@ -76,7 +77,7 @@ pub(crate) async fn fallback(
     if of_api {
         authorise(&request, Scope::Read)?;
     }
-    match methods.at(path) {
+    match document.methods.at(path) {
         Some(allowed) => Ok(wrong_method(&request, allowed)),
         None if of_api => Err(Error::not_found("address", path).hint("/docs lists every address").into()),
         None if request.method() == Method::GET => page.answer(&request).await,

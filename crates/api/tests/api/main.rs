@@ -10,5 +10,6 @@ mod live;
 mod metrics;
 mod openapi;
 mod privileges;
+mod rest;
 mod retries;
 mod server;
