@@ -80,12 +80,8 @@ fn screen(state: State) -> AnyView {
     });
     dynamic(move || match place.get() {
         Route::Dashboard => pages::dashboard(state).into_any(),
-        Route::Add => pages::add(state).into_any(),
-        Route::Setup(app) => pages::setup(state, app).into_any(),
-        Route::App(app, _) => pages::app(state, app).into_any(),
-        Route::Trash => pages::trash(state).into_any(),
-        Route::System => pages::system(state).into_any(),
         Route::Login | Route::Nowhere => pages::not_found().into_any(),
+        route => pages::later(state, route),
     })
 }
 

@@ -79,6 +79,10 @@ async fn a_screen_that_was_opened_without_an_answer_fills_once_there_is_one() {
     mantyx.client().install(&name).await.unwrap();
     let browser = Browser::start().await;
     log_in(&browser, &mantyx).await;
+    // The screens behind the dashboard come with the first of them.
+    browser.click("nav-system").await;
+    browser.wait_for("system-limits").await;
+    browser.click("nav-apps").await;
     let row = browser.wait_for(&format!("app-row-{name}")).await;
     mantyx.kill_9();
     row.click().await.unwrap();
@@ -89,6 +93,21 @@ async fn a_screen_that_was_opened_without_an_answer_fills_once_there_is_one() {
     browser.wait_for_text("overview-runs", "has not run yet").await;
     browser.wait_for_text("overview-environment", "Built by").await;
     browser.wait_until_gone("toast").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_screen_that_could_not_be_fetched_comes_by_itself() {
+    let mut mantyx = TestMantyx::start().await;
+    let name = mantyx.client().upload_script("s.py", apps::hello_script(), &[]).await.unwrap().app.name;
+    mantyx.client().install(&name).await.unwrap();
+    let browser = Browser::start().await;
+    log_in(&browser, &mantyx).await;
+    let row = browser.wait_for(&format!("app-row-{name}")).await;
+    mantyx.kill_9();
+    row.click().await.unwrap();
+    browser.wait_for_text("notice", "does not answer").await;
+    mantyx.start_again().await;
+    browser.wait_for_text("overview-facts", "Entrypoint").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

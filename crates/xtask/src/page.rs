@@ -1,7 +1,7 @@
 //! From the Leptos crate to a folder of static files that the daemon serves.
 //!
-//! `cargo build` for WebAssembly → wasm-bindgen as a library, at the version in the one lock file → size
-//! optimisation where an optimiser can be had → names with the hash of the content, so that a browser keeps a file
+//! `cargo build` for WebAssembly → cut in what is needed at once and what can come later → wasm-bindgen as a library,
+//! at the version in the one lock file → size optimisation where an optimiser can be had → names with the hash of the content, so that a browser keeps a file
 //! for ever → precompressed siblings, so that the daemon compresses nothing. The result appears as a whole in
 //! `target/page`, and nothing is done when no input has changed.
 
@@ -9,6 +9,8 @@ mod bundle;
 mod compile;
 mod compress;
 mod optimise;
+mod program;
+mod split;
 mod stamp;
 
 use std::fs;
@@ -17,6 +19,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::{setup, terminal, workspace};
+pub(crate) use compress::Size;
 use optimise::Optimiser;
 use stamp::Stamp;
 
@@ -33,13 +36,16 @@ pub(crate) fn build() -> Result<()> {
     terminal::step("Building the page");
     let scratch = workspace::target().join("page-build");
     let module = compile::compile(compiler, &scratch)?;
-    let glue = compile::bind(&module, &scratch.join("bound"))?;
-    optimiser.run(&glue.wasm)?;
-    let output = bundle::assemble(&glue, &scratch.join("output"))?;
-    let sizes = compress::compress_folder(&output)?;
+    let parts = split::split(&module, &scratch.join("parts"))?;
+    let glue = compile::bind(&parts.main, &scratch.join("bound"))?;
+    for module in parts.later.iter().chain([&glue.wasm]) {
+        optimiser.run(module)?;
+    }
+    let output = bundle::assemble(&glue, &parts, &scratch.join("output"))?;
+    compress::compress_folder(&output)?;
     publish(&output)?;
     stamp.keep()?;
-    compress::print(&sizes);
+    compress::print(&sizes()?);
     terminal::done("The page is in `target/page`", start);
     Ok(())
 }
@@ -47,6 +53,11 @@ pub(crate) fn build() -> Result<()> {
 /// Where the finished page lies.
 pub(crate) fn folder() -> std::path::PathBuf {
     workspace::target().join("page")
+}
+
+/// How large each file of the finished page is.
+pub(crate) fn sizes() -> Result<Vec<Size>> {
+    compress::sizes(&folder())
 }
 
 /// Puts the new folder in the place of the old one.

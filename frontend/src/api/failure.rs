@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Unreachable,
     /// Something answered that is not Mantyx, or is another version of it.
     Unreadable(u16),
+    /// A part of the page itself did not come.
+    PartMissing,
 }
 
 /// RFC 6749, section 5.2.
@@ -63,6 +65,9 @@ impl Failure {
             Self::LogIn(reason) => reason.clone(),
             Self::Unreachable => "Mantyx does not answer".to_owned(),
             Self::Unreadable(status) => format!("The answer cannot be read (status {status})"),
+            Self::PartMissing => {
+                "This screen could not be fetched: Mantyx does not answer, or was updated".to_owned()
+            }
         }
     }
 
@@ -78,6 +83,9 @@ impl Failure {
                 Some("Check that the daemon runs and that this machine can reach it".to_owned())
             }
             Self::Unreadable(_) => Some("Reload the page: Mantyx may have been updated".to_owned()),
+            Self::PartMissing => {
+                Some("It comes by itself once Mantyx is back. If it does not, reload the page".to_owned())
+            }
         }
     }
 

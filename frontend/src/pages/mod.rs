@@ -4,15 +4,18 @@ mod add;
 mod app;
 mod dashboard;
 mod form;
+mod later;
 mod login;
 mod not_found;
 mod system;
 mod trash;
 
-pub(crate) use add::{add, setup};
-pub(crate) use app::app;
+use add::{add, setup};
+use app::app;
+use system::system;
+use trash::trash;
+
 pub(crate) use dashboard::dashboard;
+pub(crate) use later::later;
 pub(crate) use login::login;
 pub(crate) use not_found::not_found;
-pub(crate) use system::system;
-pub(crate) use trash::trash;

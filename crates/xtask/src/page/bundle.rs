@@ -7,30 +7,48 @@ use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::compile::Glue;
+use super::program::{self, Program};
+use super::split::Parts;
 use crate::workspace;
 
 /// Puts everything together in `folder`, which is emptied first.
-pub(super) fn assemble(glue: &Glue, folder: &Path) -> Result<PathBuf> {
+pub(super) fn assemble(glue: &Glue, parts: &Parts, folder: &Path) -> Result<PathBuf> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     fs::create_dir_all(folder)?;
-    let wasm = put(folder, "page", "wasm", &read(&glue.wasm)?)?;
-    let script = put(folder, "page", "js", &read(&glue.script)?)?;
+    let Program { wasm, script, loader } = program::put(glue, parts, folder)?;
     copy_snippets(&glue.snippets, &folder.join("snippets"))?;
     let boot = put(folder, "boot", "js", boot_module(&script, &wasm).as_bytes())?;
     let css = put(folder, "style", "css", &styles()?)?;
     let logo = put(folder, "logo", "svg", &read(&workspace::path("assets/logo.svg"))?)?;
     let template = String::from_utf8(read(&workspace::path("frontend/index.html"))?)?;
-    let places = [("css", &css), ("js", &boot), ("glue", &script), ("wasm", &wasm), ("logo", &logo)];
+    let places = [
+        ("css", &css),
+        ("js", &boot),
+        ("glue", &script),
+        ("loader", &loader),
+        ("wasm", &wasm),
+        ("logo", &logo),
+    ];
     fs::write(folder.join("index.html"), filled(&template, &places)?)?;
     Ok(folder.to_path_buf())
 }
 
 /// Writes a file under its hashed name and answers the address that the page knows it by.
 fn put(folder: &Path, stem: &str, extension: &str, bytes: &[u8]) -> Result<String> {
-    let hash = hex::encode(Sha256::digest(bytes));
-    let name = format!("{stem}-{}.{extension}", &hash[..16]);
+    put_as(folder, stem, &digest([bytes]), extension, bytes)
+}
+
+/// The hash that names carry.
+pub(super) fn digest<'a>(contents: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let hash = contents.into_iter().fold(Sha256::new(), Sha256::chain_update);
+    hex::encode(&hash.finalize()[..8])
+}
+
+/// Writes a file under a hash that is known already.
+pub(super) fn put_as(folder: &Path, stem: &str, hash: &str, extension: &str, bytes: &[u8]) -> Result<String> {
+    let name = format!("{stem}-{hash}.{extension}");
     fs::write(folder.join(&name), bytes)?;
     Ok(format!("/{name}"))
 }
@@ -88,7 +106,8 @@ fn filled(template: &str, places: &[(&str, &String)]) -> Result<String> {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+/// The content of a file.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("Could not read `{}`", path.display()))
 }
 
