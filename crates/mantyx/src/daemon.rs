@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 
-use mantyx_api::{Server, login_link};
+use mantyx_api::{Document, Server, login_link};
 use mantyx_core::{Code, Error, Result};
 use mantyx_operations::Mantyx;
 use mantyx_settings::Settings;
@@ -17,12 +17,15 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     // First of all, so that a second daemon fails before it touches anything; who calls early waits in the queue.
     let listener = listen(settings.bind)?;
     let address = listener.local_addr().map_err(|e| Error::io("read the address of the daemon", e))?;
+    let document = tokio::task::spawn_blocking(Document::write);
     let mantyx = Mantyx::open(settings).await?;
-    let server = Server::new(mantyx.clone())?;
+    let document = document.await.map_err(|error| Error::internal("write the OpenAPI document", error))??;
+    let server = Server::with(mantyx.clone(), document)?;
     let link = login_link(&base(mantyx.settings(), address), &mantyx.login_code()?);
     tracing::info!(%address, root = %mantyx.settings().root.display(), "Mantyx is up");
     announce(&link);
-    memory::give_back_now_and_then();
+    let [executions, operations] = mantyx.watch_work();
+    tokio::spawn(memory::give_back_when_calm([executions, operations, server.watch_ends()]));
     let outcome = server.serve(listener, signals.any()).await;
     tracing::info!("Mantyx goes down");
     mantyx.shutdown().await;

@@ -7,9 +7,14 @@
 use std::fs;
 use std::time::Duration;
 
-/// When the start is over: everything that was adopted has been greeted by then.
-const SETTLED: Duration = Duration::from_secs(3);
-/// How long between two times after that. It takes less than a millisecond.
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+/// For how long nothing happens when it is calm.
+const CALM: Duration = Duration::from_secs(1);
+/// After so many times of that it is done even when it is never calm. It takes less than a millisecond.
+const LONGEST: u32 = 60;
+/// How long between two times while nothing happens: looks at what apps use and the like leave a little each.
 const PAUSE: Duration = Duration::from_secs(60);
 
 /// Lets all threads share one heap. The allocator would give each a heap of its own, and what one thread has freed
@@ -22,17 +27,37 @@ pub(crate) fn share_one_heap() {
     }
 }
 
-/// Gives back what was used and is not any more: once the daemon has settled, and now and then.
-pub(crate) fn give_back_now_and_then() {
-    tokio::spawn(async {
-        let mut pause = SETTLED;
-        loop {
-            tokio::time::sleep(pause).await;
-            give_back_heap();
-            give_back_code();
-            pause = PAUSE;
+/// Gives back what was used and is not any more whenever it has become calm: after the start, after everything that
+/// marks one of these as changed, and now and then.
+pub(crate) async fn give_back_when_calm(mut happened: [watch::Receiver<()>; 3]) {
+    loop {
+        calm(&mut happened, CALM).await;
+        give_back_heap();
+        give_back_program();
+        let [one, another, third] = &mut happened;
+        let something = async {
+            // Each fails only when what it watches has gone, and then so does the daemon.
+            tokio::select! {
+                changed = one.changed() => changed,
+                changed = another.changed() => changed,
+                changed = third.changed() => changed,
+            }
+        };
+        if let Ok(Err(_)) = timeout(PAUSE, something).await {
+            return;
         }
-    });
+    }
+}
+
+/// Waits until nothing has happened for this long, or for many times as long.
+async fn calm(happened: &mut [watch::Receiver<()>], this_long: Duration) {
+    for _ in 0..LONGEST {
+        happened.iter_mut().for_each(watch::Receiver::mark_unchanged);
+        sleep(this_long).await;
+        if !happened.iter().any(|one| one.has_changed().unwrap_or(false)) {
+            return;
+        }
+    }
 }
 
 fn give_back_heap() {
@@ -43,26 +68,41 @@ fn give_back_heap() {
     }
 }
 
-/// Pages of code that ran once count as the daemon's until somebody else needs the memory. The kernel reads those
-/// that are needed again from its cache of the file, without the disk.
-fn give_back_code() {
-    let Ok(maps) = fs::read_to_string("/proc/self/maps") else { return };
+/// Pages of the program that were needed once count as the daemon's until somebody else needs the memory. The kernel
+/// reads those that are needed again from its cache of the file, without the disk.
+fn give_back_program() {
+    let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };
     let Ok(program) = fs::read_link("/proc/self/exe") else { return };
-    for (start, end) in maps.lines().filter_map(|line| code(line, program.to_str()?)) {
-        // SAFETY: the range is one mapping of this program's file that nothing can write to, so dropping its pages
-        // changes nothing that it holds (madvise(2), MADV_DONTNEED).
+    for (start, end) in unchanged(&maps, &program.to_string_lossy()) {
+        // SAFETY: the range is one mapping of this program's file that nothing can write to and nothing has, so
+        // dropping its pages changes nothing that it holds (madvise(2), MADV_DONTNEED).
         unsafe {
             libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED);
         }
     }
 }
 
-/// The range of a line of `/proc/self/maps` (proc(5)) that is executable code of the program. Relocated data, which
-/// differs from the file, is never executable.
-fn code(line: &str, program: &str) -> Option<(usize, usize)> {
+/// The ranges of `/proc/self/smaps` (proc(5)) that hold what is in the program's file: nothing can write there, and
+/// nothing has. Relocated data cannot be written to either, but has been.
+fn unchanged(maps: &str, program: &str) -> Vec<(usize, usize)> {
+    let (mut ranges, mut range) = (Vec::new(), None);
+    for line in maps.lines() {
+        match line.split_once(char::is_whitespace) {
+            Some(("Anonymous:", size)) if size.trim() == "0 kB" => ranges.extend(range.take()),
+            Some((field, _)) if field.ends_with(':') => {}
+            _ => range = read_only(line, program),
+        }
+    }
+    ranges
+}
+
+/// The range of the line that begins a mapping, if it is one of the program that nothing can write to.
+fn read_only(line: &str, program: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_ascii_whitespace();
-    let (range, access, path) = (fields.next()?, fields.next()?, fields.nth(3)?);
-    if access != "r-xp" || path != program {
+    let (range, access) = (fields.next()?, fields.next()?);
+    // Nothing before the path has a slash in it, and the path may have spaces.
+    let path = line.get(line.find('/')?..)?;
+    if !matches!(access, "r-xp" | "r--p") || path != program {
         return None;
     }
     let (start, end) = range.split_once('-')?;
@@ -72,22 +112,62 @@ fn code(line: &str, program: &str) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Instant;
 
     #[test]
-    fn only_code_of_the_program_is_given_back() {
-        let line = |access: &str, path: &str| format!("55a000-55c000 {access} 00001000 fe:00 1234   {path}");
-        assert_eq!(code(&line("r-xp", "/bin/mantyx"), "/bin/mantyx"), Some((0x55_a000, 0x55_c000)));
-        for (access, path) in
-            [("rw-p", "/bin/mantyx"), ("r--p", "/bin/mantyx"), ("r-xp", "/lib/x"), ("r-xp", "")]
-        {
-            assert_eq!(code(&line(access, path), "/bin/mantyx"), None, "{access} {path}");
+    fn only_what_is_as_in_the_program_is_given_back() {
+        let mapping = |access: &str, path: &str, anonymous: u32| {
+            let line = format!("55a000-55c000 {access} 00001000 fe:00 1234   {path}");
+            format!("{line}\nSize:   8 kB\nRss:   8 kB\nAnonymous:   {anonymous} kB\nVmFlags: rd ex\n")
+        };
+        let unchanged = |access, path, anonymous| unchanged(&mapping(access, path, anonymous), "/bin/mantyx");
+        for access in ["r-xp", "r--p"] {
+            assert_eq!(unchanged(access, "/bin/mantyx", 0), [(0x55_a000, 0x55_c000)]);
+            assert_eq!(unchanged(access, "/bin/mantyx", 4), [], "relocated");
+            assert_eq!(unchanged(access, "/lib/x", 0), []);
+            assert_eq!(unchanged(access, "/bin/mantyx (deleted)", 0), []);
         }
+        assert_eq!(unchanged("rw-p", "/bin/mantyx", 0), []);
+        assert_eq!(unchanged("rw-p", "", 0), []);
+    }
+
+    #[tokio::test]
+    async fn it_is_calm_when_nothing_happens() {
+        let (happens, one) = watch::channel(());
+        let mut watched = [one];
+        happens.send_replace(());
+        let quiet = Duration::from_millis(20);
+        let begun = Instant::now();
+        calm(&mut watched, quiet).await;
+        // What had happened before does not count.
+        assert!(begun.elapsed() >= quiet && begun.elapsed() < quiet * LONGEST);
+    }
+
+    #[tokio::test]
+    async fn it_is_done_although_it_is_never_calm() {
+        let (happens, one) = watch::channel(());
+        let mut watched = [one];
+        let begun = Instant::now();
+        let busy = async {
+            loop {
+                happens.send_replace(());
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = calm(&mut watched, Duration::from_millis(1)) => {}
+            () = busy => {}
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(1) * LONGEST);
     }
 
     #[test]
     fn what_was_given_back_is_there_again() {
+        let maps = fs::read_to_string("/proc/self/smaps").unwrap();
+        let program = fs::read_link("/proc/self/exe").unwrap();
+        assert!(unchanged(&maps, program.to_str().unwrap()).len() > 1);
         give_back_heap();
-        give_back_code();
-        assert_eq!(code("", "x"), None);
+        give_back_program();
+        assert_eq!(unchanged("", "x"), []);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use mantyx_api_types::{LiveMessage, TokenView};
-use mantyx_core::{Actor, Ending, EventKind, InstanceId, Result, Subject, Timestamp};
+use mantyx_core::{Actor, Ending, Error, EventKind, InstanceId, Result, Subject, Timestamp};
 use mantyx_logs::Rotation;
 use mantyx_platform::folders;
 use mantyx_platform::lock::FolderLock;
@@ -84,6 +84,9 @@ impl Mantyx {
         let layout = settings.layout();
         prepare_folders(&layout)?;
         let lock = FolderLock::acquire(&layout.run().join("daemon.lock"))?;
+        // Neither what it looks at nor the database has to wait for the other.
+        let mark = house::mark(layout.root())?;
+        let limiter = tokio::spawn(async move { Limiter::detect(&mark).await });
         let registry = Registry::new(Store::open(&layout.database())?);
         let access = Access::open(&registry, &layout).await?;
         let (resume, resumed) = mpsc::unbounded_channel();
@@ -93,7 +96,7 @@ impl Mantyx {
         let config = SupervisorConfig {
             run_dir: layout.run(),
             monitor_program: settings.monitor_program()?,
-            limiter: Limiter::detect(&house::mark(layout.root())?).await,
+            limiter: limiter.await.map_err(|error| Error::internal("see how limits are enforced", error))?,
             rotation: rotation(&settings),
         };
         let supervisor = Supervisor::new(config, Arc::new(conductor))?;
@@ -202,6 +205,13 @@ impl Mantyx {
     #[must_use]
     pub fn watch_credentials(&self) -> watch::Receiver<()> {
         self.inner.registry.watch_credentials()
+    }
+
+    /// Are marked as changed whenever an execution or an operation has begun, ended or changed. Who watches them is no
+    /// listener.
+    #[must_use]
+    pub fn watch_work(&self) -> [watch::Receiver<()>; 2] {
+        [self.inner.registry.watch_executions(), self.inner.registry.watch_operations()]
     }
 
     pub(crate) fn inner(&self) -> &Inner {

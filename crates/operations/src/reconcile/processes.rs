@@ -54,7 +54,7 @@ impl Mantyx {
             _ => None,
         };
         let work = move |change: &mut Change<'_, '_>| recognise(change, id, instance, alive);
-        match self.registry().change(&Actor::Mantyx, work).await? {
+        match self.registry().note(work).await? {
             Standing::Ours(role) => {
                 let care = care_of(self.registry(), &self.inner().house, instance, id).await?;
                 self.inner().supervisor.adopt(process, role, care).await
