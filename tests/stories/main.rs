@@ -17,6 +17,7 @@ mod logs;
 mod metrics;
 mod operations;
 mod replays;
+mod rest;
 mod retries;
 mod rights;
 mod schedules;
