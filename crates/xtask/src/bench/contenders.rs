@@ -23,6 +23,9 @@ use crate::{interrupt, terminal};
 /// How long a supervisor may take to come up, and to go down.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Between two calls to a daemon that does not listen yet.
+const AGAIN: Duration = Duration::from_micros(200);
+
 /// A supervisor.
 pub(super) trait Contender {
     /// What the table calls it.
@@ -39,6 +42,12 @@ pub(super) trait Contender {
 pub(super) trait Running: Sync {
     /// Starts all of them, as a person or a script would who has all of them to start.
     fn start(&self, services: &[Service]) -> Result<()>;
+
+    /// Kills the daemon with SIGKILL while the services run, starts it again, and says how long it took from the
+    /// command to the first answer; `None` for a supervisor that nobody can ask, or that takes its services with it.
+    fn crash_and_start(&self) -> Result<Option<Duration>> {
+        Ok(None)
+    }
 
     /// The folder below which a service's log lies.
     fn log_folder(&self, service: &Service) -> PathBuf;

@@ -27,6 +27,13 @@ pub(super) fn supervising(services: &[u32]) -> Result<Vec<u32>> {
     Ok(ours.into_iter().collect())
 }
 
+/// Whether there is such a process, and it has not ended.
+pub(super) fn is_alive(pid: u32) -> bool {
+    let state = |stat: &str| stat.rsplit_once(") ")?.1.chars().next();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| !matches!(state(&stat), None | Some('Z' | 'X')))
+}
+
 /// The proportional memory of processes in bytes, by the name of their program: a page that is shared by n processes
 /// counts as an n-th in each.
 pub(super) fn proportional_memory(pids: &[u32]) -> BTreeMap<String, u64> {
@@ -143,8 +150,10 @@ mod tests {
         let (me, id) = (std::process::id(), child.id());
         let family = descendants(me).unwrap();
         let (rest, service) = (supervising(&[]).unwrap(), supervising(&[id]).unwrap());
+        let lived = is_alive(id);
         child.kill().unwrap();
         child.wait().unwrap();
+        assert!(lived && !is_alive(id));
         assert!(family.contains(&id) && rest.contains(&id) && !service.contains(&id));
         assert!(proportional_memory(&[me]).values().sum::<u64>() > 100_000);
         assert!(peak_memory(&[me]) > 100_000 && processor_times(&[me]).values().sum::<f64>() > 0.0);

@@ -1,6 +1,7 @@
 //! `cargo xtask bench supervision`: restart, memory, processor at rest, start and logs, each for Mantyx, for every
 //! peer that is there, and for the bare floor.
 
+mod boot;
 mod idle;
 mod log;
 mod memory;
@@ -59,6 +60,8 @@ enum Part {
     Idle,
     /// The start of many at once.
     Start,
+    /// The start of the daemon while they run.
+    Boot,
     /// The way of many lines into a file.
     Log,
 }
@@ -103,6 +106,7 @@ struct Extent {
     services: usize,
     many: usize,
     rounds: usize,
+    boots: usize,
     settle: Duration,
     rest: u64,
     lines: usize,
@@ -112,9 +116,17 @@ impl Extent {
     fn of(options: &Options) -> Self {
         let settle = Duration::from_secs;
         let extent = if options.quick {
-            Self { services: 5, many: 10, rounds: 5, settle: settle(1), rest: 2, lines: 200_000 }
+            Self { services: 5, many: 10, rounds: 5, boots: 2, settle: settle(1), rest: 2, lines: 200_000 }
         } else {
-            Self { services: 50, many: 200, rounds: 50, settle: settle(5), rest: 30, lines: 3_000_000 }
+            Self {
+                services: 50,
+                many: 200,
+                rounds: 50,
+                boots: 9,
+                settle: settle(5),
+                rest: 30,
+                lines: 3_000_000,
+            }
         };
         Self { rounds: options.rounds.unwrap_or(extent.rounds), ..extent }
     }
@@ -126,7 +138,7 @@ impl Extent {
     }
 
     fn measurements(&self, parts: &[Part]) -> Vec<Box<dyn Measurement>> {
-        let all: [(Part, Box<dyn Measurement>); 8] = [
+        let all: [(Part, Box<dyn Measurement>); 9] = [
             (Part::Restart, Box::new(restart::Restart::new(Program::Sleeper, self.rounds))),
             (Part::Restart, Box::new(restart::Restart::new(Program::Python, self.rounds))),
             (Part::Memory, Box::new(memory::Memory { services: self.services, settle: self.settle })),
@@ -136,6 +148,7 @@ impl Extent {
             ),
             (Part::Start, Box::new(start::Start { services: self.services })),
             (Part::Start, Box::new(start::Start { services: self.many })),
+            (Part::Boot, Box::new(boot::Boot { services: self.services, rounds: self.boots })),
             (Part::Log, Box::new(log::Log { lines: self.lines, block: 100 })),
             (Part::Log, Box::new(log::Log { lines: self.lines, block: 65_536 })),
         ];

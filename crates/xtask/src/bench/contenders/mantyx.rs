@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
@@ -20,6 +22,7 @@ use crate::{page, workspace};
 const CALLS: usize = 4;
 
 /// Where its programs are, and where it finds uv.
+#[derive(Clone)]
 pub(in crate::bench) struct Mantyx {
     programs: PathBuf,
     search_path: OsString,
@@ -27,8 +30,11 @@ pub(in crate::bench) struct Mantyx {
 
 /// A daemon that is up.
 struct Up {
-    daemon: Child,
+    mantyx: Mantyx,
+    daemon: Mutex<Child>,
     client: Client,
+    address: SocketAddr,
+    folder: PathBuf,
     root: PathBuf,
     services: Vec<Service>,
 }
@@ -66,8 +72,10 @@ impl Contender for Mantyx {
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let mut daemon = daemon(&mut self.command(&root, address), folder)?;
         let client = answering(&mut daemon, &root, address).with_context(|| complaints(folder))?;
-        let up = Up { daemon, client, root, services: services.to_vec() };
-        each(services, |service| up.create(service)).with_context(|| complaints(folder))?;
+        let (mantyx, folder) = (self.clone(), folder.to_owned());
+        let (daemon, services) = (Mutex::new(daemon), services.to_vec());
+        let up = Up { mantyx, daemon, client, address, folder, root, services };
+        each(&up.services, |service| up.create(service)).with_context(|| complaints(&up.folder))?;
         Ok(Box::new(up))
     }
 }
@@ -137,6 +145,18 @@ impl Up {
         Ok(())
     }
 
+    /// The first answer of a daemon that has just been started. Who calls once it listens need not call again.
+    fn first_answer(&self, path: &str) -> Result<Value> {
+        let start = Instant::now();
+        while TcpStream::connect(self.address).is_err() {
+            if start.elapsed() > super::PATIENCE {
+                bail!("The daemon does not listen: {}", complaints(&self.folder));
+            }
+            thread::sleep(super::AGAIN);
+        }
+        self.client.get(path)
+    }
+
     fn call(&self, service: &Service, word: &str) -> Result<Value> {
         self.client.post(&format!("/api/apps/{}/{word}", service.name), &json!({}))
     }
@@ -148,15 +168,32 @@ impl Running for Up {
         each(services, |service| self.call(service, "enable").map(drop))
     }
 
+    fn crash_and_start(&self) -> Result<Option<Duration>> {
+        let mut running = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        end(&mut running, Signal::KILL)?;
+        let mut command = self.mantyx.command(&self.root, self.address);
+        let start = Instant::now();
+        *running = daemon(&mut command, &self.folder)?;
+        let apps = self.first_answer("/api/apps?limit=500")?;
+        let took = start.elapsed();
+        let states = apps["items"].as_array().into_iter().flatten().map(|app| &app["state"]);
+        let adopted = states.filter(|state| *state == "running").count();
+        if adopted < self.services.len() {
+            bail!("Only {adopted} apps are running when it answers");
+        }
+        Ok(Some(took))
+    }
+
     /// There is one app where logs are looked at, and its id is not worth a call.
     fn log_folder(&self, _service: &Service) -> PathBuf {
         self.root.join("logs")
     }
 
     /// Apps outlive the daemon by design: they are stopped first.
-    fn shut_down(mut self: Box<Self>) -> Result<()> {
+    fn shut_down(self: Box<Self>) -> Result<()> {
         let stopped = each(&self.services, |service| self.call(service, "stop").map(drop));
-        end(&mut self.daemon, Signal::TERM).context("The daemon stays")?;
+        let mut daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        end(&mut daemon, Signal::TERM).context("The daemon stays")?;
         stopped
     }
 }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use super::{Contender, Running, Service, version_in};
@@ -74,6 +76,17 @@ impl Up {
 impl Running for Up {
     fn start(&self, _services: &[Service]) -> Result<()> {
         workspace::output(self.command().arg("start").arg(&self.ecosystem)).map(drop)
+    }
+
+    /// The services go on without it, and it does not know them any more. The command that starts it is told once it
+    /// answers.
+    fn crash_and_start(&self) -> Result<Option<Duration>> {
+        let pid = fs::read_to_string(self.home.join("pm2.pid"))?.trim().parse()?;
+        let daemon = Pid::from_raw(pid).context("PM2 has no process")?;
+        kill_process(daemon, Signal::KILL)?;
+        let start = Instant::now();
+        workspace::output(self.command().arg("ping")).context("The daemon of PM2 does not come up")?;
+        Ok(Some(start.elapsed()))
     }
 
     fn log_folder(&self, _service: &Service) -> PathBuf {

@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 
 use super::{Contender, Running, Service, daemon, end, until, version_in};
@@ -19,8 +23,10 @@ pub(super) struct Supervisord {
 
 /// A daemon that is up.
 struct Up {
-    daemon: Child,
-    control: PathBuf,
+    programs: PathBuf,
+    folder: PathBuf,
+    socket: PathBuf,
+    daemon: Mutex<Child>,
     configuration: PathBuf,
     logs: PathBuf,
 }
@@ -48,11 +54,23 @@ impl Contender for Supervisord {
             fs::create_dir_all(logs.join(&service.name))?;
         }
         fs::write(&configuration, described(folder, &socket, &logs, services))?;
-        let mut command = super::program(self.programs.join("supervisord"));
-        let daemon = daemon(command.arg("-n").arg("-c").arg(&configuration), folder)?;
+        let daemon = Mutex::new(begin(&self.programs, &configuration, folder)?);
         until("supervisord to answer", || Ok(UnixStream::connect(&socket).is_ok()))?;
-        Ok(Box::new(Up { daemon, control: self.programs.join("supervisorctl"), configuration, logs }))
+        let (programs, folder) = (self.programs.clone(), folder.to_owned());
+        Ok(Box::new(Up { programs, folder, socket, daemon, configuration, logs }))
     }
+}
+
+fn begin(programs: &Path, configuration: &Path, folder: &Path) -> Result<Child> {
+    let mut command = super::program(programs.join("supervisord"));
+    daemon(command.arg("-n").arg("-c").arg(configuration), folder)
+}
+
+/// Whether it answers a request, whatever it says.
+fn answers(socket: &Path) -> Result<bool> {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return Ok(false) };
+    stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+    Ok(stream.read(&mut [0; 64])? > 0)
 }
 
 /// The configuration. Each service's log is rotated at 16 MB, and enough old files are kept for every line. More files
@@ -83,8 +101,24 @@ fn described(folder: &Path, socket: &Path, logs: &Path, services: &[Service]) ->
 
 impl Running for Up {
     fn start(&self, _services: &[Service]) -> Result<()> {
-        let mut command = super::program(&self.control);
+        let mut command = super::program(self.programs.join("supervisorctl"));
         workspace::output(command.arg("-c").arg(&self.configuration).args(["start", "all"])).map(drop)
+    }
+
+    /// The services go on without it, and it does not know them any more.
+    fn crash_and_start(&self) -> Result<Option<Duration>> {
+        let mut running = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        end(&mut running, Signal::KILL)?;
+        fs::remove_file(&self.socket)?;
+        let start = Instant::now();
+        *running = begin(&self.programs, &self.configuration, &self.folder)?;
+        while !answers(&self.socket)? {
+            if start.elapsed() > super::PATIENCE {
+                bail!("supervisord does not answer");
+            }
+            thread::sleep(super::AGAIN);
+        }
+        Ok(Some(start.elapsed()))
     }
 
     fn log_folder(&self, service: &Service) -> PathBuf {
@@ -92,8 +126,9 @@ impl Running for Up {
     }
 
     /// SIGTERM makes it end its services first.
-    fn shut_down(mut self: Box<Self>) -> Result<()> {
-        end(&mut self.daemon, Signal::TERM).context("supervisord stays")
+    fn shut_down(self: Box<Self>) -> Result<()> {
+        let mut daemon = self.daemon.lock().unwrap_or_else(PoisonError::into_inner);
+        end(&mut daemon, Signal::TERM).context("supervisord stays")
     }
 }
 
