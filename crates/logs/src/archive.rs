@@ -189,7 +189,7 @@ pub(crate) fn inflate(compressed: File) -> io::Result<File> {
     Ok(text)
 }
 
-fn is_broken(error: &io::Error) -> bool {
+pub(crate) fn is_broken(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
 }

@@ -9,12 +9,12 @@ use chrono::Utc;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::lines::{count_lines, length as offset, read_at, whole_end};
+use crate::lines::{ReadAt, count_lines, length as offset, whole_end};
 use crate::read::start_of_line;
 use crate::record::{Completeness, Record, Stream};
 use crate::removal::removed_in;
 use crate::segment::{Position, Segment, folder_of, segments};
-use crate::unpacked::unpack;
+use crate::text::Text;
 use crate::watch::Watch;
 
 /// How much one batch reads at most. The longest record fits many times, so a block without any line break holds
@@ -34,7 +34,7 @@ pub struct Follower {
     position: Position,
     /// How long the segment was when it was last looked at. An unfinished line lies between the position and this.
     looked: u64,
-    file: Option<Arc<File>>,
+    text: Option<Text>,
     /// Changed only by those threads that may wait for a disk.
     watch: Arc<Mutex<Watch>>,
     wake: Arc<Notify>,
@@ -44,8 +44,8 @@ pub struct Follower {
     looking: Option<JoinHandle<io::Result<Looked>>>,
 }
 
-/// What a look has found, and the segment when it is plain.
-type Looked = (News, Option<Arc<File>>);
+/// What a look has found, and the segment if it is open.
+type Looked = (News, Option<Text>);
 
 /// What is known of what was not read yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,8 @@ impl Follower {
         let mut watch = Watch::new()?;
         watch.folder(folder_of(log.parent().unwrap_or(Path::new(""))))?;
         let (wake, watch) = (watch.waker(), Arc::new(Mutex::new(watch)));
-        let (looked, file, news, looking) = (position.offset, None, News::Unknown, None);
-        Ok(Self { log, position, looked, file, watch, wake, news, looking })
+        let (looked, text, news, looking) = (position.offset, None, News::Unknown, None);
+        Ok(Self { log, position, looked, text, watch, wake, news, looking })
     }
 
     /// Where the next record begins.
@@ -97,7 +97,7 @@ impl Follower {
             let looking = self.looking.get_or_insert_with(|| spawn_blocking(move || place.look()));
             let looked = looking.await.map_err(io::Error::other);
             self.looking = None;
-            (self.news, self.file) = looked??;
+            (self.news, self.text) = looked??;
             if self.news == News::Unknown {
                 return Ok(());
             }
@@ -113,7 +113,7 @@ impl Follower {
             let place = self.place();
             let step = blocking(move || Step::take(&place.log, place.position, place.open()?)).await?;
             let moved = step.position.segment != self.position.segment;
-            (self.position, self.looked, self.file) = (step.position, step.looked, step.file);
+            (self.position, self.looked, self.text) = (step.position, step.looked, step.text);
             if !step.records.is_empty() || !moved {
                 return Ok(step.records);
             }
@@ -132,7 +132,7 @@ impl Follower {
     pub async fn skip(&mut self, kept: u64) -> io::Result<u64> {
         let (log, position) = (self.log.clone(), self.position);
         let (position, lines) = blocking(move || skip(&log, position, kept)).await?;
-        (self.position, self.looked, self.file) = (position, position.offset, None);
+        (self.position, self.looked, self.text) = (position, position.offset, None);
         self.forget();
         Ok(lines)
     }
@@ -143,8 +143,8 @@ impl Follower {
     }
 
     fn place(&self) -> Place {
-        let (log, file, watch) = (self.log.clone(), self.file.clone(), Arc::clone(&self.watch));
-        Place { log, position: self.position, looked: self.looked, file, watch }
+        let (log, text, watch) = (self.log.clone(), self.text.clone(), Arc::clone(&self.watch));
+        Place { log, position: self.position, looked: self.looked, text, watch }
     }
 }
 
@@ -154,32 +154,32 @@ struct Place {
     log: PathBuf,
     position: Position,
     looked: u64,
-    file: Option<Arc<File>>,
+    text: Option<Text>,
     watch: Arc<Mutex<Watch>>,
 }
 
 impl Place {
     /// Whether there is anything new.
     fn look(self) -> io::Result<Looked> {
-        let file = self.open()?;
-        let news = match &file {
-            Some(file) => file.metadata()?.len() != self.looked,
+        let text = self.open()?;
+        let news = match &text {
+            Some(text) => text.known_length()? != Some(self.looked),
             None => self.segment().compressed().exists(),
         };
         let news = news || next_number(&self.log, self.position.segment)?.is_some();
-        Ok((if news { News::Unknown } else { News::NoneSoFar }, file))
+        Ok((if news { News::Unknown } else { News::NoneSoFar }, text))
     }
 
-    /// The segment when it is there and plain. The watch comes before the first read, so that no write falls between
-    /// them. A compressed one needs none.
-    fn open(&self) -> io::Result<Option<Arc<File>>> {
-        if self.file.is_some() {
-            return Ok(self.file.clone());
+    /// The segment when it is open, or there and plain. The watch comes before the first read, so that no write falls
+    /// between them. A compressed one needs none.
+    fn open(&self) -> io::Result<Option<Text>> {
+        if self.text.is_some() {
+            return Ok(self.text.clone());
         }
         let path = self.segment().plain();
         let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
         let watched = watch.file(&path, self.position.segment);
-        existing(watched.and_then(|()| File::open(&path)).map(Arc::new))
+        existing(watched.and_then(|()| File::open(&path)).map(|file| Arc::new(file).into()))
     }
 
     fn segment(&self) -> Segment {
@@ -211,34 +211,34 @@ struct Step {
     records: Vec<Record>,
     position: Position,
     looked: u64,
-    file: Option<Arc<File>>,
+    text: Option<Text>,
 }
 
 impl Step {
-    fn take(log: &Path, position: Position, file: Option<Arc<File>>) -> io::Result<Self> {
+    fn take(log: &Path, position: Position, text: Option<Text>) -> io::Result<Self> {
         // Whether there is a next one is asked first: once it is there, nothing is written to this one.
         let next = next_number(log, position.segment)?;
-        let file = match file {
-            None => existing(unpack(&Segment::new(log, position.segment).compressed()))?,
-            file => file,
+        let text = match text {
+            None => existing(Text::inflating(&Segment::new(log, position.segment).compressed()))?,
+            text => text,
         };
-        let block = file.as_ref().map(|file| Block::read(file, position.offset)).transpose()?;
+        let block = text.as_ref().map(|text| Block::read(text, position.offset)).transpose()?;
         match (block, next) {
             (Some(block), next) if next.is_none() || !block.records.is_empty() => {
                 let position = Position { offset: block.position, ..position };
-                Ok(Self { records: block.records, position, looked: block.looked, file })
+                Ok(Self { records: block.records, position, looked: block.looked, text })
             }
-            (_, Some(next)) => Ok(Self::beyond(position.segment, next, file.as_deref())),
-            (_, None) => Ok(Self { records: Vec::new(), position, looked: position.offset, file }),
+            (_, Some(next)) => Ok(Self::beyond(position.segment, next, text.as_ref())),
+            (_, None) => Ok(Self { records: Vec::new(), position, looked: position.offset, text }),
         }
     }
 
     /// Goes on in a later segment. A first segment that is a remark itself has said what is missing behind it.
-    fn beyond(number: u32, next: u32, file: Option<&File>) -> Self {
-        let missing = next - number - u32::from(file.is_some());
-        let said = missing == 0 || (number == 0 && file.is_some_and(|file| removed_in(file).is_some()));
+    fn beyond(number: u32, next: u32, text: Option<&Text>) -> Self {
+        let missing = next - number - u32::from(text.is_some());
+        let said = missing == 0 || (number == 0 && text.is_some_and(|text| removed_in(text).is_some()));
         let records = if said { Vec::new() } else { vec![remark(missing)] };
-        Self { records, position: Position { segment: next, offset: 0 }, looked: 0, file: None }
+        Self { records, position: Position { segment: next, offset: 0 }, looked: 0, text: None }
     }
 }
 
@@ -264,7 +264,7 @@ fn skip(log: &Path, mut position: Position, kept: u64) -> io::Result<(Position, 
             let end = whole_end(&file)?;
             let floor = position.offset.min(end);
             let last = if next.is_some() { 0 } else { kept };
-            let target = start_of_line(&file, end.saturating_sub(last).max(floor), end)?;
+            let target = start_of_line(&*file, end.saturating_sub(last).max(floor), end)?;
             lines += count_lines(&file, floor, target)?;
             position.offset = target;
         }
@@ -285,16 +285,18 @@ struct Block {
 }
 
 impl Block {
-    fn read(file: &File, mut position: u64) -> io::Result<Self> {
-        let length = file.metadata()?.len();
-        if length < position {
-            // Somebody emptied it.
-            position = 0;
+    fn read(text: &Text, mut position: u64) -> io::Result<Self> {
+        let mut new = BATCH;
+        if let Some(length) = text.known_length()?.filter(|_| !text.is_compressed()) {
+            if length < position {
+                // Somebody emptied it.
+                position = 0;
+            }
+            new = usize::try_from(length - position).unwrap_or(BATCH).min(BATCH);
         }
-        let new = usize::try_from(length - position).unwrap_or(BATCH);
-        let mut block = vec![0; new.min(BATCH)];
+        let mut block = vec![0; new];
         loop {
-            let filled = read_at(file, &mut block, position)?;
+            let filled = text.read_at(&mut block, position)?;
             let looked = position + offset(filled);
             let whole = match memchr::memrchr(b'\n', &block[..filled]) {
                 Some(newline) => newline + 1,

@@ -10,18 +10,25 @@ const BLOCK: usize = 64 * 1024;
 /// How much of a line is looked at for what stands before its text, which is some forty bytes.
 const HEAD: usize = 256;
 
-/// Reads from an offset until the buffer is full or the file ends, and tells how much it was.
-pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + length(filled)) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// What can be read from any place on.
+pub(crate) trait ReadAt {
+    /// Reads from an offset until the buffer is full or the text ends, and tells how much it was.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+}
+
+impl ReadAt for File {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match FileExt::read_at(self, &mut buffer[filled..], offset + length(filled)) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
+        Ok(filled)
     }
-    Ok(filled)
 }
 
 /// A length in memory as a length in a file.
@@ -40,7 +47,7 @@ pub(crate) fn whole_end(file: &File) -> io::Result<u64> {
     let mut block = vec![0; BLOCK];
     while end > 0 {
         let start = end.saturating_sub(length(BLOCK));
-        let filled = read_at(file, &mut block, start)?;
+        let filled = ReadAt::read_at(file, &mut block, start)?;
         let before_end = filled.min(in_memory(end - start));
         if let Some(newline) = memchr::memrchr(b'\n', &block[..before_end]) {
             return Ok(start + length(newline) + 1);
@@ -56,7 +63,7 @@ pub(crate) fn count_lines(file: &File, mut from: u64, to: u64) -> io::Result<u64
     let (mut lines, mut block) = (0, vec![0; BLOCK]);
     while from < to {
         let size = in_memory(to - from).min(BLOCK);
-        let filled = read_at(file, &mut block[..size], from)?;
+        let filled = ReadAt::read_at(file, &mut block[..size], from)?;
         if filled == 0 {
             break;
         }
@@ -122,7 +129,7 @@ impl<'a> LinesBackwards<'a> {
     fn read_before(&mut self, end: u64) -> io::Result<()> {
         self.start = end.saturating_sub(length(BLOCK)).max(self.floor);
         self.block.resize(in_memory(end - self.start) + HEAD, 0);
-        let filled = read_at(self.file, &mut self.block, self.start)?;
+        let filled = ReadAt::read_at(self.file, &mut self.block, self.start)?;
         self.block.truncate(filled);
         Ok(())
     }
@@ -144,13 +151,13 @@ pub(crate) struct Line {
 }
 
 /// The first whole line that begins at `from` or later and before `end`, which is the end of a line.
-pub(crate) fn line_from(file: &File, from: u64, end: u64) -> io::Result<Option<Line>> {
+pub(crate) fn line_from(file: &impl ReadAt, from: u64, end: u64) -> io::Result<Option<Line>> {
     let start = if from == 0 { 0 } else { behind_break(file, from - 1, end)? };
     if start >= end {
         return Ok(None);
     }
     let mut bytes = vec![0; HEAD];
-    let filled = read_at(file, &mut bytes, start)?;
+    let filled = file.read_at(&mut bytes, start)?;
     bytes.truncate(filled);
     let end = match memchr::memchr(b'\n', &bytes) {
         Some(newline) => {
@@ -163,10 +170,10 @@ pub(crate) fn line_from(file: &File, from: u64, end: u64) -> io::Result<Option<L
 }
 
 /// The offset behind the first line break at `from` or later, or `end`.
-fn behind_break(file: &File, mut from: u64, end: u64) -> io::Result<u64> {
+fn behind_break(file: &impl ReadAt, mut from: u64, end: u64) -> io::Result<u64> {
     let mut block = [0; 4096];
     while from < end {
-        let filled = read_at(file, &mut block, from)?;
+        let filled = file.read_at(&mut block, from)?;
         if let Some(newline) = memchr::memchr(b'\n', &block[..filled]) {
             return Ok((from + length(newline) + 1).min(end));
         }

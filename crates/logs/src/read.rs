@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
-use crate::lines::{LinesBackwards, length, line_from, read_at, whole_end};
+use crate::lines::{LinesBackwards, ReadAt, length, line_from, whole_end};
 use crate::record::{Record, Stream};
 use crate::search::Pattern;
 use crate::segment::{Position, segments};
+use crate::text::Text;
 
 /// How much is read at once. The longest record fits many times, so a block without any line break holds nothing
 /// of ours.
@@ -34,10 +35,8 @@ impl Span {
         Ok(Self { start: 0, end: whole_end(file)? })
     }
 
-    /// The beginning of it, of this many bytes and the rest of a line.
-    pub fn first(self, file: &File, bytes: u64) -> io::Result<Self> {
-        Ok(Self { start: self.start, end: start_of_line(file, self.start + bytes, self.end)? })
-    }
+    /// As far as there is anything.
+    pub(crate) const ALL: Self = Self { start: 0, end: u64::MAX };
 }
 
 /// The last records of a log and the position behind them, where a follower goes on.
@@ -105,7 +104,7 @@ fn last_matches(
         // A line that begins before the block belongs to the one before; one that is longer is none of ours.
         let first = if from == span.start { from } else { start_of_line(file, from, end)? };
         let size = usize::try_from(end - first).unwrap_or(BLOCK);
-        let filled = read_at(file, &mut block[..size], first)?;
+        let filled = ReadAt::read_at(file, &mut block[..size], first)?;
         let mut hits = Vec::new();
         let mut within = 0;
         while let Some(line) = pattern.first_line(&block[within..filled]) {
@@ -131,8 +130,9 @@ pub fn records(path: impl AsRef<Path>, offset: u64) -> io::Result<Records> {
 }
 
 /// The records of a part of a segment, or those of them that match.
-pub fn records_in(file: Arc<File>, span: Span, pattern: Option<Pattern>) -> Records {
-    Records { file, block: Vec::new(), start: span.start, within: 0, end: span.end, pattern }
+pub fn records_in(text: impl Into<Text>, span: Span, pattern: Option<Pattern>) -> Records {
+    let (text, block, end) = (text.into(), Vec::new(), span.end);
+    Records { text, block, start: span.start, within: 0, end, enough: end, pattern }
 }
 
 /// The moment of the first record of a segment.
@@ -178,7 +178,7 @@ fn is_before(file: &File, from: u64, end: u64, moment: DateTime<Utc>) -> io::Res
     Ok(record_from(file, from, end)?.is_some_and(|(at, _)| at < moment))
 }
 
-pub(crate) fn start_of_line(file: &File, from: u64, end: u64) -> io::Result<u64> {
+pub(crate) fn start_of_line(file: &impl ReadAt, from: u64, end: u64) -> io::Result<u64> {
     Ok(line_from(file, from, end)?.map_or(end, |line| line.start))
 }
 
@@ -195,7 +195,7 @@ fn record_from(file: &File, mut from: u64, end: u64) -> io::Result<Option<(DateT
 
 /// Records one after the other, with little memory.
 pub struct Records {
-    file: Arc<File>,
+    text: Text,
     /// Whole lines, and what of the next one was read with them.
     block: Vec<u8>,
     /// Where the block begins in the file.
@@ -203,11 +203,19 @@ pub struct Records {
     /// Where the next line begins in the block.
     within: usize,
     end: u64,
+    /// No block is read that begins here or later.
+    enough: u64,
     pattern: Option<Pattern>,
 }
 
 impl Records {
-    /// Where the next record begins, or a line before it.
+    /// No more than about so many bytes of the segment, whether anything is found in them or not.
+    #[must_use]
+    pub fn at_most(self, bytes: u64) -> Self {
+        Self { enough: self.start.saturating_add(bytes), ..self }
+    }
+
+    /// Where the next record begins, or a line before it; the end of the part when there are no more.
     pub fn position(&self) -> u64 {
         self.start + length(self.within)
     }
@@ -241,15 +249,19 @@ impl Records {
     fn read_block(&mut self) -> io::Result<bool> {
         self.start += length(self.block.len());
         self.within = 0;
+        if self.start >= self.enough {
+            self.block.clear();
+            return Ok(false);
+        }
         let size = usize::try_from(self.end.saturating_sub(self.start)).unwrap_or(BLOCK).min(BLOCK);
         self.block.resize(size, 0);
-        let filled = read_at(&self.file, &mut self.block, self.start)?;
+        let filled = self.text.read_at(&mut self.block, self.start)?;
         match memchr::memrchr(b'\n', &self.block[..filled]) {
             Some(newline) => self.block.truncate(newline + 1),
             // Of a line that is too long for a record nothing is kept.
             None if filled == BLOCK => {
                 self.block.clear();
-                self.start = start_of_line(&self.file, self.start + 1, self.end)?;
+                self.start = start_of_line(&self.text, self.start + 1, self.end)?;
             }
             None => {
                 self.block.clear();

@@ -5,12 +5,13 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use chrono::Utc;
 
 use crate::archive;
+use crate::lines::ReadAt;
 use crate::lock::{Lock, is_claimed};
 use crate::read::first_moment;
 use crate::record::{Completeness, Record, Stream};
@@ -68,16 +69,15 @@ pub(crate) fn removed_before(log: &Path) -> Option<u64> {
         Ok(file) => removed_in(&file),
         // Nothing is unpacked that cannot be one.
         Err(_) if fs::metadata(first.compressed()).ok()?.len() > LONGEST_COMPRESSED => None,
-        Err(_) => removed_in(&*first.open().ok()?),
+        Err(_) => removed_in(&first.text().ok()?),
     }
 }
 
 /// How many bytes a first segment says are missing, when it says so.
-pub(crate) fn removed_in(file: &fs::File) -> Option<u64> {
-    let size = usize::try_from(file.metadata().ok()?.len()).ok().filter(|size| *size <= LONGEST)?;
-    let mut line = vec![0; size];
-    file.read_exact_at(&mut line, 0).ok()?;
-    let text = Record::parse(&line)?.text;
+pub(crate) fn removed_in(text: &impl ReadAt) -> Option<u64> {
+    let mut line = [0; LONGEST + 1];
+    let size = text.read_at(&mut line, 0).ok().filter(|size| *size <= LONGEST)?;
+    let text = Record::parse(&line[..size])?.text;
     let text = std::str::from_utf8(&text).ok()?.strip_prefix(REMARK)?;
     text.strip_suffix(SAID)?.parse().ok()
 }

@@ -36,8 +36,8 @@ pub enum Case {
     Ignored,
 }
 
-/// What a line must contain. The time and the stream before its text are not searched; of a line that was cut
-/// because it is long, each piece is searched by itself.
+/// What a line must contain. The time and the stream before its text are not searched; of a line that was cut because
+/// it is long, or was open for long, each piece is searched by itself.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     regex: Regex,

@@ -18,7 +18,8 @@ use chrono::{DateTime, Utc};
 
 use crate::archive;
 use crate::removal;
-use crate::unpacked::unpack;
+use crate::text::Text;
+use crate::unpacked::{Unpacked, unpack};
 
 /// A place in a log: between two lines, or at an end of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,13 +89,21 @@ impl Segment {
         plain.with_file_name(format!(".{name}.{what}"))
     }
 
-    /// Opens its text, whichever form it has. Compressed text is unpacked into memory, which all who have it open
-    /// share and which is gone with the last of them: it is read at offsets, and it must not be written to.
-    pub fn open(&self) -> io::Result<Arc<File>> {
+    /// Opens its text, whichever form it has, to look for something in it. Compressed text is unpacked into memory, of
+    /// which only a little is there for that: this may wait for others, and is to be let go soon.
+    pub fn open(&self) -> io::Result<Unpacked> {
         match File::open(self.plain()) {
             // The compressed one is there before the plain one goes.
             Err(error) if error.kind() == io::ErrorKind::NotFound => unpack(&self.compressed()),
-            opened => opened.map(Arc::new),
+            opened => opened.map(|file| Arc::new(file).into()),
+        }
+    }
+
+    /// Opens its text, whichever form it has, to read it towards its end, however long that takes.
+    pub fn text(&self) -> io::Result<Text> {
+        match File::open(self.plain()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Text::inflating(&self.compressed()),
+            opened => opened.map(|file| Arc::new(file).into()),
         }
     }
 

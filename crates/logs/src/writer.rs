@@ -14,10 +14,17 @@ use crate::rotation::Rotation;
 use crate::segment::{Segment, segments};
 use crate::stamp::Stamp;
 
+/// A line that has not ended is written, as a piece, when it is this old: progress and questions have no line break,
+/// and somebody waits for them.
+const OPEN: Duration = Duration::from_secs(1);
+
 /// Appends what a process writes to a log, line by line.
 ///
-/// Each stream has its own unfinished line, so that the two never mix within one. Each line carries the moment
+/// Each stream has its own unfinished line, so that the two never mix within one. Each record carries the moment
 /// when its first byte was read. There must be one writer to a log.
+///
+/// A line that stays open is written in pieces: in [`LogWriter::write`] when it is a second old, and in
+/// [`LogWriter::rest`], for which whoever writes sets a timer as long as [`LogWriter::rest_in`] says.
 ///
 /// An error, such as a full disk, never leaves half a record: what could not be written is dropped and counted
 /// ([`LogWriter::take_dropped`]), and later lines are written again when there is room.
@@ -53,6 +60,7 @@ impl LogWriter {
             roll.turn(&mut self.framing.batch, at);
         }
         self.framing.take(stream, at, bytes);
+        self.framing.put_old(at);
         self.framing.batch.write()
     }
 
@@ -84,15 +92,26 @@ impl LogWriter {
     pub fn rest_in(&self) -> Option<Duration> {
         let compression = self.roll.as_ref().and_then(Roll::compression_in);
         let memory = self.framing.is_large().then_some(Duration::from_secs(1));
-        compression.into_iter().chain(memory).min()
+        let open = [Stream::Stdout, Stream::Stderr].into_iter().any(|stream| self.holds(stream));
+        compression.into_iter().chain(memory).chain(open.then_some(OPEN)).min()
     }
 
-    /// Gives memory back, and begins to compress old segments when a burst is over, in a thread of lowest priority.
-    pub fn rest(&mut self) {
+    /// Whether there is text of a line that has not ended in memory only. Half a character is none.
+    #[must_use]
+    pub fn holds(&self, stream: Stream) -> bool {
+        whole_characters(&self.framing.line(stream).text) > 0
+    }
+
+    /// Writes what there is of lines that have not ended, gives memory back, and begins to compress old segments when a
+    /// burst is over, in a thread of lowest priority.
+    pub fn rest(&mut self) -> io::Result<()> {
+        self.framing.put_all();
+        let written = self.framing.batch.write();
         self.framing.shrink();
         if let Some(roll) = &mut self.roll {
             roll.compress();
         }
+        written
     }
 }
 
@@ -118,6 +137,8 @@ fn end_of(file: &File) -> io::Result<End> {
 /// A line without its line break yet.
 struct Unfinished {
     since: Stamp,
+    /// The same, to count from.
+    opened: SystemTime,
     text: Vec<u8>,
     /// Whether pieces of it are in the file.
     begun: bool,
@@ -140,15 +161,16 @@ fn whole_characters(text: &[u8]) -> usize {
 struct Framing<S> {
     batch: Batch<S>,
     now: Stamp,
+    at: SystemTime,
     stdout: Unfinished,
     stderr: Unfinished,
 }
 
 impl<S: Sink> Framing<S> {
     fn new(batch: Batch<S>) -> Self {
-        let now = Stamp::new(UNIX_EPOCH);
-        let unfinished = || Unfinished { since: now, text: Vec::new(), begun: false };
-        Self { batch, now, stdout: unfinished(), stderr: unfinished() }
+        let (at, now) = (UNIX_EPOCH, Stamp::new(UNIX_EPOCH));
+        let unfinished = || Unfinished { since: now, opened: at, text: Vec::new(), begun: false };
+        Self { batch, now, at, stdout: unfinished(), stderr: unfinished() }
     }
 
     /// Whether it holds memory that it needs in a burst only.
@@ -164,6 +186,7 @@ impl<S: Sink> Framing<S> {
 
     fn take(&mut self, stream: Stream, at: SystemTime, bytes: &[u8]) {
         self.now.set(at);
+        self.at = at;
         let header = Header::new(self.now, stream, Completeness::Full);
         let mut rest = bytes;
         while let Some(newline) = memchr::memchr(b'\n', rest) {
@@ -182,11 +205,11 @@ impl<S: Sink> Framing<S> {
 
     /// Appends to an unfinished line, and writes each piece that is as long as a record can be.
     fn keep(&mut self, stream: Stream, mut bytes: &[u8]) {
-        let now = self.now;
+        let (now, at) = (self.now, self.at);
         while !bytes.is_empty() {
             let line = self.unfinished(stream);
             if line.text.is_empty() {
-                line.since = now;
+                (line.since, line.opened) = (now, at);
             }
             if line.text.len() == MAX_TEXT {
                 self.put_piece(stream);
@@ -200,7 +223,13 @@ impl<S: Sink> Framing<S> {
 
     /// Hands the unfinished line on and begins an empty one.
     fn finish(&mut self, stream: Stream) {
-        let length = self.unfinished(stream).text.len();
+        let now = self.now;
+        let line = self.unfinished(stream);
+        if line.text.is_empty() {
+            // All but the line break was written before.
+            line.since = now;
+        }
+        let length = line.text.len();
         self.put(stream, Completeness::Full, length);
         self.unfinished(stream).begun = false;
     }
@@ -214,11 +243,29 @@ impl<S: Sink> Framing<S> {
         }
     }
 
-    /// Hands a piece of the unfinished line on.
+    /// Hands a piece of the unfinished line on, if there is any.
     fn put_piece(&mut self, stream: Stream) {
-        let length = whole_characters(&self.unfinished(stream).text);
-        self.put(stream, Completeness::Partial, length);
-        self.unfinished(stream).begun = true;
+        let length = whole_characters(&self.line(stream).text);
+        if length > 0 {
+            self.put(stream, Completeness::Partial, length);
+            self.unfinished(stream).begun = true;
+        }
+    }
+
+    /// Hands on what has been there for too long. A clock that was set back says nothing, so then it is time too.
+    fn put_old(&mut self, at: SystemTime) {
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let line = self.line(stream);
+            let is_new = at.duration_since(line.opened).is_ok_and(|age| age < OPEN);
+            if !line.text.is_empty() && !is_new {
+                self.put_piece(stream);
+            }
+        }
+    }
+
+    fn put_all(&mut self) {
+        self.put_piece(Stream::Stdout);
+        self.put_piece(Stream::Stderr);
     }
 
     fn put(&mut self, stream: Stream, completeness: Completeness, length: usize) {
@@ -239,6 +286,13 @@ impl<S: Sink> Framing<S> {
         self.now.set(at);
         let header = Header::new(self.now, Stream::Stderr, Completeness::Full);
         self.batch.push(|out| header.encode(text.as_bytes(), out));
+    }
+
+    fn line(&self, stream: Stream) -> &Unfinished {
+        match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        }
     }
 
     fn unfinished(&mut self, stream: Stream) -> &mut Unfinished {

@@ -61,6 +61,39 @@ async fn wakes_when_something_is_written_while_it_waits() {
 }
 
 #[tokio::test]
+async fn a_line_that_has_not_ended_is_seen_before_it_ends() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("0.log");
+    let mut writer = LogWriter::open(&path).unwrap();
+    let mut follower = Follower::new(&path, Position::default()).unwrap();
+    say(&mut writer, "Sure? ");
+    writer.rest().unwrap();
+    assert_eq!(next(&mut follower).await, ["Sure? "]);
+    say(&mut writer, "yes\n");
+    assert_eq!(next(&mut follower).await, ["yes"]);
+}
+
+/// Whoever is late reads on where compressing has been meanwhile, and sleeps when there is no more.
+#[tokio::test]
+async fn compressed_segments_are_followed_as_they_are_unpacked() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("0.log");
+    let lines: Vec<String> = (0..20_000).map(|n| format!("line {n}")).collect();
+    say(&mut LogWriter::open(&path).unwrap(), &(lines.join("\n") + "\n"));
+    let mut follower = Follower::new(&path, Position::default()).unwrap();
+    mantyx_logs::Segment::new(&path, 0).compress(|| true).unwrap();
+    let mut seen = Vec::new();
+    while seen.len() < lines.len() {
+        seen.extend(next(&mut follower).await);
+    }
+    assert_eq!(seen, lines);
+    let none = tokio::time::timeout(Duration::from_millis(50), follower.next()).await;
+    assert!(none.is_err(), "nothing comes behind the end");
+    say(&mut LogWriter::open(folder.path().join("0.1.log")).unwrap(), "next\n");
+    assert_eq!(next(&mut follower).await, ["next"]);
+}
+
+#[tokio::test]
 async fn a_dropped_call_loses_nothing() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("0.log");

@@ -68,7 +68,7 @@ async fn a_log_that_was_capped_and_rests_is_all_there() {
     while Segment::new(&path, numbers[1]).plain().exists() {
         assert!(Instant::now() < deadline, "it is not compressed");
         std::thread::sleep(writer.rest_in().unwrap_or(Duration::from_millis(5)));
-        writer.rest();
+        writer.rest().unwrap();
     }
     assert!(Segment::new(&path, 0).is_remark() && path.exists(), "the remark stays plain");
     assert_ends(&texts(&path, None), 499);

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
@@ -207,7 +206,7 @@ fn old_segments_are_compressed_once_a_burst_is_over() {
     let mut writer = log.writer(SMALL);
     say(&mut writer, 0..100);
     // While it lasts nothing is compressed.
-    writer.rest();
+    writer.rest().unwrap();
     assert!(!log.names().concat().contains(".gz"), "{:?}", log.names());
     let quiet = writer.rest_in().unwrap();
     assert!(quiet > Duration::from_secs(1) && quiet <= Duration::from_secs(5), "{quiet:?}");
@@ -216,7 +215,7 @@ fn old_segments_are_compressed_once_a_burst_is_over() {
     while log.segment(active - 2).plain().exists() {
         assert!(Instant::now() < deadline, "{:?}", log.names());
         std::thread::sleep(writer.rest_in().unwrap_or(Duration::from_millis(5)));
-        writer.rest();
+        writer.rest().unwrap();
     }
     assert!(log.segment(0).compressed().exists());
     assert!(log.segment(active - 1).plain().exists(), "the newest finished one stays plain");
@@ -253,7 +252,7 @@ fn matches_are_found_from_both_sides() {
     let in_first = texts(&all[0], Some(pattern.clone()));
     for count in [0, 1, 3, 999] {
         let (last, number) = tail_span(&file, whole, count, Some(&pattern), |_, _| true).unwrap();
-        let read = records_in(Arc::clone(&file), last, Some(pattern.clone()));
+        let read = records_in(file.clone(), last, Some(pattern.clone()));
         let read: Vec<String> = read.map(|record| text(record.unwrap())).collect();
         assert_eq!((read.len(), &read[..]), (number, &in_first[in_first.len().saturating_sub(count)..]));
     }

@@ -106,6 +106,28 @@ proptest! {
     }
 
     #[test]
+    fn any_bytes_come_back_however_long_lines_stay_open(
+        chunks in any_chunks(), pauses in prop::collection::vec((0u64..3, any::<bool>()), 30),
+    ) {
+        let log = Log::new();
+        let mut writer = LogWriter::open(&log.path).unwrap();
+        let mut now = moment(0);
+        for ((stream, bytes), (seconds, rests)) in chunks.iter().zip(pauses) {
+            now += Duration::from_secs(seconds);
+            writer.write(*stream, now, bytes).unwrap();
+            if rests {
+                writer.rest().unwrap();
+                prop_assert!(!writer.holds(Stream::Stdout) && !writer.holds(Stream::Stderr));
+            }
+        }
+        writer.close().unwrap();
+        let all = log.all();
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            prop_assert_eq!(joined(&all, stream), expected(&chunks, stream));
+        }
+    }
+
+    #[test]
     fn the_tail_is_the_end_of_all(chunks in any_chunks(), count in 0usize..60) {
         let log = Log::new();
         log.write(&chunks);
@@ -304,4 +326,44 @@ fn a_remark_is_a_record_of_its_own() {
         log.all().into_iter().map(|record| String::from_utf8(record.text).unwrap()).collect();
     let z = "z".repeat(MAX_TEXT);
     assert_eq!(pieces, ["[mantyx] here", "progress 10% 20%", &z, "z", "[mantyx] there", "rest"]);
+}
+
+#[test]
+fn a_line_that_stays_open_is_written_in_pieces_of_a_second() {
+    let log = Log::new();
+    let mut writer = LogWriter::open(&log.path).unwrap();
+    let at = |millis| moment(0) + Duration::from_millis(millis);
+    assert_eq!(writer.rest_in(), None);
+    for tenth in 0..=10 {
+        writer.write(Stream::Stderr, at(tenth * 100), format!("\r{tenth}0%").as_bytes()).unwrap();
+        assert_eq!(log.all().len(), usize::from(tenth == 10), "{tenth}");
+        // The other stream is busy meanwhile, and neither waits for the other.
+        writer.write(Stream::Stdout, at(tenth * 100 + 50), b"").unwrap();
+    }
+    assert_eq!(writer.rest_in(), None, "nothing is left to be written");
+    writer.write(Stream::Stderr, at(1100), "\rdone \u{2713}".as_bytes().split_last().unwrap().1).unwrap();
+    assert_eq!(writer.rest_in(), Some(Duration::from_secs(1)));
+    writer.rest().unwrap();
+    assert_eq!(writer.rest_in(), None, "half a character waits for the other half");
+    writer.write(Stream::Stderr, at(5000), b"\x93\n").unwrap();
+    let pieces: Vec<_> = log.all().into_iter().map(|record| (record.completeness, record.text)).collect();
+    let bar = (0..=10).map(|tenth| format!("\r{tenth}0%")).collect::<Vec<_>>().concat();
+    let piece = |completeness, text: &str| (completeness, text.as_bytes().to_vec());
+    let expected = [
+        piece(Completeness::Partial, &bar),
+        piece(Completeness::Partial, "\rdone "),
+        piece(Completeness::Full, "\u{2713}"),
+    ];
+    assert_eq!(pieces, expected);
+}
+
+#[test]
+fn the_end_of_a_line_has_its_own_moment() {
+    let log = Log::new();
+    let mut writer = LogWriter::open(&log.path).unwrap();
+    writer.write(Stream::Stdout, moment(0), b"Sure? ").unwrap();
+    writer.rest().unwrap();
+    writer.write(Stream::Stdout, moment(7), b"\n").unwrap();
+    let moments: Vec<SystemTime> = log.all().into_iter().map(|record| record.at.into()).collect();
+    assert_eq!(moments, [moment(0), moment(7)]);
 }

@@ -3,26 +3,26 @@
 //! Every execution has a log of its own, of one or more segments, named after its id; ids sort by time, so the logs
 //! of an app in the order of their names are the log of the app.
 
+mod executions;
 mod following;
 mod place;
 mod retention;
 mod source;
 mod streamer;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::Utc;
+use executions::{Executions, Past};
 use following::{Following, Scope};
-use mantyx_api_types::{LiveMessage, LogLine, LogSource, LogStream};
+use mantyx_api_types::{LogLine, LogSource, LogStream};
 use mantyx_core::{AppId, AppName, Error, ExecutionId, OperationId, OperationStatus, Result, Timestamp};
 pub use mantyx_logs::{BadPattern, Case, Completeness, Pattern, Syntax};
-use mantyx_registry::tables::executions;
+use mantyx_registry::tables::executions as rows;
 use mantyx_settings::Layout;
 pub use place::Place;
 use source::{After, Source, blocking};
 pub use streamer::LogStreamer;
-use tokio::sync::broadcast;
 
 use crate::launch;
 use crate::mantyx::Mantyx;
@@ -99,14 +99,19 @@ impl Mantyx {
     /// The log of an app.
     pub async fn app_log(&self, name: &AppName, query: LogQuery) -> Result<LogStreamer> {
         let app = self.find(name).await?.id.0;
+        let scope = query.execution.map_or(Scope::App, |id| Scope::One(LogSource::Execution(id)));
         // News are collected first, so that none is missed between what is found now and what comes.
-        let news = query.waits().then(|| self.subscribe());
-        let (scope, files) = match query.execution {
-            Some(id) => (Scope::One(LogSource::Execution(id)), self.one_execution(name, app, id).await?),
-            None => (Scope::App, self.all_executions(app, query.until).await?),
+        let mut follow = query.waits().then(|| self.following(scope, app).at(query.pace));
+        let past = if let Some(id) = query.execution {
+            Past::Segments(self.one_execution(name, app, id).await?)
+        } else {
+            let executions = Executions::of(self.registry(), self.layout(), app, query.until).await?;
+            if let Some(follow) = &mut follow {
+                follow.has_seen(executions.known());
+            }
+            Past::Executions(executions)
         };
-        let follow = news.map(|news| self.following(scope, app, &files, news).at(query.pace));
-        LogStreamer::open(files, query, follow).await
+        LogStreamer::open(past, query, follow).await
     }
 
     /// The log of an operation, behind a place in it when there is one.
@@ -117,21 +122,22 @@ impl Mantyx {
         after: Option<Place>,
     ) -> Result<LogStreamer> {
         let query = LogQuery { follow, after, ..LogQuery::default() };
-        let news = query.waits().then(|| self.subscribe());
+        let source = LogSource::Operation(id);
+        let app = self.operation(id).await?.app_id;
+        let follow = query.waits().then(|| self.following(Scope::One(source), app));
+        // Whether it is over is asked once its end would be heard.
         let operation = self.operation(id).await?;
-        let (app, source) = (operation.app_id, LogSource::Operation(id));
         let after = match operation.status {
             OperationStatus::Running => After::Following,
             _ => After::Nothing,
         };
         let files = all_segments(source, operation_log_path(self.layout(), app, id), after).await?;
-        let follow = news.map(|news| self.following(Scope::One(source), app, &files, news));
-        LogStreamer::open(files, query, follow).await
+        LogStreamer::open(Past::Segments(files), query, follow).await
     }
 
     /// An app keeps its executions when it gets another name, so it is the id that counts.
     async fn one_execution(&self, name: &AppName, app: AppId, id: ExecutionId) -> Result<Vec<Source>> {
-        let row = self.registry().read(move |db| executions::find(db, id)).await?;
+        let row = self.registry().read(move |db| rows::find(db, id)).await?;
         let row = row.filter(|row| row.app_id.0 == app).ok_or_else(|| {
             Error::not_found("execution", id).hint(format!("`{name}` has no such execution"))
         })?;
@@ -139,39 +145,8 @@ impl Mantyx {
         all_segments(LogSource::Execution(id), launch::log_path(self.layout(), app, id), after).await
     }
 
-    /// Those that have a log and those that live, the oldest first, without those that begin too late. The files are listed first: who has one and is
-    /// not alive after that has written all of it.
-    async fn all_executions(&self, app: AppId, until: Option<Timestamp>) -> Result<Vec<Source>> {
-        let folder = self.layout().logs(app);
-        let mut logs = blocking(move || executions_on_disk(&folder)).await?;
-        let live = self.registry().read(executions::live).await?;
-        let live: BTreeSet<_> =
-            live.into_iter().filter(|row| row.app_id.0 == app).map(|row| row.id.0).collect();
-        for id in &live {
-            logs.entry(*id).or_default();
-        }
-        if let Some(until) = until {
-            logs.retain(|id, _| !begins_after(*id, until));
-        }
-        let sources = |(id, numbers)| {
-            let after = if live.contains(&id) { After::Following } else { After::Nothing };
-            Source::all(LogSource::Execution(id), &launch::log_path(self.layout(), app, id), numbers, after)
-        };
-        Ok(logs.into_iter().flat_map(sources).collect())
-    }
-
-    fn following(
-        &self,
-        scope: Scope,
-        app: AppId,
-        files: &[Source],
-        news: broadcast::Receiver<LiveMessage>,
-    ) -> Following {
-        let seen = files.iter().filter_map(|file| match file.whose {
-            LogSource::Execution(id) => Some(id),
-            LogSource::Operation(_) => None,
-        });
-        Following::new(scope, app, seen, news, self.registry().clone(), self.layout().clone())
+    fn following(&self, scope: Scope, app: AppId) -> Following {
+        Following::new(scope, app, self.registry(), self.layout())
     }
 }
 
@@ -187,25 +162,6 @@ pub(crate) fn operation_log_path(layout: &Layout, app: AppId, id: OperationId) -
     layout.logs(app).join(format!("operation-{id}.log"))
 }
 
-/// How far the clock may have been set back without lines being overlooked.
-const CLOCK_MARGIN: TimeDelta = TimeDelta::hours(1);
-
-/// Whether all lines of an execution are from after an instant: its id says when it began (UUID version 7, RFC 9562).
-fn begins_after(id: ExecutionId, until: Timestamp) -> bool {
-    let begun = id.as_uuid().get_timestamp().map(|begun| begun.to_unix().0);
-    let begun = begun.and_then(|seconds| DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0));
-    begun.is_some_and(|begun| begun - CLOCK_MARGIN > until)
-}
-
-/// The executions that have a log in a folder, and the numbers of its segments.
-fn executions_on_disk(folder: &Path) -> Result<BTreeMap<ExecutionId, Vec<u32>>> {
-    let logs = mantyx_logs::segments_in(folder)
-        .map_err(|e| Error::io(format!("list the logs in `{}`", folder.display()), e))?;
-    let execution =
-        |(name, numbers): (String, BTreeSet<u32>)| Some((name.parse().ok()?, numbers.into_iter().collect()));
-    Ok(logs.into_iter().filter_map(execution).collect())
-}
-
 async fn all_segments(whose: LogSource, log: PathBuf, after: After) -> Result<Vec<Source>> {
     blocking(move || {
         let segments = mantyx_logs::segments(&log).map_err(|e| source::read_error(&log, e))?;
@@ -216,15 +172,4 @@ async fn all_segments(whose: LogSource, log: PathBuf, after: After) -> Result<Ve
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_id_says_what_begins_too_late() {
-        let (id, now) = (ExecutionId::generate(), Utc::now());
-        assert!(!begins_after(id, now + TimeDelta::minutes(1)));
-        assert!(!begins_after(id, now - TimeDelta::minutes(50)), "the clock may have been set back");
-        assert!(begins_after(id, now - TimeDelta::minutes(70)));
-        assert!(!begins_after(id, DateTime::<Utc>::MAX_UTC));
-    }
-}
+mod tests;

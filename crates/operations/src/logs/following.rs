@@ -15,6 +15,7 @@ use mantyx_core::{
 };
 use mantyx_logs::{Follower, Position};
 use mantyx_registry::Registry;
+use mantyx_registry::tables::executions::Execution;
 use mantyx_registry::tables::{executions, operations};
 use mantyx_settings::Layout;
 use tokio::sync::broadcast;
@@ -32,6 +33,8 @@ pub(super) struct Following {
     news: broadcast::Receiver<LiveMessage>,
     registry: Registry,
     layout: Layout,
+    /// Since when news are collected. What ended before that is in the past that was read.
+    since: Timestamp,
     followed: Vec<Followed>,
     pace: Pace,
     /// Lines that were passed over and not told yet.
@@ -75,18 +78,17 @@ enum Stage {
 }
 
 impl Following {
-    /// Follows nothing yet. What was seen already is not followed again from its beginning.
-    pub(super) fn new(
-        scope: Scope,
-        app: AppId,
-        seen: impl IntoIterator<Item = ExecutionId>,
-        news: broadcast::Receiver<LiveMessage>,
-        registry: Registry,
-        layout: Layout,
-    ) -> Self {
-        let seen = seen.into_iter().collect();
+    /// Follows nothing yet, and hears of all that comes from now on.
+    pub(super) fn new(scope: Scope, app: AppId, registry: &Registry, layout: &Layout) -> Self {
+        let (since, news) = (Utc::now(), registry.subscribe());
+        let (registry, layout, seen) = (registry.clone(), layout.clone(), Seen::default());
         let (followed, pace, skipped) = (Vec::new(), Pace::Every, 0);
-        Self { scope, app, seen, news, registry, layout, followed, pace, skipped }
+        Self { scope, app, seen, news, registry, layout, since, followed, pace, skipped }
+    }
+
+    /// What was seen already is not followed again from its beginning.
+    pub(super) fn has_seen(&mut self, executions: impl IntoIterator<Item = ExecutionId>) {
+        self.seen.extend(executions);
     }
 
     /// The same at another pace.
@@ -183,7 +185,7 @@ impl Following {
     async fn hear(&mut self, message: LiveMessage) -> Result<()> {
         match (self.scope, message) {
             (Scope::App, LiveMessage::Execution { execution }) => {
-                if self.seen.insert(execution.id) && self.is_ours(execution.id).await? {
+                if self.seen.insert(execution.id) && self.is_new(execution.id).await? {
                     self.begin(execution.id).await?;
                 }
                 self.settle(execution.id, execution.status);
@@ -208,11 +210,12 @@ impl Following {
         if let Scope::One(LogSource::Operation(id)) = self.scope {
             return self.catch_up_operation(id).await;
         }
-        for (id, status) in self.executions_now().await? {
-            if self.scope == Scope::App && self.seen.insert(id) {
+        for row in self.executions_now().await? {
+            let id = row.id.0;
+            if self.scope == Scope::App && self.seen.insert(id) && self.goes_on(&row) {
                 self.begin(id).await?;
             }
-            self.settle(id, status);
+            self.settle(id, row.status.0);
         }
         Ok(())
     }
@@ -226,7 +229,7 @@ impl Following {
     }
 
     /// How those that are followed stand, and the newest ones of an app, the oldest first.
-    async fn executions_now(&self) -> Result<Vec<(ExecutionId, ExecutionStatus)>> {
+    async fn executions_now(&self) -> Result<Vec<Execution>> {
         let (app, scope) = (self.app, self.scope);
         let followed: Vec<ExecutionId> = self.followed.iter().filter_map(Followed::execution).collect();
         self.registry
@@ -238,17 +241,22 @@ impl Following {
                 for id in followed {
                     rows.extend(executions::find(db, id)?);
                 }
-                let mut all: Vec<_> = rows.into_iter().map(|row| (row.id.0, row.status.0)).collect();
-                all.sort_unstable_by_key(|(id, _)| *id);
-                Ok(all)
+                rows.sort_unstable_by_key(|row: &Execution| row.id.0);
+                Ok(rows)
             })
             .await
     }
 
     /// An app may go by another name by now, so that the name in the news does not tell.
-    async fn is_ours(&self, id: ExecutionId) -> Result<bool> {
+    async fn is_new(&self, id: ExecutionId) -> Result<bool> {
         let row = self.registry.read(move |db| executions::find(db, id)).await?;
-        Ok(row.is_some_and(|row| row.app_id.0 == self.app))
+        Ok(row.is_some_and(|row| row.app_id.0 == self.app && self.goes_on(&row)))
+    }
+
+    /// Whether it may have written something since news are collected. Not all that ended before is among the seen: an
+    /// app may have very many.
+    fn goes_on(&self, row: &Execution) -> bool {
+        row.finished_at.is_none_or(|finished| finished >= self.since)
     }
 
     /// A new execution of the app is followed from its first line.
@@ -306,13 +314,11 @@ impl Seen {
     }
 }
 
-impl FromIterator<ExecutionId> for Seen {
-    fn from_iter<T: IntoIterator<Item = ExecutionId>>(ids: T) -> Self {
-        let mut seen = Self::default();
+impl Extend<ExecutionId> for Seen {
+    fn extend<T: IntoIterator<Item = ExecutionId>>(&mut self, ids: T) {
         for id in ids {
-            seen.insert(id);
+            self.insert(id);
         }
-        seen
     }
 }
 

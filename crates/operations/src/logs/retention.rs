@@ -1,10 +1,14 @@
 //! What becomes of old logs: compressed, and removed when they are too old or all of them are too much.
 //!
-//! [`plan`] decides, purely; the sweep looks, and does what it says: when the daemon starts, when an execution or an
-//! operation has changed, and now and then, as [`Standing::look_again_in`] says. A log that is written to never loses its
-//! active segment, whatever the limits are; its segments are compressed by who writes it.
+//! [`plan`] decides, purely; the sweep looks at all logs and does what it says: when the daemon starts, every few
+//! hours, and when they have become too much. In between only those are measured that were written to: when an
+//! execution or an operation has changed, and now and then, as [`Standing::look_again_in`] says.
+//!
+//! A log that is written to never loses its active segment, whatever the limits are; its segments are compressed by who
+//! writes it.
 
 mod clock;
+mod ledger;
 mod sweep;
 
 use std::path::PathBuf;
@@ -77,6 +81,8 @@ pub(super) struct Plan {
     pub(super) removals: Vec<Removal>,
     /// Segments that stay, smaller.
     pub(super) compressed: Vec<Segment>,
+    /// How many bytes the removals free.
+    pub(super) freed: u64,
 }
 
 /// What goes of one log.
@@ -88,12 +94,14 @@ pub(super) enum Removal {
     Oldest(PathBuf, u32, u32),
 }
 
-/// What is to be done with these logs now.
+/// What is to be done with these logs now. Too much becomes a little less than may be, so that it is not too much again
+/// at once.
 pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Plan {
     let mut cuts: Vec<Cut> = logs.iter().map(|log| Cut::by_age(log, now, limits.retention)).collect();
     let mut size: u64 = logs.iter().zip(&cuts).map(|(log, cut)| cut.kept(log)).sum();
+    let room = if size > limits.total_size { limits.total_size / 20 } else { 0 };
     for (_, log, index) in oldest_first(logs) {
-        if size <= limits.total_size {
+        if size <= limits.total_size - room {
             break;
         }
         let next = Cut(index + 1);
@@ -106,6 +114,7 @@ pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Plan 
     Plan {
         removals: cut().filter_map(|(log, cut)| removal(log, *cut)).collect(),
         compressed: cut().flat_map(|(log, cut)| compressed(log, *cut, now)).collect(),
+        freed: cut().map(|(log, cut)| Cut(0).kept(log) - cut.kept(log)).sum(),
     }
 }
 

@@ -3,14 +3,12 @@
 //! However large a segment is and however little of it passes, no more than one portion is in memory, and no more
 //! than so many bytes are read before somebody can see that nobody waits for them any more.
 
-use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use mantyx_api_types::{LogSource, LogStream};
 use mantyx_core::{Error, Result, Timestamp};
-use mantyx_logs::{Pattern, Position, Record, Segment, Span, Stream};
+use mantyx_logs::{Pattern, Position, Record, Segment, Span, Stream, Text};
 
 use super::RawLine;
 
@@ -85,12 +83,12 @@ pub(super) struct Source {
     /// Nothing before this is read.
     from: u64,
     /// Open between two portions, so that a compressed one is unpacked once.
-    file: Option<Arc<File>>,
+    text: Option<Text>,
 }
 
 impl Source {
     pub(super) fn new(whose: LogSource, segment: Segment, after: After) -> Self {
-        Self { whose, segment, after, span: None, from: 0, file: None }
+        Self { whose, segment, after, span: None, from: 0, text: None }
     }
 
     /// All segments of one log.
@@ -138,34 +136,32 @@ impl Source {
         let (mut source, filter) = (self.clone(), filter.clone());
         let (found, source) = blocking(move || Ok((source.last(count, &filter)?, source))).await?;
         *self = source;
-        // There may be very many of them, and it is their turn later.
-        self.file = None;
         Ok(found)
     }
 
     fn portion(&mut self, filter: &Filter) -> Result<Vec<RawLine>> {
-        let (mut lines, mut text) = (Vec::new(), 0);
-        let Some((file, mut span)) = self.open(filter)? else { return Ok(lines) };
-        let part = span.first(&file, LOOKED_THROUGH).map_err(|e| self.error(e))?;
-        let mut records = mantyx_logs::records_in(file, part, filter.search.clone());
-        span.start = part.end;
-        while let Some(record) = records.next() {
+        let (mut lines, mut size) = (Vec::new(), 0);
+        let Some((text, span)) = self.open(filter)? else { return Ok(lines) };
+        let records = mantyx_logs::records_in(text, span, filter.search.clone());
+        let mut records = records.at_most(LOOKED_THROUGH);
+        while lines.len() < LINES
+            && size < TEXT
+            && let Some(record) = records.next()
+        {
             let record = record.map_err(|e| self.error(e))?;
             if filter.passes(record.at, stream(record.stream)) {
-                text += record.text.len();
+                size += record.text.len();
                 lines.push(raw_line(self.whose, record));
             }
-            if lines.len() >= LINES || text >= TEXT {
-                span.start = records.position();
-                break;
-            }
         }
-        self.span = Some(span);
+        self.span = Some(Span { start: records.position(), ..span });
         Ok(lines)
     }
 
     fn last(&mut self, count: usize, filter: &Filter) -> Result<usize> {
-        let Some((file, span)) = self.open(filter)? else { return Ok(0) };
+        let Some(file) = self.existing(filter, Segment::open)? else { return Ok(0) };
+        let span = mantyx_logs::span(&file, filter.since, filter.until).map_err(|e| self.error(e))?;
+        let span = self.behind_from(span);
         let passes = |at, from| filter.passes(at, stream(from));
         let found = mantyx_logs::tail_span(&file, span, count, filter.search.as_ref(), passes);
         let (span, found) = found.map_err(|e| self.error(e))?;
@@ -173,28 +169,44 @@ impl Source {
         Ok(found)
     }
 
-    /// The segment and what is left to be read. One that is not there yet, or not any more, is an empty one.
-    fn open(&mut self, filter: &Filter) -> Result<Option<(Arc<File>, Span)>> {
+    /// The segment and what is left to be read.
+    fn open(&mut self, filter: &Filter) -> Result<Option<(Text, Span)>> {
+        if self.text.is_none() {
+            // The end of one that is followed must be known, and it is not compressed, or was in this moment.
+            let whole = self.after == After::Following && self.span.is_none();
+            let open =
+                |segment: &Segment| if whole { segment.open().map(Text::from) } else { segment.text() };
+            self.text = self.existing(filter, open)?;
+        }
+        let Some(text) = self.text.clone() else { return Ok(None) };
+        let span = match self.span {
+            Some(span) => span,
+            None => self.behind_from(text.span(filter.since, filter.until).map_err(|e| self.error(e))?),
+        };
+        Ok(Some((text, span)))
+    }
+
+    /// A segment that is not there yet, or not any more, or in which nothing can pass, is an empty one.
+    fn existing<T>(
+        &mut self,
+        filter: &Filter,
+        open: impl FnOnce(&Segment) -> std::io::Result<T>,
+    ) -> Result<Option<T>> {
         // One that is followed is opened for its end.
         let new = self.span.is_none() && self.after == After::Nothing;
-        if self.file.is_none() && !(new && filter.rules_out(&self.segment)) {
-            self.file = match self.segment.open() {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-                opened => Some(opened.map_err(|e| self.error(e))?),
-            };
+        if !(new && filter.rules_out(&self.segment)) {
+            match open(&self.segment) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                opened => return opened.map(Some).map_err(|e| self.error(e)),
+            }
         }
-        let Some(file) = self.file.clone() else {
-            let end = self.span.unwrap_or_default().end;
-            self.span = Some(Span { start: end, end });
-            return Ok(None);
-        };
-        let span = if let Some(span) = self.span {
-            span
-        } else {
-            let span = mantyx_logs::span(&file, filter.since, filter.until).map_err(|e| self.error(e))?;
-            Span { start: span.start.max(self.from).min(span.end), ..span }
-        };
-        Ok(Some((file, span)))
+        let end = self.span.unwrap_or_default().end;
+        self.span = Some(Span { start: end, end });
+        Ok(None)
+    }
+
+    fn behind_from(&self, span: Span) -> Span {
+        Span { start: span.start.max(self.from).min(span.end), ..span }
     }
 
     fn error(&self, error: std::io::Error) -> Error {
@@ -315,7 +327,7 @@ mod tests {
         let since = |seconds| Filter { since: at(seconds), ..Filter::default() };
         assert_eq!(portions(source.clone(), &since(98)).await.concat(), [98, 99]);
         let mut followed = Source { after: After::Following, ..source.clone() };
-        assert!(source.read(&since(101)).await.unwrap().is_empty() && source.file.is_none());
+        assert!(source.read(&since(101)).await.unwrap().is_empty() && source.text.is_none());
         assert!(followed.read(&since(101)).await.unwrap().is_empty());
         assert_eq!(followed.end().offset, file.metadata().unwrap().len());
     }
@@ -337,7 +349,7 @@ mod tests {
         // Its moments say that there is nothing to unpack.
         let later = Filter { since: at(5000), ..filter };
         let mut none = source;
-        assert!(none.read(&later).await.unwrap().is_empty() && none.is_done() && none.file.is_none());
+        assert!(none.read(&later).await.unwrap().is_empty() && none.is_done() && none.text.is_none());
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use mantyx_api_types::{LogLine, LogSource};
 use mantyx_core::Result;
 use mantyx_logs::Position;
 
+use super::executions::Past;
 use super::following::Following;
 use super::place::{self, Left, Place, Spot};
 use super::source::{After, Filter, Source};
@@ -17,8 +18,8 @@ use super::{LogQuery, RawLine};
 pub struct LogStreamer {
     files: VecDeque<Source>,
     filter: Filter,
-    /// How many of the last lines are still to be looked for.
-    tail: Option<usize>,
+    /// Where how many of the last lines are still to be looked for.
+    tail: Option<(Past, usize)>,
     follow: Option<Following>,
     /// Lines that an earlier answer has told already.
     told: BTreeMap<u128, usize>,
@@ -36,11 +37,17 @@ const LONGEST_TAIL: usize = 100_000;
 impl LogStreamer {
     /// A search from the end may go through all there is: it is done when the first lines are asked for, by
     /// somebody who may give up. Any other end is found at once, so that nothing that comes after is missed.
-    pub(super) async fn open(files: Vec<Source>, query: LogQuery, follow: Option<Following>) -> Result<Self> {
+    pub(super) async fn open(past: Past, query: LogQuery, follow: Option<Following>) -> Result<Self> {
         let LogQuery { tail, since, until, stream, search, after, .. } = query;
-        let (filter, tail) = (Filter { since, until, stream, search }, tail.filter(|_| after.is_none()));
-        let (files, told) =
-            after.map_or_else(|| (files.clone(), BTreeMap::new()), |after| left(&files, &after));
+        let filter = Filter { since, until, stream, search };
+        let (files, told, tail) = match (tail, after) {
+            (Some(lines), None) => (Vec::new(), BTreeMap::new(), Some((past, lines.min(LONGEST_TAIL)))),
+            (None, None) => (past.all().await?, BTreeMap::new(), None),
+            (_, Some(after)) => {
+                let (files, told) = left(&past.all().await?, &after);
+                (files, told, None)
+            }
+        };
         let (place, newest, passed_over) = (Place::default(), None, 0);
         let mut log = Self { files: files.into(), filter, tail, follow, told, place, newest, passed_over };
         if log.filter.search.is_none() {
@@ -50,8 +57,8 @@ impl LogStreamer {
     }
 
     async fn keep_tail(&mut self) -> Result<()> {
-        if let Some(count) = self.tail {
-            self.files = last_of(self.files.clone(), count.min(LONGEST_TAIL), &self.filter).await?;
+        if let Some((past, lines)) = &self.tail {
+            self.files = past.last(*lines, &self.filter).await?;
             self.tail = None;
         }
         Ok(())
@@ -163,18 +170,6 @@ fn left(files: &[Source], after: &Place) -> (Vec<Source>, BTreeMap<u128, usize>)
     (kept, told)
 }
 
-/// The last lines over several files, and the files that are followed whether they have any of these or not.
-async fn last_of(files: VecDeque<Source>, count: usize, filter: &Filter) -> Result<VecDeque<Source>> {
-    let (mut kept, mut wanted) = (VecDeque::new(), count);
-    for mut file in files.into_iter().rev() {
-        if wanted > 0 || file.after == After::Following {
-            wanted -= file.keep_last(wanted, filter).await?;
-            kept.push_front(file);
-        }
-    }
-    Ok(kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,8 +207,10 @@ mod tests {
 
     /// The lines of a query, each with the place behind it.
     async fn read(files: &[Source], query: &LogQuery) -> Vec<(String, Place)> {
-        let mut log = LogStreamer::open(files.to_vec(), query.clone(), None).await.unwrap();
-        let mut read = Vec::new();
+        let (mut log, mut read) = (
+            LogStreamer::open(Past::Segments(files.to_vec()), query.clone(), None).await.unwrap(),
+            Vec::new(),
+        );
         while let Some(lines) = log.next().await.unwrap() {
             let placed = |(index, line): (usize, LogLine)| (line.text, log.place_behind(line.source, index));
             read.extend(lines.into_iter().enumerate().map(placed));

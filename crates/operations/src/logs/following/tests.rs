@@ -1,9 +1,10 @@
 //! Following, with a database of its own and no daemon.
 
 use super::*;
-use mantyx_core::{Actor, AppName, InstanceId, Trigger};
+use crate::logs::tests::row;
+use mantyx_core::{Actor, AppName};
 use mantyx_logs::{Case, LogWriter, Pattern, Stream, Syntax};
-use mantyx_registry::tables::executions::{Claim, Execution, Finish};
+use mantyx_registry::tables::executions::{Claim, Finish};
 use mantyx_registry::{Change, Json, Store, Word};
 use std::time::SystemTime;
 use tempfile::TempDir;
@@ -27,8 +28,7 @@ impl World {
     }
 
     fn follow(&self, scope: Scope) -> Following {
-        let news = self.registry.subscribe();
-        Following::new(scope, self.app, [], news, self.registry.clone(), self.layout.clone())
+        Following::new(scope, self.app, &self.registry, &self.layout)
     }
 
     async fn change(&self, work: impl FnOnce(&mut Change<'_, '_>) -> Result<()> + Send + 'static) {
@@ -36,7 +36,8 @@ impl World {
     }
 
     async fn begin(&self, app: AppId, name: &str) -> ExecutionId {
-        let row = row(app, name);
+        let app_name = Word(AppName::parse(name).unwrap());
+        let row = Execution { app_name, ..row(app, ExecutionStatus::Running) };
         let id = row.id.0;
         self.change(move |change| {
             assert_eq!(executions::insert(change, &row)?, Claim::Won);
@@ -79,31 +80,6 @@ impl World {
     /// So many messages that whoever is listening misses some.
     fn chatter(&self) {
         (0..5000).for_each(|_| self.registry.tell(LiveMessage::AppGone { id: AppId::generate() }));
-    }
-}
-
-fn row(app: AppId, name: &str) -> Execution {
-    Execution {
-        id: Word(ExecutionId::generate()),
-        app_id: Word(app),
-        app_name: Word(AppName::parse(name).unwrap()),
-        instance_id: Word(InstanceId::generate()),
-        release: 1,
-        revision: 1,
-        trigger: Word(Trigger::Manual),
-        schedule_id: None,
-        due_at: None,
-        status: Word(ExecutionStatus::Running),
-        pid: None,
-        exit: None,
-        cause: None,
-        started_at: Utc::now(),
-        finished_at: None,
-        cpu_seconds: None,
-        peak_memory: None,
-        ending: None,
-        last_lines: Json(Vec::new()),
-        dropped_lines: 0,
     }
 }
 
@@ -159,6 +135,28 @@ async fn a_beginning_and_an_end_that_were_missed_are_found() {
     world.say(last, "last");
     assert_eq!(texts(&mut following).await, ["last"]);
     assert_eq!(following.followed.len(), 1);
+}
+
+/// What was read by the last lines alone is not all that was seen.
+#[tokio::test]
+async fn what_ended_before_is_no_news_however_late_it_is_told() {
+    let world = World::new();
+    let old = world.begin(world.app, "wiki").await;
+    world.say(old, "long ago");
+    world.end(old).await;
+    let mut following = world.follow(Scope::App);
+    let touch = move |change: &mut Change<'_, '_>| {
+        change.touch_execution(old);
+        Ok(())
+    };
+    world.change(touch).await;
+    let new = world.begin(world.app, "wiki").await;
+    world.say(new, "new");
+    assert_eq!(texts(&mut following).await, ["new"]);
+    let mut late = world.follow(Scope::App);
+    world.chatter();
+    world.say(new, "and late");
+    assert_eq!(texts(&mut late).await, ["new", "and late"]);
 }
 
 #[tokio::test]
@@ -233,7 +231,8 @@ async fn only_what_matches_comes_and_the_end_is_not_missed() {
 #[test]
 fn what_was_seen_long_ago_is_not_new() {
     let ids: Vec<_> = (0..Seen::REMEMBERED + 5).map(|_| ExecutionId::generate()).collect();
-    let mut seen: Seen = ids.iter().copied().collect();
+    let mut seen = Seen::default();
+    seen.extend(ids.iter().copied());
     assert_eq!(seen.ids.len(), Seen::REMEMBERED);
     assert!(ids.into_iter().all(|id| !seen.insert(id)));
     assert!(seen.insert(ExecutionId::generate()));

@@ -1,7 +1,11 @@
 //! The plan over any logs, and one sweep over real ones.
 
+use super::sweep::Sweeper;
 use super::*;
-use mantyx_registry::{Registry, Store};
+use crate::logs::tests::row;
+use mantyx_core::{Actor, AppId, ExecutionStatus};
+use mantyx_registry::tables::executions::{self, Claim, Finish};
+use mantyx_registry::{Registry, Store, Word};
 use mantyx_settings::Layout;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -119,7 +123,7 @@ fn old_large_segments_of_logs_that_are_over_are_compressed() {
     let segments = vec![segment(0, 9, 1 << 20), segment(1, 8, 100), segment(2, 0, 1 << 20)];
     let log = LogOnDisk { path: "a.log".into(), writer: Writer::Gone, segments };
     let limits = Limits { retention: DAY, total_size: u64::MAX };
-    let expected = Plan { removals: Vec::new(), compressed: vec![Segment::new("a.log", 0)] };
+    let expected = Plan { compressed: vec![Segment::new("a.log", 0)], ..Plan::default() };
     assert_eq!(plan(std::slice::from_ref(&log), now(), limits), expected);
     let alive = LogOnDisk { writer: Writer::Alive, ..log };
     assert_eq!(plan(&[alive], now(), limits), Plan::default());
@@ -145,7 +149,11 @@ async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
         file.set_modified(modified).unwrap();
     }
     let limits = Limits { retention: DAY * 2, total_size: u64::MAX };
-    sweep::sweep(&registry, &layout, SystemTime::now(), limits, 1 << 30).await.unwrap();
+    let sweep = async |limits| {
+        let mut sweeper = Sweeper::new(registry.clone(), layout.clone(), limits, 1 << 30);
+        sweeper.look(SystemTime::now()).await.unwrap();
+    };
+    sweep(limits).await;
     let mut left: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -153,11 +161,110 @@ async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
     let remark = std::fs::read_to_string(folder.join("new.log")).unwrap();
     assert!(remark.contains("[mantyx] 10 bytes of older lines were removed"), "{remark}");
     // Once more, and nothing is left to do.
-    sweep::sweep(&registry, &layout, SystemTime::now(), limits, 1 << 30).await.unwrap();
+    sweep(limits).await;
     assert_eq!(std::fs::read_to_string(folder.join("new.log")).unwrap(), remark);
     let none = Limits { total_size: 0, ..limits };
-    sweep::sweep(&registry, &layout, SystemTime::now(), none, 1 << 30).await.unwrap();
+    sweep(none).await;
     assert!(!folder.join("large.log.gz").exists() && folder.join("new.1.log").exists());
+}
+
+/// A hundred thousand logs that are over cost nothing when one begins and ends.
+#[tokio::test]
+async fn between_two_sweeps_only_what_was_written_to_is_measured() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = Layout::new(root.path());
+    let registry = Registry::new(Store::open(&root.path().join("mantyx.db")).unwrap());
+    let app = AppId::generate();
+    std::fs::create_dir_all(layout.logs(app)).unwrap();
+    let write = |name: &str, size: u64, age: Duration| {
+        let file = std::fs::File::create(layout.logs(app).join(format!("{name}.log"))).unwrap();
+        file.set_len(size).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    };
+    write("kept", 300, DAY);
+    let limits = Limits { retention: DAY * 2, total_size: 1000 };
+    let mut sweeper = Sweeper::new(registry.clone(), layout.clone(), limits, 200);
+    let now = SystemTime::now();
+    assert_eq!(sweeper.look(now).await.unwrap(), Standing { size: 300, growth: 0 });
+    // Nobody could know of this one but by looking at all of them.
+    write("unseen", 10, DAY * 3);
+    let one = execution(&registry, app, ExecutionStatus::Running).await;
+    write(&one, 50, Duration::ZERO);
+    assert_eq!(sweeper.look(now).await.unwrap(), Standing { size: 350, growth: 150 });
+    end(&registry, &one).await;
+    write(&one, 100, Duration::ZERO);
+    execution(&registry, app, ExecutionStatus::Success).await;
+    let short = execution(&registry, app, ExecutionStatus::Success).await;
+    write(&short, 20, Duration::ZERO);
+    for _ in 0..3 {
+        assert_eq!(sweeper.look(now).await.unwrap(), Standing { size: 420, growth: 0 });
+    }
+    assert!(layout.logs(app).join("unseen.log").exists(), "not all were looked at");
+    // Now it is too much, and the oldest go.
+    let large = execution(&registry, app, ExecutionStatus::Running).await;
+    write(&large, 700, Duration::ZERO);
+    assert_eq!(sweeper.look(now).await.unwrap().size, 820);
+    assert!(!layout.logs(app).join("unseen.log").exists() && !layout.logs(app).join("kept.log").exists());
+    // Nothing more can go, so that looking at all of them does not help until it is a good deal more.
+    write(&large, 1200, Duration::ZERO);
+    write("unseen", 10, DAY * 3);
+    assert_eq!(sweeper.look(now).await.unwrap().size, 1320);
+    assert!(!layout.logs(app).join("unseen.log").exists());
+    write("unseen", 10, DAY * 3);
+    write(&large, 1210, Duration::ZERO);
+    assert_eq!(sweeper.look(now).await.unwrap().size, 1330);
+    assert!(layout.logs(app).join("unseen.log").exists());
+}
+
+/// Something that cannot be removed is tried again, and again.
+#[tokio::test]
+async fn what_failed_is_tried_again_soon() {
+    let root = tempfile::tempdir().unwrap();
+    let layout = Layout::new(root.path());
+    let registry = Registry::new(Store::open(&root.path().join("mantyx.db")).unwrap());
+    let folder = layout.all_logs().join("app");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut writer = mantyx_logs::LogWriter::open(folder.join("old.log")).unwrap();
+    writer.write(mantyx_logs::Stream::Stdout, SystemTime::now(), b"old\n").unwrap();
+    let limits = Limits { retention: DAY, total_size: u64::MAX };
+    let mut sweeper = Sweeper::new(registry, layout, limits, 1 << 30);
+    let later = SystemTime::now() + DAY * 2;
+    // Whoever writes to it is unknown, and it is theirs as long as they live.
+    assert!(sweeper.look(later).await.is_err());
+    drop(writer);
+    assert_eq!(sweeper.look(later).await.unwrap().size, 0);
+    assert!(!folder.join("old.log").exists());
+    let pauses: Vec<u64> = (0..8).map(|failures| sweep::pause_after(failures).as_secs()).collect();
+    assert_eq!(pauses, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+}
+
+/// The id of an execution with this status.
+async fn execution(registry: &Registry, app: AppId, status: ExecutionStatus) -> String {
+    let row = row(app, status);
+    let id = row.id.0;
+    let insert = move |change: &mut mantyx_registry::Change<'_, '_>| {
+        assert_eq!(executions::insert(change, &row)?, Claim::Won);
+        Ok(())
+    };
+    registry.change(&Actor::Mantyx, insert).await.unwrap();
+    id.to_string()
+}
+
+async fn end(registry: &Registry, id: &str) {
+    let id = id.parse().unwrap();
+    let row = registry.read(move |db| executions::find(db, id)).await.unwrap().unwrap();
+    let finish = Finish {
+        status: Word(ExecutionStatus::Success),
+        exit: None,
+        ending: None,
+        cause: None,
+        last_lines: row.last_lines,
+        finished_at: Some(row.started_at),
+        cpu_seconds: None,
+        peak_memory: None,
+        dropped_lines: 0,
+    };
+    registry.change(&Actor::Mantyx, move |change| executions::finish(change, id, &finish)).await.unwrap();
 }
 
 #[test]

@@ -63,8 +63,10 @@ impl Cut {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
     ended: u64,
-    /// On which streams one has not ended: the log has the beginning of it in memory.
+    /// On which streams one has not ended.
     open: Cut,
+    /// On which of these the log has something of it in memory.
+    pending: Cut,
 }
 
 impl Held {
@@ -73,16 +75,17 @@ impl Held {
         self.ended += breaks;
         if let Some(last) = bytes.last() {
             *self.open.of(stream) = *last != b'\n';
+            *self.pending.of(stream) = *last != b'\n';
         }
     }
 
-    /// All that have ended are in the file, or counted otherwise.
-    pub(super) fn settle(&mut self) {
-        self.ended = 0;
+    /// All but these are in the file, or counted otherwise.
+    pub(super) fn settle(&mut self, pending: Cut) {
+        (self.ended, self.pending) = (0, pending);
     }
 
     pub(super) fn lines(self) -> u64 {
-        self.ended + u64::from(self.open.stdout) + u64::from(self.open.stderr)
+        self.ended + u64::from(self.pending.stdout) + u64::from(self.pending.stderr)
     }
 
     /// Where the rest of a line will come.
@@ -171,11 +174,19 @@ impl Log {
         self.writer.as_ref().and_then(LogWriter::rest_in)
     }
 
-    /// Does what can wait until nothing comes.
+    /// Writes what there is of lines that have not ended, and does what can wait until nothing comes.
     pub(super) fn rest(&mut self) {
         if let Some(writer) = &mut self.writer {
-            writer.rest();
+            let _ = writer.rest();
+            let dropped = writer.take_dropped();
+            self.lose(dropped);
         }
+    }
+
+    /// On which streams it has something of a line that has not ended in memory only.
+    pub(super) fn pending(&self) -> Cut {
+        let holds = |stream| self.writer.as_ref().is_some_and(|writer| writer.holds(stream));
+        Cut { stdout: holds(Stream::Stdout), stderr: holds(Stream::Stderr) }
     }
 
     /// Writes unfinished lines too: nothing will finish them.
@@ -241,7 +252,27 @@ mod tests {
         held.take(Stream::Stdout, b"o\nthree");
         held.take(Stream::Stderr, b"four");
         assert_eq!(held.lines(), 4);
-        held.settle();
+        held.settle(Cut { stdout: true, stderr: true });
         assert_eq!(held.lines(), 2);
+        // The beginning of both is in the file.
+        held.settle(Cut::default());
+        assert_eq!((held.lines(), held.cut()), (0, Cut { stdout: true, stderr: true }));
+    }
+
+    #[test]
+    fn what_stays_open_is_written_once_and_then_there_is_nothing_to_do() {
+        let root = tempfile::tempdir().unwrap();
+        let mut log = Log::new(&root.path().join("app.log"), Rotation::default());
+        log.write(Stream::Stdout, b"10%\r20%");
+        assert_eq!(
+            (log.rest_in(), log.pending()),
+            (Some(Duration::from_secs(1)), Cut { stdout: true, stderr: false })
+        );
+        log.rest();
+        assert_eq!((log.rest_in(), log.pending()), (None, Cut::default()));
+        assert_eq!(records(&log), ["10%\r20%"]);
+        log.write(Stream::Stdout, b"\rdone\n");
+        assert_eq!(records(&log), ["10%\r20%", "\rdone"]);
+        assert_eq!(log.rest_in(), None);
     }
 }

@@ -153,7 +153,7 @@ impl Pump {
             gate = self.shared.gate();
         }
         (gate.work, gate.reader) = (Work::Waiting, Reader::Pump);
-        gate.held.settle();
+        gate.held.settle(self.log.pending());
         gate.dropped += self.log.take_dropped();
     }
 }

@@ -58,6 +58,27 @@ fn what_is_written_at_the_very_end_is_in_the_log() {
     assert!(log.contains("stdout F one\n") && log.ends_with("stdout F two\n"), "{log}");
 }
 
+/// A question, and the bar of a download: nobody would see them if they waited for their end, and they would be gone
+/// with the monitor.
+#[test]
+fn a_line_that_stays_open_is_written_while_it_is_open() {
+    let mut world = World::new();
+    let begun = Instant::now();
+    let log = world.root.path().join("run.log");
+    let comes = |world: &mut World, what: &str| {
+        while !std::fs::read_to_string(&log).is_ok_and(|log| log.ends_with(what)) {
+            world.turn();
+            assert!(begun.elapsed() < PATIENCE, "{:?}", std::fs::read_to_string(&log));
+        }
+    };
+    world.say("first\nPassword: ");
+    comes(&mut world, "stdout P Password: \n");
+    world.say("secret\n");
+    comes(&mut world, "stdout F secret\n");
+    world.stdout = None;
+    assert_eq!(world.output.finish(), 0);
+}
+
 #[test]
 fn silence_costs_no_thread_and_no_file() {
     let mut world = World::new();
