@@ -157,11 +157,12 @@ impl Scene {
         .await;
     }
 
-    /// The control groups of an execution, in every hierarchy.
+    /// The control groups of an execution that is under way, in every hierarchy.
     pub(super) fn groups(&self, execution: ExecutionId) -> Vec<PathBuf> {
-        let mut groups = control_groups(self.mantyx.root());
-        groups.retain(|group| group.to_string_lossy().contains(&execution.to_string()));
-        groups
+        let record = fs::read(self.mantyx.root().join(format!("run/{execution}.json"))).unwrap();
+        let record: Value = serde_json::from_slice(&record).unwrap();
+        let groups = record["plan"]["confinement"]["groups"].as_array().unwrap();
+        groups.iter().map(|group| group["path"].as_str().unwrap().into()).collect()
     }
 
     /// Every process of an app that is alive, in order: it names the root in its arguments or its environment, or is in a
@@ -176,7 +177,7 @@ impl Scene {
         pids
     }
 
-    /// The monitors of this root.
+    /// The monitors of this root that have an execution.
     pub(super) fn monitors(&self) -> Vec<u32> {
         let run = self.mantyx.root().join("run");
         let mut pids = processes();
@@ -198,7 +199,8 @@ impl Scene {
         }
         self.assert_nobody_is_alive();
         wait_until("monitors and control groups to go", PATIENCE, async || {
-            (self.monitors().is_empty() && control_groups(self.mantyx.root()).is_empty()).then_some(())
+            let groups = control_groups(self.mantyx.root());
+            (self.monitors().is_empty() && groups.iter().all(|group| is_waiting(group))).then_some(())
         })
         .await;
     }
@@ -233,6 +235,12 @@ pub(super) fn private_memory(pid: u32) -> u64 {
 pub(super) fn members(group: &Path) -> Vec<u32> {
     let text = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
     text.lines().filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Whether a group is kept for the next start: who is in it has not become an app.
+fn is_waiting(group: &Path) -> bool {
+    let members = members(group);
+    !members.is_empty() && members.into_iter().all(is_monitor)
 }
 
 fn processes() -> Vec<u32> {
