@@ -8,6 +8,7 @@ mod api;
 mod contenders;
 mod figures;
 mod lab;
+mod page;
 mod processes;
 mod ready;
 mod report;
@@ -21,6 +22,8 @@ use anyhow::Result;
 pub(crate) enum Task {
     /// Restart latency, memory, processor at rest, start and log throughput.
     Supervision(supervision::Options),
+    /// Size of the page and how soon it can be used.
+    Page(page::Options),
     /// Lists of apps, executions and events over HTTP.
     Api(api::Options),
 }
@@ -29,6 +32,7 @@ pub(crate) enum Task {
 pub(crate) fn run(task: Task) -> Result<()> {
     match task {
         Task::Supervision(options) => supervision::run(&options),
+        Task::Page(options) => page::run(&options),
         Task::Api(options) => api::run(&options),
     }
 }
