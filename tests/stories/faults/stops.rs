@@ -40,19 +40,21 @@ if 'leave' in sys.argv:
 nap('main')
 ";
 
-/// Never the same process for longer than a few milliseconds, and always in a session of its own.
+/// Never the same process for longer than a few milliseconds, and always in a session of its own. It ends by itself,
+/// whoever else does not stop it.
 const HOPPER: &str = r"
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+end = time.monotonic() + 120
 if os.fork() == 0:
     print('hops', flush=True)
-    while True:
+    while time.monotonic() < end:
         if os.fork() != 0:
             os._exit(0)
         os.setsid()
         time.sleep(0.002)
-while True:
-    time.sleep(600)
+    os._exit(0)
+time.sleep(120)
 ";
 
 const NAMES: [&str; 4] = ["daemon", "stray", "child", "session"];
