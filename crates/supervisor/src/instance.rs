@@ -53,10 +53,10 @@ pub(crate) struct Snapshot {
 
 /// What an instance is told. Each message but the last two carries where the answer goes.
 pub(crate) enum Message {
-    StartService(Trigger, oneshot::Sender<Result<()>>),
+    StartService(Trigger, RestartHistory, oneshot::Sender<Result<()>>),
     StartRun(Start, oneshot::Sender<Result<ExecutionId>>),
     Adopt(Box<Discovered>, Role, Box<Care>, oneshot::Sender<Result<()>>),
-    RetryAt(Timestamp, RestartHistory, oneshot::Sender<()>),
+    StartAt(Timestamp, Trigger, RestartHistory, oneshot::Sender<()>),
     ForgetRetry(oneshot::Sender<()>),
     Adjust(Box<Care>, oneshot::Sender<()>),
     Stop(Ending, oneshot::Sender<()>),
@@ -129,8 +129,8 @@ impl Instance {
     /// Answers are given when everything has been published, so that who gets one sees what it says.
     async fn take(&mut self, message: Message) {
         match message {
-            Message::StartService(trigger, reply) => {
-                let started = self.start_service(trigger).await;
+            Message::StartService(trigger, history, reply) => {
+                let started = self.start_service(trigger, history).await;
                 self.answer(reply, started);
             }
             Message::StartRun(start, reply) => {
@@ -141,8 +141,8 @@ impl Instance {
                 let adopted = self.adopt(*discovered, role, *care).await;
                 self.answer(reply, adopted);
             }
-            Message::RetryAt(at, history, reply) => {
-                self.retry_at(at, &history, None);
+            Message::StartAt(at, trigger, history, reply) => {
+                self.start_at(at, trigger, history, None);
                 self.answer(reply, ());
             }
             Message::ForgetRetry(reply) => {

@@ -90,6 +90,12 @@ impl Supervisor {
         Ok(found)
     }
 
+    /// Looks again at an execution that could not be looked at. `None` when nothing is known of it.
+    pub async fn look_at(&self, execution: ExecutionId) -> Result<Option<Discovered>> {
+        let failed = |error| Error::io(format!("look at the execution `{execution}`"), error);
+        discover(&self.context.folder, execution).await.map_err(failed)
+    }
+
     /// Goes on with what was discovered. A live process is watched, and nothing is reported until it changes or ends;
     /// an end is reported, and a service is started again by its rule. One that ended with its machine is started again
     /// whatever its rule says.
@@ -100,7 +106,18 @@ impl Supervisor {
 
     /// Goes on waiting for the moment at which an instance that was given up is tried again.
     pub async fn retry_at(&self, instance: InstanceId, at: Timestamp, history: RestartHistory) -> Result<()> {
-        self.ask(instance, |reply| Message::RetryAt(at, history, reply)).await
+        let history = history.tried_again();
+        self.ask(instance, |reply| Message::StartAt(at, Trigger::Retry, history, reply)).await
+    }
+
+    /// Goes on waiting for the moment at which a service is started again, as it did under an earlier daemon.
+    pub async fn restart_at(
+        &self,
+        instance: InstanceId,
+        at: Timestamp,
+        history: RestartHistory,
+    ) -> Result<()> {
+        self.ask(instance, |reply| Message::StartAt(at, Trigger::Restart, history, reply)).await
     }
 
     /// Calls off the start of an instance that is due, if there is one. What lives goes on.
@@ -150,7 +167,17 @@ impl Supervisor {
     /// alive already, nothing is done. A process that cannot be started is an error here and an exit for the
     /// restart policy: it is reported, and then what follows from it. Past restarts no longer count.
     pub async fn start_service(&self, instance: InstanceId, trigger: Trigger) -> Result<()> {
-        self.ask(instance, |reply| Message::StartService(trigger, reply)).await?
+        self.resume_service(instance, trigger, RestartHistory::default()).await
+    }
+
+    /// Starts a service as [`Self::start_service`] does, with what it has behind it.
+    pub async fn resume_service(
+        &self,
+        instance: InstanceId,
+        trigger: Trigger,
+        history: RestartHistory,
+    ) -> Result<()> {
+        self.ask(instance, |reply| Message::StartService(trigger, history, reply)).await?
     }
 
     /// Starts one run of an instance, beside others that are going. Returns when its process is alive.

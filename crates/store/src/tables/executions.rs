@@ -265,9 +265,11 @@ pub fn restarts_of(db: &mut Read<'_>, app: AppId, limit: i64) -> Result<Vec<Time
         .limit(limit)
         .select((executions::trigger, executions::started_at));
     let rows: Vec<(Word<Trigger>, Timestamp)> = query.load(db.connection()).doing("count the restarts")?;
-    // A start by hand begins a new count, as it does while the daemon lives.
-    let restarts =
-        rows.into_iter().take_while(|(trigger, _)| trigger.0 == Trigger::Restart).map(|(_, at)| at);
+    // A start by hand begins a new count, as it does while the daemon lives. One with the daemon or the machine does
+    // not: whoever crashes over and over is not to be forgiven for that.
+    let by_itself =
+        rows.into_iter().take_while(|(trigger, _)| matches!(trigger.0, Trigger::Restart | Trigger::Boot));
+    let restarts = by_itself.filter(|(trigger, _)| trigger.0 == Trigger::Restart).map(|(_, at)| at);
     let mut restarts: Vec<Timestamp> = restarts.collect();
     restarts.reverse();
     Ok(restarts)

@@ -106,7 +106,7 @@ impl Instance {
         let last = Some(Box::new(ended.clone()));
         self.report(Report::GaveUp { instance, restarts, ended, reason, retry_at, give_ups }).await;
         if let Some(at) = retry_at {
-            self.retry_at(at, &history, last);
+            self.start_at(at, Trigger::Retry, history.tried_again(), last);
         }
     }
 }

@@ -35,13 +35,12 @@ enum Begun {
 }
 
 impl Instance {
-    pub(super) async fn start_service(&mut self, trigger: Trigger) -> Result<()> {
+    pub(super) async fn start_service(&mut self, trigger: Trigger, history: RestartHistory) -> Result<()> {
         self.refuse_while_stopping()?;
         if matches!(self.service, Service::Running(..)) {
             return Ok(());
         }
         self.service = Service::Off;
-        let history = RestartHistory::default();
         match self.begin(Start::by(trigger), Part::Service(history.clone())).await {
             Ok(Begun::Alive(_)) => Ok(()),
             // An exit like any other: it may be started again. Who asked is told at once.
@@ -171,11 +170,16 @@ impl Instance {
         Live::new(process, care, confinement, orders, teller)
     }
 
-    /// A service that was given up is tried again at this moment, unless something is done about it before.
-    pub(super) fn retry_at(&mut self, at: Timestamp, history: &RestartHistory, last: Option<Box<Ended>>) {
+    /// A service that has none is started at this moment, unless something is done about it before.
+    pub(super) fn start_at(
+        &mut self,
+        at: Timestamp,
+        trigger: Trigger,
+        history: RestartHistory,
+        last: Option<Box<Ended>>,
+    ) {
         if matches!(self.service, Service::Off) {
             let due = Instant::now() + (at - Utc::now()).to_std().unwrap_or_default();
-            let (history, trigger) = (history.tried_again(), Trigger::Retry);
             self.service = Service::Waiting(Waiting { due, at, history, trigger, last });
         }
     }

@@ -181,12 +181,17 @@ async fn what_cannot_be_looked_at_hides_nothing_else() {
     let (execution, _) = stage.book.started().await;
     first.shutdown().await;
     // Older than the other, so it is looked at first; a folder cannot be read like a file.
-    let unreadable = stage.path("run/00000000-0000-7000-8000-000000000000.json");
+    let hidden = "00000000-0000-7000-8000-000000000000";
+    let unreadable = stage.path(&format!("run/{hidden}.json"));
     fs::create_dir(&unreadable).unwrap();
     let second = stage.supervisor();
     let found = second.discover().await.unwrap();
     assert_eq!(found.iter().map(|it| it.execution).collect::<Vec<_>>(), [execution]);
     assert!(unreadable.exists());
+    let error = second.look_at(hidden.parse().unwrap()).await.unwrap_err();
+    assert!(error.detail().contains(hidden), "{error}");
+    let found = second.look_at(execution).await.unwrap();
+    assert_eq!(found.map(|it| it.execution), Some(execution));
 }
 
 #[tokio::test]

@@ -79,6 +79,30 @@ async fn a_service_that_was_given_up_is_tried_again_later() {
 }
 
 #[tokio::test]
+async fn another_daemon_forgets_neither_the_past_nor_the_wait() {
+    let stage = Stage::new("exit 3").rule(RestartPolicy::OnFailure, NO_TIME, 1);
+    let (supervisor, book) = (stage.supervisor(), &stage.book);
+    let past = RestartHistory::from_iter([chrono::Utc::now()]);
+    supervisor.resume_service(stage.instance, Trigger::Boot, past.clone()).await.unwrap();
+    book.started().await;
+    book.exited().await;
+    assert!(matches!(book.next().await, Report::GaveUp { restarts: 1, .. }));
+
+    let later = chrono::Utc::now() + chrono::TimeDelta::minutes(5);
+    supervisor.forget_retry(stage.instance).await.unwrap();
+    supervisor.restart_at(stage.instance, later, past.clone()).await.unwrap();
+    let status = supervisor.status(stage.instance).unwrap();
+    assert_eq!((status.outlook, status.restarts_at), (Outlook::KeptRunning, Some(later)));
+    assert_eq!((status.pid, status.restarts), (None, 1));
+    supervisor.forget_retry(stage.instance).await.unwrap();
+    supervisor.restart_at(stage.instance, chrono::Utc::now(), past).await.unwrap();
+    book.started().await;
+    book.exited().await;
+    assert!(matches!(book.next().await, Report::GaveUp { restarts: 1, .. }));
+    assert_eq!(book.triggers(), [Trigger::Boot, Trigger::Restart]);
+}
+
+#[tokio::test]
 async fn a_service_that_ends_well_rests() {
     let stage = Stage::new("exit 0");
     let (supervisor, book) = (stage.supervisor(), &stage.book);
