@@ -88,6 +88,31 @@ async fn what_cannot_be_started_with_the_machine_is_tried_again() {
     assert_eq!((mended.state, mended.restarts_at), (AppState::Running, None));
 }
 
+/// It has had its first restart, which is immediate, and waits for the next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_daemon_is_no_way_around_a_back_off() {
+    let mut mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let configuration = json!({ "restart_delay": 300, "restart_limit": 9, "restart_window": 3600 });
+    let app = json!({ "name": "loop", "type": "perpetual", "configuration": configuration }).to_string();
+    let created = client.upload_script("main.py", "raise SystemExit(3)\n", &[("app", &app)]).await.unwrap();
+    let name = created.app.name;
+    client.install_and_enable(&name).await;
+    let waits = |app: &AppView| app.state == AppState::Running && app.restarts_at.is_some();
+    let before = client.wait_for_app(&name, "wait for its restart", waits).await;
+
+    mantyx.kill_9();
+    mantyx.start_again().await;
+    let client = mantyx.client();
+    let after = client.app(&name).await.unwrap();
+    assert_eq!((after.state, after.restarts_at), (before.state, before.restarts_at));
+    assert_eq!(client.executions(&name).await.unwrap().len(), 2, "it was started again at once");
+    // Who does not want to wait starts it.
+    client.event(&name, "restart").await.unwrap();
+    client.wait_for_app(&name, "have ended again", waits).await;
+    assert_eq!(client.executions(&name).await.unwrap().len(), 4);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delete_that_fails_leaves_the_next_try_as_it_was() {
     let mantyx = TestMantyx::start().await;

@@ -91,9 +91,10 @@ impl Mantyx {
     ) -> Result<()> {
         let (instance, next) = self.registry().read(move |db| checked(db, id, event)).await?;
         if next.effects.contains(&Effect::StopProcesses) {
+            let _stopping = self.inner().stops.begin(instance, actor.clone());
             self.stop_processes(instance, stopped_by(actor, event)).await?;
         }
-        if !self.is_there_already(id, event).await? {
+        if !self.is_settled(id, event, &next).await? {
             self.registry().change(actor, move |change| change.apply(id, event, None)).await?;
         }
         for effect in next.effects {
@@ -108,13 +109,13 @@ impl Mantyx {
         self.inner().supervisor.stop(instance, why).await
     }
 
-    /// Stopping the last run of a scheduled app has made it `enabled` by itself, which is where `stop` leads.
-    async fn is_there_already(&self, id: AppId, event: AppEvent) -> Result<bool> {
-        if event != AppEvent::Stop {
+    /// Whether the end of what was stopped has led there already.
+    async fn is_settled(&self, id: AppId, event: AppEvent, next: &Next) -> Result<bool> {
+        if !SETTLED_BY_THE_END.contains(&event) {
             return Ok(false);
         }
         let state = self.registry().read(move |db| Ok(instances::of_app(db, id)?.state.0)).await?;
-        Ok(state == AppState::Enabled)
+        Ok(next.state == Some(state))
     }
 
     async fn perform(
@@ -129,7 +130,9 @@ impl Mantyx {
             Effect::ArmSchedules => self.arm(instance).await,
             Effect::DisarmSchedules => self.disarm(instance).await,
             Effect::StartService => Box::pin(self.fire(actor, id, AppEvent::Start, trigger)).await,
-            Effect::SpawnService => self.spawn_service(id, instance, trigger).await,
+            Effect::SpawnService => {
+                self.spawn_service(id, instance, trigger, RestartHistory::default()).await
+            }
             // Runs are spawned with their trigger, which applies the event; processes were stopped before the event
             // was applied; folders are moved by the operations that own the move.
             Effect::SpawnRun
@@ -147,6 +150,7 @@ impl Mantyx {
         id: AppId,
         instance: InstanceId,
         trigger: Trigger,
+        history: RestartHistory,
     ) -> Result<()> {
         self.inner().unclear.refuse(instance)?;
         let supervisor = &self.inner().supervisor;
@@ -156,7 +160,7 @@ impl Mantyx {
             _ => Ok(()),
         };
         let started = match ready {
-            Ok(()) => supervisor.start_service(instance, trigger).await,
+            Ok(()) => supervisor.resume_service(instance, trigger, history).await,
             Err(error) => Err(error),
         };
         let Err(error) = started else { return Ok(()) };
@@ -241,7 +245,19 @@ pub(crate) fn stopped_by(actor: &Actor, event: AppEvent) -> Ending {
 /// Whether a start was to follow a stop. The record of the process says so by itself, so the next daemon knows it when
 /// this one dies between the two.
 pub(crate) fn is_for_a_restart(ending: &Ending) -> bool {
-    matches!(ending, Ending::Stopped { by } if by.ends_with(&format!("({})", AppEvent::Restart)))
+    is_for(ending, AppEvent::Restart)
+}
+
+/// What is settled together with the end of a process that was stopped for it: who dies before that has stopped nothing
+/// yet, and who dies after it has nothing left to do. A restart is settled by its start, and a delete by its operation.
+pub(crate) fn settled_by(ending: &Ending) -> Option<AppEvent> {
+    SETTLED_BY_THE_END.into_iter().find(|event| is_for(ending, *event))
+}
+
+const SETTLED_BY_THE_END: [AppEvent; 2] = [AppEvent::Stop, AppEvent::Disable];
+
+fn is_for(ending: &Ending, event: AppEvent) -> bool {
+    matches!(ending, Ending::Stopped { by } if by.ends_with(&format!("({event})")))
 }
 
 /// Whether the service of an instance runs or is about to.
@@ -329,6 +345,13 @@ mod tests {
         assert!(is_for_a_restart(&stopped_by(&owner, AppEvent::Restart)));
         assert!(!is_for_a_restart(&stopped_by(&owner, AppEvent::Stop)));
         assert!(!is_for_a_restart(&Ending::ShutDown));
+        let settled = |event| settled_by(&stopped_by(&owner, event));
+        for event in [AppEvent::Stop, AppEvent::Disable] {
+            assert_eq!(settled(event), Some(event));
+        }
+        for event in [AppEvent::Restart, AppEvent::Delete] {
+            assert_eq!(settled(event), None);
+        }
         // A token may be called anything.
         let sly = Actor::Token { name: "(restart)".into(), address: "::1".into() };
         assert!(!is_for_a_restart(&stopped_by(&sly, AppEvent::Delete)));

@@ -3,22 +3,26 @@
 use std::sync::Arc;
 
 use mantyx_core::{
-    AppEvent, AppState, AppType, Code, Ending, Error, EventKind, ExecutionId, ExecutionStatus, Exit, Health,
-    InstanceId, RestartRule, Result, Timestamp, Trigger,
+    AppEvent, AppState, AppType, Code, Ending, Error, EventKind, ExecutionId, Health, InstanceId,
+    RestartRule, Result, Timestamp, Trigger,
 };
-use mantyx_registry::tables::executions::{Execution, Finish};
+use mantyx_registry::tables::executions::Execution;
 use mantyx_registry::tables::{apps, config_revisions, executions, instances};
 use mantyx_registry::{Change, Json, Read, Registry, Word};
-use mantyx_supervisor::{BoxFuture, Command, Condition, Ended, Observer, Report, Start};
+use mantyx_supervisor::{BoxFuture, Command, Condition, Observer, Report, Start};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::actions::is_for_a_restart;
-use crate::folding::Folding;
+use crate::folding::{Folding, Verdict};
 use crate::house::House;
-use crate::obituary;
 use crate::starting;
+use crate::stops::Stops;
 use crate::unclear::Unclear;
+
+pub(crate) use ends::record_end;
+
+mod ends;
 
 /// Persists what the supervisor does.
 pub(crate) struct Conductor {
@@ -30,6 +34,8 @@ pub(crate) struct Conductor {
     folding: Arc<Folding>,
     /// Beside what nothing is started.
     unclear: Unclear,
+    /// Who has asked for what is being stopped.
+    stops: Stops,
 }
 
 impl Conductor {
@@ -38,8 +44,9 @@ impl Conductor {
         house: Arc<House>,
         resume: mpsc::UnboundedSender<InstanceId>,
         unclear: Unclear,
+        stops: Stops,
     ) -> Self {
-        Self { registry, house, resume, folding: Arc::default(), unclear }
+        Self { registry, house, resume, folding: Arc::default(), unclear, stops }
     }
 
     async fn change<T, F>(&self, work: F) -> Result<T>
@@ -58,7 +65,9 @@ impl Conductor {
             }
             Report::Observed { instance, condition, .. } => {
                 let folding = Arc::clone(&self.folding);
-                self.change(move |change| observed(change, &folding, instance, condition)).await
+                let work = move |change: &mut Change<'_, '_>| observed(change, &folding, instance, condition);
+                self.keep(self.change(work).await?);
+                Ok(())
             }
             Report::Exited { instance, execution, ended } => self.exited(instance, execution, ended).await,
             Report::Waiting { instance, until, .. } => {
@@ -78,33 +87,22 @@ impl Conductor {
                 self.change(move |change| settle(change, instance, AppEvent::Exited, None)).await
             }
             Report::Rested { instance, ended } => {
-                let well = ended.exit.is_some_and(Exit::is_success);
-                let event = if well { AppEvent::Exited } else { AppEvent::Crashed };
-                let reason = (!well).then(|| format!("The process {ended}, and its policy starts no other"));
-                self.change(move |change| settle(change, instance, event, reason)).await
+                self.change(move |change| ends::rest(change, instance, &ended)).await
             }
-            Report::GaveUp { instance, reason, retry_at, give_ups, .. } => {
-                self.change(move |change| give_up(change, instance, reason, retry_at, give_ups)).await
+            Report::GaveUp { instance, ended, reason, retry_at, give_ups, .. } => {
+                let work = move |change: &mut Change<'_, '_>| {
+                    ends::give_up(change, instance, &ended, reason, retry_at, give_ups)
+                };
+                self.change(work).await
             }
         }
     }
 
-    /// The log is read first: nobody else can write to the database while this does.
-    async fn exited(&self, instance: InstanceId, execution: ExecutionId, ended: Ended) -> Result<()> {
-        let finish = obituary::write(&self.registry, &self.house.layout, execution, &ended).await;
-        let folding = Arc::clone(&self.folding);
-        self.change(move |change| {
-            let Some(row) = executions::find(change, execution)? else { return Ok(()) };
-            executions::finish(change, execution, &finish)?;
-            change.touch_execution(execution);
-            change.touch_app(row.app_id.0);
-            record_end(change, &folding, &row, &finish)?;
-            if is_scheduled(change, &row)? {
-                return settle(change, instance, AppEvent::Finished, None);
-            }
-            lie_down(change, instance, &ended)
-        })
-        .await
+    /// Remembers what was recorded, and what was only counted, now that it is committed.
+    fn keep(&self, verdict: Option<Verdict>) {
+        if let Some(verdict) = verdict {
+            self.folding.keep(verdict);
+        }
     }
 }
 
@@ -150,7 +148,7 @@ fn started(
         return instances::update(change, instance, &changes);
     }
     let trigger = execution.trigger.0;
-    let again = matches!(trigger, Trigger::Restart | Trigger::Retry);
+    let again = matches!(trigger, Trigger::Restart | Trigger::Retry | Trigger::Boot);
     if again && row.state.0 == AppState::Failed {
         settle(change, instance, AppEvent::Start, None)?;
     }
@@ -170,38 +168,17 @@ fn observed(
     folding: &Folding,
     instance: InstanceId,
     condition: Condition,
-) -> Result<()> {
-    let Some(row) = instances::find(change, instance)? else { return Ok(()) };
-    record_health(change, folding, &row, &condition)?;
+) -> Result<Option<Verdict>> {
+    let Some(row) = instances::find(change, instance)? else { return Ok(None) };
+    let verdict = record_health(change, folding, &row, &condition)?;
     instances::update(change, instance, &of_condition(condition))?;
     change.touch_app(row.app_id.0);
-    Ok(())
-}
-
-/// What has no process is neither well nor ill. What could not be done for it is still true.
-fn lie_down(change: &mut Change<'_, '_>, instance: InstanceId, ended: &Ended) -> Result<()> {
-    let Some(row) = instances::find(change, instance)? else { return Ok(()) };
-    let well = row.give_ups > 0 && was_well(change, &row, ended)?;
-    let changes = instances::Changes {
-        health: Some(Word(Health::Unknown)),
-        health_detail: Some(None),
-        status_text: Some(None),
-        give_ups: well.then_some(0),
-        ..Default::default()
-    };
-    instances::update(change, instance, &changes)
+    Ok(verdict)
 }
 
 fn rule(db: &mut Read<'_>, instance: InstanceId) -> Result<RestartRule> {
     let row = instances::find(db, instance)?.ok_or_else(|| Error::not_found("instance", instance))?;
     Ok(config_revisions::get(db, row.revision_id.0)?.configuration.0.restart_rule())
-}
-
-/// Whether a process was well for a whole window: then it does not count any more that its app was given up before.
-fn was_well(db: &mut Read<'_>, row: &instances::Instance, ended: &Ended) -> Result<bool> {
-    let rule = rule(db, row.id.0)?;
-    let healthy = matches!(row.health.0, Health::Healthy | Health::Unknown);
-    Ok(healthy && ended.duration() >= rule.window)
 }
 
 fn of_condition(condition: Condition) -> instances::Changes {
@@ -220,36 +197,19 @@ fn record_health(
     folding: &Folding,
     row: &instances::Instance,
     condition: &Condition,
-) -> Result<()> {
+) -> Result<Option<Verdict>> {
     let turned = matches!(
         (row.health.0, condition.health),
         (Health::Healthy | Health::Starting, Health::Unhealthy) | (Health::Unhealthy, Health::Healthy)
     );
-    let Some(app) = apps::find(change, row.app_id.0)?.filter(|_| turned) else { return Ok(()) };
-    let Some(folded) = folding.unfold(app.id.0, condition.health.as_str(), change.now()) else {
-        return Ok(());
-    };
-    let payload =
-        json!({ "from": row.health.0, "to": condition.health, "detail": condition.detail, "folded": folded });
-    change.record_app(EventKind::AppHealthChanged, &app, payload)
-}
-
-/// A service was restarted too often. It may be tried again later all the same.
-fn give_up(
-    change: &mut Change<'_, '_>,
-    instance: InstanceId,
-    reason: String,
-    retry_at: Option<Timestamp>,
-    give_ups: u32,
-) -> Result<()> {
-    let reason = with_cause(change, instance, reason)?;
-    settle(change, instance, AppEvent::GaveUp, Some(reason))?;
-    let changes = instances::Changes {
-        restarts_at: Some(retry_at),
-        give_ups: i32::try_from(give_ups).ok(),
-        ..Default::default()
-    };
-    wait(change, instance, &changes)
+    let Some(app) = apps::find(change, row.app_id.0)?.filter(|_| turned) else { return Ok(None) };
+    let verdict = folding.judge(app.id.0, condition.health.as_str(), change.now());
+    if let Some(folded) = verdict.folded {
+        let (from, to) = (row.health.0, condition.health);
+        let payload = json!({ "from": from, "to": to, "detail": condition.detail, "folded": folded });
+        change.record_app(EventKind::AppHealthChanged, &app, payload)?;
+    }
+    Ok(Some(verdict))
 }
 
 /// Something is due, unless a person was quicker to switch the app off.
@@ -261,15 +221,6 @@ fn wait(change: &mut Change<'_, '_>, instance: InstanceId, changes: &instances::
         }
         _ => Ok(()),
     }
-}
-
-/// A reason with what is known of why the last process ended.
-fn with_cause(db: &mut Read<'_>, instance: InstanceId, reason: String) -> Result<String> {
-    let Some(row) = instances::find(db, instance)? else { return Ok(reason) };
-    let cause = executions::last_finished(db, row.app_id.0)?.and_then(|last| last.cause);
-    // What could not be started says so in both.
-    let news = cause.filter(|cause| !reason.contains(cause.trim_start_matches(obituary::NOT_STARTED)));
-    Ok(news.map_or(reason.clone(), |cause| format!("{reason}. {cause}")))
 }
 
 /// Applies an event that processes caused. A person may have been quicker: then their state stands.
@@ -291,38 +242,6 @@ fn settle(
 
 fn is_scheduled(db: &mut Read<'_>, row: &Execution) -> Result<bool> {
     Ok(apps::find(db, row.app_id.0)?.is_some_and(|app| app.app_type.0 == AppType::Scheduled))
-}
-
-/// What ended badly, and what somebody ended, is on the record; what went well says so by itself.
-///
-/// Its last lines stay with the execution: the record is for ever, and a log is not.
-fn record_end(
-    change: &mut Change<'_, '_>,
-    folding: &Folding,
-    row: &Execution,
-    finish: &Finish,
-) -> Result<()> {
-    let status = finish.status.0;
-    if status == ExecutionStatus::Success {
-        return Ok(());
-    }
-    let Some(app) = apps::find(change, row.app_id.0)? else { return Ok(()) };
-    let folded = match status {
-        // By somebody, who does it as often as they mean it.
-        ExecutionStatus::Cancelled => Some(0),
-        _ => folding.unfold(app.id.0, status.as_str(), change.now()),
-    };
-    let Some(folded) = folded else { return Ok(()) };
-    let (exit, ending) = (finish.exit.as_ref().map(|exit| exit.0), finish.ending.as_ref().map(|e| &e.0));
-    let payload = json!({
-        "execution": row.id.0,
-        "status": status,
-        "exit": exit,
-        "ending": ending,
-        "cause": finish.cause,
-        "folded": folded,
-    });
-    change.record_app(EventKind::ExecutionFinished, &app, payload)
 }
 
 #[cfg(test)]

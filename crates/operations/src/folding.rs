@@ -1,7 +1,7 @@
 //! What happens over and over is not recorded each time: the record of events is for ever.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 use mantyx_core::{AppId, Timestamp};
@@ -20,29 +20,70 @@ struct Recent {
     folded: u32,
 }
 
+/// What is to become of something that has happened.
+#[must_use = "what is not kept counts as if it had not happened"]
+pub(crate) struct Verdict {
+    key: (AppId, &'static str),
+    at: Timestamp,
+    /// How often the same went unrecorded since the last record, when this one is worth another.
+    pub(crate) folded: Option<u32>,
+}
+
 impl Folding {
-    /// Whether something is worth a record now, and then how often the same went unrecorded since the last one.
-    pub(crate) fn unfold(&self, app: AppId, what: &'static str, now: Timestamp) -> Option<u32> {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Whether something is worth a record now. Nothing follows from asking: a record may fail, and is then asked for
+    /// anew.
+    pub(crate) fn judge(&self, app: AppId, what: &'static str, now: Timestamp) -> Verdict {
+        let key = (app, what);
+        let recent = self.locked();
+        let last = recent.get(&key);
+        let is_recent = last.is_some_and(|last| (now - last.at).abs() < SPAN);
+        let folded = (!is_recent).then(|| last.map_or(0, |last| last.folded));
+        Verdict { key, at: now, folded }
+    }
+
+    /// Remembers what has become of something, once that is committed.
+    pub(crate) fn keep(&self, verdict: Verdict) {
+        let Verdict { key, at, folded } = verdict;
+        let mut recent = self.locked();
         // What is old says nothing any more, unless it has counted something.
-        recent.retain(|_, last| last.folded > 0 || (now - last.at).abs() < SPAN);
-        match recent.get_mut(&(app, what)) {
-            Some(last) if (now - last.at).abs() < SPAN => {
-                last.folded += 1;
-                None
-            }
-            last => {
-                let folded = last.map_or(0, |last| last.folded);
-                recent.insert((app, what), Recent { at: now, folded: 0 });
-                Some(folded)
-            }
+        recent.retain(|_, last| last.folded > 0 || (at - last.at).abs() < SPAN);
+        match (folded, recent.get_mut(&key)) {
+            (None, Some(last)) => last.folded += 1,
+            _ => drop(recent.insert(key, Recent { at, folded: 0 })),
         }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<(AppId, &'static str), Recent>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Folding {
+        fn unfold(&self, app: AppId, what: &'static str, now: Timestamp) -> Option<u32> {
+            let verdict = self.judge(app, what, now);
+            let folded = verdict.folded;
+            self.keep(verdict);
+            folded
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_recorded_is_worth_a_record_still() {
+        let (folding, app, at) = (Folding::default(), AppId::generate(), Timestamp::UNIX_EPOCH);
+        for _ in 0..3 {
+            assert_eq!(folding.judge(app, "failed", at).folded, Some(0));
+        }
+        assert_eq!(folding.unfold(app, "failed", at), Some(0));
+        for _ in 0..3 {
+            assert_eq!(folding.judge(app, "failed", at).folded, None);
+        }
+        assert_eq!(folding.unfold(app, "failed", at), None);
+        assert_eq!(folding.unfold(app, "failed", at + SPAN), Some(1));
+    }
 
     #[test]
     fn one_a_minute_with_a_count() {

@@ -39,6 +39,7 @@ mod reconcile;
 mod replays;
 mod schedules;
 mod starting;
+mod stops;
 mod system;
 mod throttle;
 mod trash;

@@ -24,6 +24,7 @@ use crate::host::HostMeter;
 use crate::house::{self, House};
 use crate::locks::AppLocks;
 use crate::observation::Observation;
+use crate::stops::Stops;
 use crate::unclear::Unclear;
 use crate::work::Cancellations;
 
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) locks: AppLocks,
     pub(crate) cancellations: Cancellations,
     pub(crate) unclear: Unclear,
+    pub(crate) stops: Stops,
     pub(crate) host: HostMeter,
     pub(crate) observation: Observation,
     pub(crate) started_at: Timestamp,
@@ -91,8 +93,9 @@ impl Mantyx {
         let access = Access::open(&registry, &layout).await?;
         let (resume, resumed) = mpsc::unbounded_channel();
         let house = Arc::new(House::new(&settings));
-        let unclear = Unclear::default();
-        let conductor = Conductor::new(registry.clone(), Arc::clone(&house), resume, unclear.clone());
+        let (unclear, stops) = (Unclear::default(), Stops::default());
+        let conductor =
+            Conductor::new(registry.clone(), Arc::clone(&house), resume, unclear.clone(), stops.clone());
         let config = SupervisorConfig {
             run_dir: layout.run(),
             monitor_program: settings.monitor_program()?,
@@ -119,6 +122,7 @@ impl Mantyx {
             up,
             cancellations: Cancellations::default(),
             unclear,
+            stops,
             started_at: Utc::now(),
             _lock: lock,
         };

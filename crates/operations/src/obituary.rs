@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use mantyx_core::{Ending, ExecutionId, ExecutionStatus};
+use mantyx_core::{AppId, AppType, Ending, ExecutionId, ExecutionStatus, Result};
+use mantyx_registry::tables::apps;
 use mantyx_registry::tables::executions::{self, Finish};
-use mantyx_registry::{Json, Registry, Word};
+use mantyx_registry::{Json, Read, Registry, Word};
 use mantyx_settings::Layout;
 use mantyx_supervisor::{Ended, cause};
 use tokio::time::timeout;
@@ -22,35 +23,39 @@ const LOOKED_AT: usize = 40;
 /// How many of them are kept, and how many characters of each.
 const KEPT: usize = 10;
 const LONGEST: usize = 500;
+/// How many of those are told in a sentence.
+const TOLD: usize = 3;
 /// How long a disk may take to show them. What follows from an end waits for that.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the last lines of a log are.
 enum Words {
     Read(Vec<String>),
-    /// Nobody has to know them.
+    /// Nobody has to know them, nor why it ended.
     Unasked,
     /// The disk did not show them, or not in time.
     Unreadable,
 }
 
-/// How an execution stands once its process has ended. The log of one that ended badly is read, and where that takes
-/// too long it is said.
+/// How an execution stands once its process has ended. Its log is read, but for a run that went well, and where that
+/// takes too long it is said.
 pub(crate) async fn write(
     registry: &Registry,
     layout: &Layout,
     execution: ExecutionId,
     ended: &Ended,
 ) -> Finish {
-    if !is_to_be_explained(ended) {
-        return finish(ended, Words::Unasked);
-    }
     let (layout, shown) = (layout.clone(), ended.clone());
     let find = registry.read_then(
-        move |db| executions::find(db, execution),
-        move |row| {
-            let log = row.map(|row| launch::log_path(&layout, row.app_id.0, execution));
-            Ok(finish(&shown, log.map_or(Words::Unasked, |log| last_lines(&log))))
+        move |db| whose(db, execution),
+        move |whose| {
+            let words = match whose {
+                Some((app, kind)) if is_to_be_explained(&shown, kind) => {
+                    last_lines(&launch::log_path(&layout, app, execution))
+                }
+                _ => Words::Unasked,
+            };
+            Ok(finish(&shown, words))
         },
     );
     match timeout(PATIENCE, find).await {
@@ -62,27 +67,30 @@ pub(crate) async fn write(
     }
 }
 
-/// What went well, and what somebody ended, has no last words that explain anything.
-fn is_to_be_explained(ended: &Ended) -> bool {
-    !matches!(status(ended), ExecutionStatus::Success | ExecutionStatus::Cancelled)
+fn whose(db: &mut Read<'_>, execution: ExecutionId) -> Result<Option<(AppId, AppType)>> {
+    let Some(row) = executions::find(db, execution)? else { return Ok(None) };
+    Ok(apps::find(db, row.app_id.0)?.map(|app| (app.id.0, app.app_type.0)))
+}
+
+/// A run that went well explains nothing. A service is not meant to end at all.
+fn is_to_be_explained(ended: &Ended, kind: AppType) -> bool {
+    kind == AppType::Perpetual || status(ended) != ExecutionStatus::Success
 }
 
 fn finish(ended: &Ended, words: Words) -> Finish {
     let status = status(ended);
-    let (lines, unreadable) = match words {
-        Words::Read(lines) => (lines, None),
+    let (lines, known) = match words {
         Words::Unasked => (Vec::new(), None),
-        Words::Unreadable => (Vec::new(), Some(UNREADABLE)),
-    };
-    let known = cause(ended, status, &lines);
-    let cause = match (known, unreadable) {
-        (Some(cause), Some(unreadable)) => Some(format!("{cause}. {unreadable}")),
-        (cause, unreadable) => cause.or(unreadable.map(str::to_owned)),
+        Words::Read(lines) => {
+            let known = cause(ended, &lines);
+            (lines, known)
+        }
+        Words::Unreadable => (Vec::new(), unread(ended)),
     };
     Finish {
         status: Word(status),
         exit: ended.exit.map(Json),
-        cause,
+        cause: known,
         finished_at: Some(ended.finished),
         cpu_seconds: Some(ended.cpu_seconds),
         peak_memory: i64::try_from(ended.peak_memory).ok(),
@@ -103,7 +111,26 @@ fn status(ended: &Ended) -> ExecutionStatus {
     }
 }
 
-fn cause(ended: &Ended, status: ExecutionStatus, lines: &[String]) -> Option<String> {
+/// That it ended at once, and why it ended, as far as either is so and known.
+fn cause(ended: &Ended, lines: &[String]) -> Option<String> {
+    let known = known(ended, lines);
+    let Some(at_once) = at_once(ended) else { return known };
+    Some(match known {
+        Some(known) => format!("{at_once}. {known}"),
+        None if ended.is_success() => format!("{at_once}, as if it had nothing to do (exit code 0)"),
+        None => format!("{at_once}, and its last lines name no cause that is known"),
+    })
+}
+
+/// What is known where the log could not be read. Of what went well nobody misses anything.
+fn unread(ended: &Ended) -> Option<String> {
+    let known = known(ended, &[]);
+    let parts = [at_once(ended), known, (!ended.is_success()).then(|| UNREADABLE.to_owned())];
+    let sentences: Vec<String> = parts.into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join(". "))
+}
+
+fn known(ended: &Ended, lines: &[String]) -> Option<String> {
     Some(match &ended.ending {
         Ending::NotStarted { reason } => format!("{NOT_STARTED}{reason}"),
         Ending::Stopped { by } => format!("Stopped by {by}"),
@@ -122,23 +149,24 @@ fn cause(ended: &Ended, status: ExecutionStatus, lines: &[String]) -> Option<Str
                 .to_owned()
         }
         Ending::Lost => "Its monitor was killed, so nobody could see how it ended".to_owned(),
-        Ending::Exited if status == ExecutionStatus::Failed => {
-            let known = ended.exit.and_then(|exit| cause::recognise(lines, exit));
-            return known.or_else(|| at_once(ended));
-        }
-        Ending::Exited => return None,
+        Ending::Exited => return cause::recognise(lines, ended.exit?),
     })
 }
 
-/// Who ends within a second most often never got as far as its work.
+/// Who ends by itself within a second most often never got as far as its work.
 fn at_once(ended: &Ended) -> Option<String> {
+    let by_itself = matches!(ended.ending, Ending::Exited | Ending::OutOfMemory { .. });
     let ran = ended.duration();
-    (ran < Duration::from_secs(1)).then(|| {
-        format!(
-            "It ended {} ms after its start, and its last lines name no cause that is known",
-            ran.as_millis()
-        )
-    })
+    (by_itself && ended.exit.is_some() && ran < Duration::from_secs(1))
+        .then(|| format!("It ended {} ms after its start", ran.as_millis()))
+}
+
+/// The end of a log as a sentence, for who reads why an app has failed and not how its last process ended.
+pub(crate) fn last_words(lines: &[String]) -> Option<String> {
+    let said: Vec<&str> = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    let last = &said[said.len().saturating_sub(TOLD)..];
+    let quoted: Vec<String> = last.iter().map(|line| format!("`{}`", line.replace('`', "'"))).collect();
+    (!quoted.is_empty()).then(|| format!("Its last lines: {}", quoted.join(" ")))
 }
 
 /// A process that wrote nothing may have no log.
@@ -218,7 +246,8 @@ mod tests {
             (Ending::TimedOut { after: 9 }, killed, ExecutionStatus::Timeout, "longer than 9 s"),
             (Ending::NotStarted { reason: "no".into() }, None, ExecutionStatus::Failed, "be started: no"),
             (Ending::Lost, None, ExecutionStatus::Lost, "Its monitor was killed"),
-            (Ending::Exited, Some(Exit::Code(7)), ExecutionStatus::Failed, "200 ms after its start"),
+            (Ending::Exited, Some(Exit::Code(7)), ExecutionStatus::Failed, "200 ms after its start, and its"),
+            (Ending::Exited, Some(Exit::Code(0)), ExecutionStatus::Success, "200 ms after its start, as if"),
         ];
         for (ending, exit, status, says) in cases {
             let finish = finished(&ended(ending.clone(), exit, 200), "busy\n");
@@ -228,15 +257,41 @@ mod tests {
     }
 
     #[test]
-    fn what_went_well_has_nothing_to_explain() {
+    fn who_ends_at_once_is_told_so_with_the_cause() {
+        let log = "ModuleNotFoundError: No module named 'flask'\n";
+        let crash = |milliseconds| finished(&ended(Ending::Exited, Some(Exit::Code(1)), milliseconds), log);
+        let cause = crash(999).cause.unwrap();
+        assert!(cause.starts_with("It ended 999 ms after its start. The module `flask`"), "{cause}");
+        assert!(crash(1000).cause.unwrap().starts_with("The module `flask`"));
+        let out = Ending::OutOfMemory { limit: None };
+        let cause = finished(&ended(out, Some(Exit::Signal(9)), 20), "").cause.unwrap();
+        assert!(cause.starts_with("It ended 20 ms after its start. The machine had no memory"), "{cause}");
+    }
+
+    #[test]
+    fn only_a_run_that_went_well_has_nothing_to_explain() {
         let well = ended(Ending::Exited, Some(Exit::Code(0)), 10);
-        assert!(!is_to_be_explained(&well));
+        assert!(!is_to_be_explained(&well, AppType::Scheduled));
+        assert!(is_to_be_explained(&well, AppType::Perpetual));
         let finish = finish(&well, Words::Unasked);
         assert_eq!((finish.status.0, finish.cause), (ExecutionStatus::Success, None));
         assert!(finish.last_lines.0.is_empty());
         for ending in [Ending::ShutDown, Ending::Stopped { by: "owner (stop)".into() }] {
-            assert!(!is_to_be_explained(&ended(ending, Some(Exit::Signal(15)), 10)));
+            let stopped = ended(ending, Some(Exit::Signal(15)), 10);
+            assert!(is_to_be_explained(&stopped, AppType::Scheduled));
+            let finish = finished(&stopped, "I was busy\n");
+            assert_eq!(
+                (finish.status.0, finish.last_lines.0),
+                (ExecutionStatus::Cancelled, vec!["I was busy".into()])
+            );
         }
+    }
+
+    #[test]
+    fn the_last_words_are_few_and_quoted() {
+        let lines = ["one", "two", " three", "", "`four`", "  "].map(str::to_owned);
+        assert_eq!(last_words(&lines).as_deref(), Some("Its last lines: `two` `three` `'four'`"));
+        assert_eq!(last_words(&lines[5..]), None);
     }
 
     #[test]
@@ -250,5 +305,7 @@ mod tests {
         let ill = finish(&ended(Ending::WatchdogExpired, Some(Exit::Signal(6)), 9), Words::Unreadable);
         let cause = ill.cause.unwrap();
         assert!(cause.contains("WATCHDOG=1") && cause.ends_with(UNREADABLE), "{cause}");
+        let well = ended(Ending::Exited, Some(Exit::Code(0)), 5000);
+        assert_eq!(finish(&well, Words::Unreadable).cause, None);
     }
 }

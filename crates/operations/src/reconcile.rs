@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use chrono::{TimeDelta, Utc};
 use mantyx_core::{
     Actor, AppEvent, AppId, AppName, AppState, AppType, Code, EnvironmentId, Error, EventKind, OperationKind,
-    Result, Subject, Trigger,
+    RestartHistory, Result, Subject, Trigger,
 };
 use mantyx_platform::folders;
-use mantyx_registry::Change;
 use mantyx_registry::tables::operations::{self, Operation};
-use mantyx_registry::tables::{apps, environments, instances, schedules};
+use mantyx_registry::tables::{apps, environments, executions, instances, schedules};
+use mantyx_registry::{Change, Read};
 use mantyx_settings::Layout;
 use serde_json::json;
 
@@ -25,6 +25,12 @@ use crate::mantyx::Mantyx;
 use crate::work::{Work, blocking};
 
 mod processes;
+
+/// More restarts than this within one window are more than any limit that makes sense.
+const RESTARTS_REMEMBERED: i64 = 100;
+
+/// No back-off is longer, whatever the clock says meanwhile: five minutes and their jitter.
+const LONGEST_BACK_OFF: TimeDelta = TimeDelta::seconds(375);
 
 impl Mantyx {
     pub(crate) async fn reconcile_at_boot(&self) -> Result<()> {
@@ -112,7 +118,7 @@ impl Mantyx {
         let supervisor = &self.inner().supervisor;
         let watched = supervisor.status(instance.id.0).is_some() || supervisor.live_runs(instance.id.0) > 0;
         if !watched && self.inner().unclear.reason(instance.id.0).is_none() {
-            self.boot(app, instance.id.0).await?;
+            self.boot(app, &instance).await?;
         }
         if app.app_type.0 == AppType::Perpetual {
             return Ok(());
@@ -140,20 +146,32 @@ impl Mantyx {
         let running =
             self.registry().read(move |db| Ok(instances::of_app(db, row.app_id.0)?.state.0)).await?;
         if running == AppState::Running {
-            self.spawn_service(row.app_id.0, instance, Trigger::Manual).await?;
+            self.spawn_service(row.app_id.0, instance, Trigger::Manual, RestartHistory::default()).await?;
         }
         Ok(())
     }
 
-    async fn boot(&self, app: &apps::App, instance: mantyx_core::InstanceId) -> Result<()> {
+    async fn boot(&self, app: &apps::App, instance: &instances::Instance) -> Result<()> {
         let id = app.id.0;
         let work = move |change: &mut Change<'_, '_>| change.apply(id, AppEvent::Boot, None);
         match self.registry().change(&Actor::Mantyx, work).await {
             Ok(_) if app.app_type.0 == AppType::Scheduled => Ok(()),
-            Ok(_) => self.spawn_service(id, instance, Trigger::Boot).await,
+            Ok(_) => self.start_again(id, instance).await,
             // It is not to start with the machine.
             Err(error) if error.code() == Code::IllegalState => Ok(()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Starts a service with what it has behind it, and not before its time: that the daemon is another one is no way
+    /// around a back-off.
+    async fn start_again(&self, app: AppId, row: &instances::Instance) -> Result<()> {
+        let (id, now) = (row.id.0, Utc::now());
+        let restarts = move |db: &mut Read<'_>| executions::restarts_of(db, app, RESTARTS_REMEMBERED);
+        let history = history_of(row, self.registry().read(restarts).await?);
+        match row.restarts_at.filter(|at| *at > now) {
+            Some(at) => self.inner().supervisor.restart_at(id, at.min(now + LONGEST_BACK_OFF), history).await,
+            None => self.spawn_service(app, id, Trigger::Boot, history).await,
         }
     }
 

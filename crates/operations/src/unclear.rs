@@ -40,7 +40,7 @@ impl Unclear {
         match self.reason(instance) {
             None => Ok(()),
             Some(reason) => Err(Error::new(Code::Unavailable, reason)
-                .hint("Mend what its log says of that, and start Mantyx again: it looks at everything then")),
+                .hint("Mend what stands in the way: Mantyx looks at it again every minute")),
         }
     }
 

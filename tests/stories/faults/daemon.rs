@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use mantyx_api_types::{ExecutionView, Page, ScheduleView};
-use mantyx_core::{AppName, ExecutionId, ExecutionStatus, Exit};
+use mantyx_core::{AppName, AppState, Code, ExecutionId, ExecutionStatus, Exit};
 use mantyx_test_support::{Client, PATIENCE, apps, wait_until};
 use reqwest::Method;
 use serde_json::json;
@@ -77,11 +76,15 @@ async fn whenever_a_daemon_is_killed_the_next_one_runs_each_service_once() {
     for number in 0..4 {
         services.push(scene.service(&format!("service-{number}"), apps::sleeper_script(), json!({})).await);
     }
-    for round in 0..10 {
+    // Each has a record and a socket, which go, and come for the next: sixteen changes in all.
+    for round in 0..=12 {
+        let before = run_folder(&scene);
         let restarts: Vec<_> =
             services.iter().map(|name| tokio::spawn(restart(scene.client(), name))).collect();
-        // Another moment each time; nothing is waited for.
-        tokio::time::sleep(Duration::from_millis(round * 6)).await;
+        wait_until("another moment of the restarts", PATIENCE, async || {
+            (before.symmetric_difference(&run_folder(&scene)).count() >= round).then_some(())
+        })
+        .await;
         scene.mantyx.kill_9();
         for restart in restarts {
             let _ = restart.await;
@@ -96,9 +99,76 @@ async fn whenever_a_daemon_is_killed_the_next_one_runs_each_service_once() {
     scene.end().await;
 }
 
+/// What the run folder holds of executions.
+fn run_folder(scene: &Scene) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(scene.mantyx.root().join("run")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.split('.').next().is_some_and(|id| id.parse::<ExecutionId>().is_ok())).collect()
+}
+
 fn restart(client: &Client, name: &AppName) -> impl Future<Output = ()> + Send + use<> {
     let request = client.request(Method::POST, &format!("/api/apps/{name}/restart")).json(&json!({}));
     async move { drop(request.send().await) }
+}
+
+/// As a database that is locked or full does, but for as long as the story wants.
+const TAKE_NO_PROCESS: &str = "CREATE TRIGGER full BEFORE UPDATE OF pid ON executions \
+                               BEGIN SELECT RAISE(ABORT, 'the database is full'); END";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_adopted_at_once_is_adopted_later_and_not_started_beside() {
+    let mut scene = Scene::begin().await;
+    let name = scene.service("alone", apps::sleeper_script(), json!({})).await;
+    let before = running(&scene).await;
+    scene.mantyx.kill_9();
+    sql(&scene, TAKE_NO_PROCESS);
+    scene.mantyx.start_again().await;
+    let refused = scene.client().event(&name, "stop").await.unwrap_err();
+    assert_eq!(refused.code(), Some(Code::Unavailable), "what is not watched cannot be stopped");
+    assert_eq!(scene.client().app(&name).await.unwrap().state, AppState::Running);
+    assert_eq!((running(&scene).await, scene.alive().len()), (before.clone(), 1));
+
+    sql(&scene, "DROP TRIGGER full");
+    let stop = async || scene.client().event(&name, "stop").await.ok();
+    wait_until("it to be adopted", PATIENCE, stop).await;
+    let runs = executions(&scene).await;
+    assert_eq!((runs.len(), runs[0].status), (1, ExecutionStatus::Cancelled), "it was started a second time");
+    scene.end().await;
+}
+
+/// Changes the database behind its back.
+fn sql(scene: &Scene, statement: &str) {
+    let code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=60).executescript(sys.argv[2])";
+    let database = scene.mantyx.root().join("data/mantyx.db");
+    let done = Command::new("python3").args(["-c", code]).arg(database).arg(statement).status().unwrap();
+    assert!(done.success());
+}
+
+/// A folder cannot be read as a file, by whomever.
+#[tokio::test(flavor = "multi_thread")]
+async fn beside_what_cannot_be_looked_at_nothing_is_started_until_it_can_be() {
+    let mut scene = Scene::begin().await;
+    let name = scene.service("hidden", apps::sleeper_script(), json!({})).await;
+    let before = running(&scene).await;
+    let record = scene.record_file(*before.keys().next().unwrap());
+    let aside = scene.mantyx.root().join("aside");
+    scene.mantyx.kill_9();
+    std::fs::rename(&record, &aside).unwrap();
+    std::fs::create_dir(&record).unwrap();
+    scene.mantyx.start_again().await;
+    let app = scene.client().app(&name).await.unwrap();
+    assert!(app.reason.is_some_and(|reason| reason.contains("cannot be read")));
+    assert_eq!(running(&scene).await, before, "it was given up");
+    let refused = scene.client().event(&name, "restart").await.unwrap_err();
+    assert_eq!(refused.code(), Some(Code::Unavailable));
+    assert_eq!(scene.alive().len(), 1, "it was started a second time");
+
+    std::fs::remove_dir(&record).unwrap();
+    std::fs::rename(&aside, &record).unwrap();
+    scene.client().wait_for_app(&name, "be seen again", |app| app.reason.is_none()).await;
+    assert_eq!((running(&scene).await, executions(&scene).await.len()), (before, 1));
+    wait_until("a stop to be taken", PATIENCE, async || scene.client().event(&name, "stop").await.ok()).await;
+    scene.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

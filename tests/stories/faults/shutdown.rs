@@ -1,12 +1,15 @@
 //! The machine is shut down, or the daemon is told to take its apps along: what ran comes up again, what a person
 //! stopped does not.
 
-use mantyx_core::{AppName, AppState, Ending, ExecutionStatus, Trigger};
+use std::fs;
+
+use mantyx_api_types::{EventView, Page};
+use mantyx_core::{AppName, AppState, Ending, EventKind, ExecutionStatus, Trigger};
 use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::scene::{Scene, is_alive};
+use super::scene::{Scene, is_alive, kill_9};
 
 /// One that always runs again, one that never does by its own rule, one that somebody stopped.
 async fn three(scene: &Scene) -> [AppName; 3] {
@@ -65,5 +68,31 @@ async fn a_daemon_that_takes_its_apps_along_brings_them_up_again() {
     scene.assert_nobody_is_alive();
     scene.mantyx.start_again().await;
     assert_back(&scene, &three).await;
+    scene.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_down_with_the_machine_without_a_word_is_lost_and_on_the_record() {
+    let mut scene = Scene::begin().await;
+    let name = scene.service("busy", apps::sleeper_script(), json!({})).await;
+    let (pid, execution) =
+        (scene.pid(&name).await, scene.client().app(&name).await.unwrap().execution.unwrap());
+    scene.mantyx.kill_9();
+    kill_9(scene.monitor(execution)).await;
+    kill_9(pid).await;
+    let run = scene.mantyx.root().join("run");
+    for entry in fs::read_dir(&run).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&execution.to_string()) {
+            fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    scene.mantyx.start_again().await;
+    scene.other_pid(&name, pid).await;
+    let runs = scene.client().executions(&name).await.unwrap();
+    assert_eq!((runs.len(), runs[1].id, runs[1].status), (2, execution, ExecutionStatus::Lost));
+    let events: Page<EventView> = scene.client().get("/api/events?limit=500").await.unwrap();
+    let ends: Vec<_> =
+        events.items.iter().filter(|event| event.kind == EventKind::ExecutionFinished).collect();
+    assert_eq!((ends.len(), &ends[0].payload["status"]), (1, &json!("lost")), "{ends:?}");
     scene.end().await;
 }

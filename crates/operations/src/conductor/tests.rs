@@ -4,15 +4,19 @@ use super::*;
 use std::collections::BTreeMap;
 
 use chrono::{TimeDelta, Utc};
-use mantyx_core::{Actor, AppId, AppName, Configuration, EnvironmentId, Found, Launch, OperationId, Origin};
+use mantyx_core::{
+    Actor, AppId, AppName, Configuration, EnvironmentId, Exit, Found, Launch, OperationId, Origin,
+};
 use mantyx_registry::tables::{environments, events, releases};
 use mantyx_registry::{AppDraft, Store, create_app};
 use mantyx_settings::Settings;
-use mantyx_supervisor::Start;
+use mantyx_supervisor::{Ended, Start};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::actions::{Again, fail_start};
+
+mod ends;
 
 /// A conductor and one app that was installed and enabled.
 struct World {
@@ -30,7 +34,13 @@ impl World {
         let settings = Settings::load(Some(root.path().into()), flags, std::iter::empty()).unwrap();
         let registry = Registry::new(Store::open(&root.path().join("mantyx.db")).unwrap());
         let (resume, resumed) = mpsc::unbounded_channel();
-        let conductor = Conductor::new(registry, Arc::new(House::new(&settings)), resume, Unclear::default());
+        let conductor = Conductor::new(
+            registry,
+            Arc::new(House::new(&settings)),
+            resume,
+            Unclear::default(),
+            Stops::default(),
+        );
         let (app, instance) = conductor.change(move |change| install(change, app_type)).await.unwrap();
         let folder = settings.layout().app(&name());
         mantyx_platform::folders::create(&folder, 0o755).unwrap();
@@ -79,6 +89,34 @@ impl World {
     async fn observed(&self, execution: ExecutionId, health: Health) {
         let condition = Condition { health, ..Default::default() };
         self.report(Report::Observed { instance: self.instance, execution, condition }).await;
+    }
+
+    async fn gave_up(&self, ended: Ended, reason: &str) {
+        let (instance, reason) = (self.instance, reason.to_owned());
+        let report = Report::GaveUp { instance, restarts: 3, ended, reason, retry_at: None, give_ups: 1 };
+        self.report(report).await;
+    }
+
+    async fn execution(&self, id: ExecutionId) -> Execution {
+        self.conductor.registry.read(move |db| executions::find(db, id)).await.unwrap().unwrap()
+    }
+
+    /// The execution has said this.
+    fn says(&self, execution: ExecutionId, text: &str) {
+        let layout = mantyx_settings::Layout::new(self.root.path());
+        let log = crate::launch::log_path(&layout, self.app, execution);
+        let mut writer = mantyx_logs::LogWriter::open(&log).unwrap();
+        writer.write(mantyx_logs::Stream::Stderr, std::time::UNIX_EPOCH, text.as_bytes()).unwrap();
+        writer.close().unwrap();
+    }
+
+    /// Changes the database behind its back.
+    fn sql(&self, statement: &str) {
+        let code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).executescript(sys.argv[2])";
+        let mut python = std::process::Command::new("python3");
+        let database = self.root.path().join("mantyx.db");
+        let done = python.args(["-c", code]).arg(database).arg(statement).status().unwrap();
+        assert!(done.success());
     }
 
     /// What was recorded of one kind.
@@ -225,9 +263,11 @@ async fn what_is_tried_again_runs_and_keeps_its_past_until_a_person_starts_it() 
         .await;
     let row = world.row().await;
     assert_eq!((row.state.0, row.give_ups, row.restarts_at.is_some()), (AppState::Failed, 2, true));
-    world.run(Trigger::Retry).await;
-    let row = world.row().await;
-    assert_eq!((row.state.0, row.give_ups, row.restarts_at), (AppState::Running, 2, None));
+    for trigger in [Trigger::Retry, Trigger::Boot] {
+        world.run(trigger).await;
+        let row = world.row().await;
+        assert_eq!((row.state.0, row.give_ups, row.restarts_at), (AppState::Running, 2, None), "{trigger:?}");
+    }
     world.apply(AppEvent::Restart).await;
     world.run(Trigger::Manual).await;
     assert_eq!(world.row().await.give_ups, 0);
@@ -269,34 +309,6 @@ async fn what_comes_late_arms_nothing_in_an_app_that_was_switched_off() {
 }
 
 #[tokio::test]
-async fn a_process_that_was_well_for_a_window_wipes_the_past() {
-    let world = World::with(AppType::Perpetual).await;
-    world.apply(AppEvent::Start).await;
-    for (health, ran, left) in [
-        (Health::Unknown, TimeDelta::seconds(299), 2),
-        (Health::Unhealthy, TimeDelta::seconds(301), 2),
-        (Health::Healthy, TimeDelta::seconds(301), 0),
-    ] {
-        let execution = world.run(Trigger::Restart).await;
-        world.set(instances::Changes { give_ups: Some(2), ..Default::default() }).await;
-        world.observed(execution, health).await;
-        world.exited(execution, crash(ran)).await;
-        assert_eq!(world.row().await.give_ups, left, "{health:?} for {ran}");
-    }
-}
-
-#[tokio::test]
-async fn what_could_not_be_granted_is_still_said_when_nothing_runs() {
-    let world = World::with(AppType::Perpetual).await;
-    world.apply(AppEvent::Start).await;
-    let execution = world.run(Trigger::Manual).await;
-    assert_eq!(world.row().await.health.0, Health::Starting);
-    world.exited(execution, crash(TimeDelta::seconds(1))).await;
-    let row = world.row().await;
-    assert_eq!((row.health.0, row.warnings.0), (Health::Unknown, vec!["It has no limit".to_owned()]));
-}
-
-#[tokio::test]
 async fn a_run_has_no_health_and_leaves_the_one_beside_it_alone() {
     let world = World::with(AppType::Scheduled).await;
     let one = world.run(Trigger::Manual).await;
@@ -308,37 +320,6 @@ async fn a_run_has_no_health_and_leaves_the_one_beside_it_alone() {
     world.exited(other, crash(TimeDelta::seconds(1))).await;
     let row = world.row().await;
     assert_eq!((row.state.0, row.warnings.0.len()), (AppState::Enabled, 1));
-}
-
-#[tokio::test]
-async fn only_a_person_s_stop_is_a_stop() {
-    let mut world = World::with(AppType::Perpetual).await;
-    world.apply(AppEvent::Start).await;
-    let instance = world.instance;
-    let shut_down = ended(Ending::ShutDown, 0, TimeDelta::seconds(1));
-    for ended in [shut_down, stopped("owner (restart)")] {
-        world.report(Report::Rested { instance, ended }).await;
-        assert_eq!(world.row().await.state.0, AppState::Running);
-        assert_eq!(world.resumed.try_recv(), Ok(instance));
-    }
-    world.report(Report::Rested { instance, ended: stopped("owner (stop)") }).await;
-    assert_eq!(world.row().await.state.0, AppState::Stopped);
-    assert!(world.resumed.try_recv().is_err());
-}
-
-#[tokio::test]
-async fn what_happens_over_and_over_is_recorded_once() {
-    let world = World::with(AppType::Scheduled).await;
-    for _ in 0..20 {
-        let execution = world.run(Trigger::Manual).await;
-        world.exited(execution, crash(TimeDelta::seconds(1))).await;
-    }
-    let recorded = world.events(EventKind::ExecutionFinished).await;
-    assert_eq!(recorded.len(), 1, "{recorded:?}");
-    assert!(recorded[0]["execution"].is_string() && recorded[0].get("last_lines").is_none());
-    let execution = world.run(Trigger::Manual).await;
-    world.exited(execution, stopped("owner (stop)")).await;
-    assert_eq!(world.events(EventKind::ExecutionFinished).await.len(), 2, "a person's stop is always told");
 }
 
 #[tokio::test]
@@ -354,24 +335,6 @@ async fn an_app_that_flaps_is_recorded_once_for_each_way() {
     let recorded = world.events(EventKind::AppHealthChanged).await;
     let ways: Vec<_> = recorded.iter().map(|payload| payload["to"].as_str().unwrap()).collect();
     assert_eq!(ways, ["unhealthy", "healthy"]);
-}
-
-#[tokio::test]
-async fn the_end_of_a_process_has_its_last_lines() {
-    let world = World::with(AppType::Perpetual).await;
-    world.apply(AppEvent::Start).await;
-    let execution = world.run(Trigger::Manual).await;
-    let layout = mantyx_settings::Layout::new(world.root.path());
-    let log = crate::launch::log_path(&layout, world.app, execution);
-    let mut writer = mantyx_logs::LogWriter::open(&log).unwrap();
-    let text = b"ModuleNotFoundError: No module named 'flask'\n";
-    writer.write(mantyx_logs::Stream::Stderr, std::time::UNIX_EPOCH, text).unwrap();
-    writer.close().unwrap();
-    world.exited(execution, crash(TimeDelta::seconds(1))).await;
-    let row =
-        world.conductor.registry.read(move |db| executions::find(db, execution)).await.unwrap().unwrap();
-    assert_eq!(row.last_lines.0.len(), 1);
-    assert!(row.cause.unwrap().contains("`flask`"));
 }
 
 #[tokio::test]

@@ -8,16 +8,18 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use mantyx_core::{
-    Actor, AppType, Ending, Error, ExecutionId, ExecutionStatus, InstanceId, Result, Timestamp,
+    Actor, AppState, AppType, Code, Ending, Error, ExecutionId, ExecutionStatus, InstanceId, Result,
+    Timestamp,
 };
-use mantyx_registry::tables::executions::{Execution, Finish};
-use mantyx_registry::tables::{apps, executions, instances};
-use mantyx_registry::{Change, Json, Word, views};
+use mantyx_registry::tables::executions::Finish;
+use mantyx_registry::tables::{apps, executions, instances, operations};
+use mantyx_registry::{Change, Json, Read, Word, views};
 use mantyx_supervisor::{Discovered, Found, Role};
 use tokio::time::sleep;
 
-use super::entries;
+use super::{RESTARTS_REMEMBERED, entries};
 use crate::actions::history_of;
+use crate::conductor::record_end;
 use crate::mantyx::Mantyx;
 use crate::starting::care_of;
 use crate::work::{FIRST_PAUSE, LAST_PAUSE, blocking};
@@ -32,19 +34,14 @@ impl Mantyx {
                 self.settle_later(process, &error);
             }
         }
-        let run = self.layout().run();
-        let left = blocking(move || executions_in(&run)).await?;
+        let left = self.left().await?;
         let live = self.registry().read(executions::live).await?;
         let unknown = live.into_iter().filter(|row| !known.contains(&row.id.0));
         let (unclear, lost): (Vec<_>, Vec<_>) = unknown.partition(|row| left.contains(&row.id.0));
         for row in unclear {
             self.leave_alone(row.id.0, row.instance_id.0, self.unreadable(row.id.0)).await;
         }
-        if lost.is_empty() {
-            return Ok(());
-        }
-        let give_up = move |change: &mut Change<'_, '_>| lost.iter().try_for_each(|row| lose(change, row));
-        self.registry().change(&Actor::Mantyx, give_up).await
+        self.lose(lost.iter().map(|row| row.id.0).collect()).await
     }
 
     async fn settle_process(&self, process: Discovered) -> Result<()> {
@@ -67,41 +64,78 @@ impl Mantyx {
         }
     }
 
-    /// What was found could not be taken over, as when the database is locked: it is tried again until it can be.
+    /// What was found could not be taken over, as when the database is locked.
     fn settle_later(&self, process: Discovered, error: &Error) {
-        let execution = process.execution;
+        let (execution, instance) = (process.execution, process.instance);
         tracing::error!(?error, %execution, "a process could not be adopted yet");
         let reason =
             format!("What there is of it (execution `{execution}`) could not be taken over yet: {error}");
-        self.inner().unclear.add(execution, process.instance, reason);
+        self.inner().unclear.add(execution, instance, reason);
+        self.spawn_settler(execution, instance, Some(process));
+    }
+
+    /// Tries again until it is known how an execution is, and then brings its app up.
+    fn spawn_settler(&self, execution: ExecutionId, instance: InstanceId, found: Option<Discovered>) {
         let mantyx = self.clone();
-        tokio::spawn(async move { mantyx.settle_at_last(process).await });
-    }
-
-    async fn settle_at_last(&self, process: Discovered) {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            tokio::select! {
-                () = sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
-                () = self.inner().cancellations.down() => return,
+        tokio::spawn(async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                tokio::select! {
+                    () = sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
+                    () = mantyx.inner().cancellations.down() => return,
+                }
+                let Err(error) = mantyx.settle_again(execution, found.clone()).await else { break };
+                tracing::error!(?error, %execution, "a process could not be adopted yet");
             }
-            let Err(error) = self.settle_process(process.clone()).await else { break };
-            tracing::error!(?error, execution = %process.execution, "a process could not be adopted yet");
-        }
-        self.inner().unclear.settle(process.execution);
-        if let Err(error) = self.bring_up_instance(process.instance).await {
-            tracing::error!(?error, instance = %process.instance, "an app could not be brought up");
+            mantyx.inner().unclear.settle(execution);
+            if let Err(error) = mantyx.bring_up_instance(instance).await {
+                tracing::error!(?error, %instance, "an app could not be brought up");
+            }
+        });
+    }
+
+    /// Looks at an execution again, where it could not be looked at, and takes over what is found.
+    async fn settle_again(&self, execution: ExecutionId, found: Option<Discovered>) -> Result<()> {
+        let found = match found {
+            None => self.inner().supervisor.look_at(execution).await?,
+            found => found,
+        };
+        match found {
+            Some(process) => self.settle_process(process).await,
+            None if self.left().await?.contains(&execution) => {
+                Err(Error::new(Code::Unavailable, self.unreadable(execution)))
+            }
+            None => self.lose(vec![execution]).await,
         }
     }
 
+    /// The executions that the run folder still speaks of.
+    async fn left(&self) -> Result<HashSet<ExecutionId>> {
+        let run = self.layout().run();
+        blocking(move || executions_in(&run)).await
+    }
+
+    /// Writes down that nobody knows how executions ended.
+    async fn lose(&self, executions: Vec<ExecutionId>) -> Result<()> {
+        if executions.is_empty() {
+            return Ok(());
+        }
+        let work = move |change: &mut Change<'_, '_>| executions.iter().try_for_each(|id| lose(change, *id));
+        self.registry().change(&Actor::Mantyx, work).await
+    }
+
+    /// What the boot could not do for an instance, unless an operation has its app: that ends with it.
     async fn bring_up_instance(&self, instance: InstanceId) -> Result<()> {
-        let find = move |db: &mut mantyx_registry::Read<'_>| match instances::find(db, instance)? {
+        let find = move |db: &mut Read<'_>| match instances::find(db, instance)? {
             Some(row) => apps::find(db, row.app_id.0),
             None => Ok(None),
         };
         let Some(app) = self.registry().read(find).await? else { return Ok(()) };
         let _lock = self.inner().locks.app(app.id.0).await;
-        self.bring_up(&app).await
+        match self.registry().read(move |db| operations::under_way(db, app.id.0)).await? {
+            Some(_) => Ok(()),
+            None => self.bring_up(&app).await,
+        }
     }
 
     fn unreadable(&self, execution: ExecutionId) -> String {
@@ -112,10 +146,11 @@ impl Mantyx {
         )
     }
 
-    /// Nothing is started or stopped, and who looks at the app is told.
+    /// Nothing is started or stopped until it can be seen, and who looks at the app is told.
     async fn leave_alone(&self, execution: ExecutionId, instance: InstanceId, reason: String) {
         tracing::error!(%execution, "{reason}");
         self.inner().unclear.add(execution, instance, reason.clone());
+        self.spawn_settler(execution, instance, None);
         let tell = move |change: &mut Change<'_, '_>| {
             let Some(row) = instances::find(change, instance)? else { return Ok(()) };
             change.touch_app(row.app_id.0);
@@ -128,7 +163,7 @@ impl Mantyx {
     }
 }
 
-/// What the run folder still speaks of: all in it is named after an execution.
+/// All in the run folder is named after an execution.
 fn executions_in(run: &Path) -> Result<HashSet<ExecutionId>> {
     let name = |path: &std::path::PathBuf| path.file_name()?.to_str()?.split('.').next()?.parse().ok();
     Ok(entries(run)?.iter().filter_map(name).collect())
@@ -160,12 +195,12 @@ fn recognise(
     if let Some((pid, at)) = alive {
         executions::set_running(change, id, pid, at)?;
         change.touch_execution(id);
-        if instance.reason.is_some() {
-            // That it could not be seen is over.
-            let changes = instances::Changes { reason: Some(None), ..Default::default() };
-            instances::update(change, instance.id.0, &changes)?;
-            change.touch_app(instance.app_id.0);
-        }
+    }
+    if instance.reason.is_some() && instance.state.0 != AppState::Failed {
+        // That it could not be seen is over.
+        let changes = instances::Changes { reason: Some(None), ..Default::default() };
+        instances::update(change, instance.id.0, &changes)?;
+        change.touch_app(instance.app_id.0);
     }
     let app = views::find_app(change, instance.app_id.0)?;
     if app.app_type.0 == AppType::Scheduled {
@@ -175,11 +210,11 @@ fn recognise(
     Ok(Standing::Ours(Role::Service { history: history_of(&instance, restarts), health: instance.health.0 }))
 }
 
-/// More restarts than this within one window are more than any limit that makes sense.
-const RESTARTS_REMEMBERED: i64 = 100;
-
 /// An execution whose process and records are gone, as after a loss of power.
-fn lose(change: &mut Change<'_, '_>, row: &Execution) -> Result<()> {
+fn lose(change: &mut Change<'_, '_>, id: ExecutionId) -> Result<()> {
+    let Some(row) = executions::find(change, id)?.filter(|row| !row.status.0.is_final()) else {
+        return Ok(());
+    };
     let finish = Finish {
         status: Word(ExecutionStatus::Lost),
         exit: None,
@@ -191,7 +226,7 @@ fn lose(change: &mut Change<'_, '_>, row: &Execution) -> Result<()> {
         last_lines: Json(Vec::new()),
         dropped_lines: 0,
     };
-    executions::finish(change, row.id.0, &finish)?;
-    change.touch_execution(row.id.0);
-    Ok(())
+    executions::finish(change, id, &finish)?;
+    change.touch_execution(id);
+    record_end(change, &row, &finish, 0)
 }
