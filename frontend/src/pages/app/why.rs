@@ -60,8 +60,10 @@ fn banner(
         Tone::Past => ("why past", "Why it died the last time"),
     };
     // What the reason says of the cause stands in a line of its own.
-    let cause = last.cause.as_deref();
-    let reason = reason.map(|reason| cause.map_or_else(|| reason.clone(), |cause| reason.replace(cause, "")));
+    let reason = reason.map(|reason| match last.cause.as_deref() {
+        Some(cause) => reason.replace(&format!(". {cause}"), ""),
+        None => reason,
+    });
     let ending = last.ending.as_ref().map(|ending| words::ending(ending, last.exit));
     // Of one that ended by itself the sentence says it already.
     let by_itself = matches!(last.ending, None | Some(Ending::Exited));
