@@ -12,7 +12,7 @@ use mantyx_monitor::RunFolder;
 use mantyx_platform::folders;
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::care::Care;
 use crate::command::Start;
@@ -79,14 +79,20 @@ impl Supervisor {
             folder.executions()
         };
         let executions = blocking(folder, look).await.map_err(failed)?;
-        let mut found = Vec::with_capacity(executions.len());
+        let mut looks = JoinSet::new();
         for execution in executions {
-            match discover(folder, execution).await {
+            let folder = Arc::clone(folder);
+            looks.spawn(async move { (execution, discover(&folder, execution).await) });
+        }
+        let mut found = Vec::with_capacity(looks.len());
+        for (execution, look) in looks.join_all().await {
+            match look {
                 Ok(discovered) => found.extend(discovered),
                 // The others are there all the same.
                 Err(error) => tracing::error!(%error, %execution, "what runs cannot be looked at"),
             }
         }
+        found.sort_by_key(|discovered| discovered.execution);
         Ok(found)
     }
 

@@ -13,25 +13,26 @@ const PACE: Duration = Duration::from_secs(60);
 pub(crate) struct Kills {
     before: u64,
     latest: u64,
-    looked: Instant,
+    due: Instant,
 }
 
 impl Kills {
-    /// Of a group that was just made.
-    pub(crate) const fn begin(now: Instant) -> Self {
-        Self { before: 0, latest: 0, looked: now }
+    /// Of a group that was just made. Monitors that begin at one moment do not all look at one moment: `spread` is from
+    /// 0 up to 1.
+    pub(crate) fn begin(now: Instant, spread: f64) -> Self {
+        Self { before: 0, latest: 0, due: now + PACE.mul_f64(spread) }
     }
 
     /// When the next look is due.
-    pub(crate) fn due(&self) -> Instant {
-        self.looked + PACE
+    pub(crate) const fn due(&self) -> Instant {
+        self.due
     }
 
     /// Takes in what is counted now.
-    pub(crate) const fn look(&mut self, now: Instant, count: u64) {
+    pub(crate) fn look(&mut self, now: Instant, count: u64) {
         self.before = self.latest;
         self.latest = count;
-        self.looked = now;
+        self.due = now + PACE;
     }
 
     /// Whether some of these are recent.
@@ -46,11 +47,11 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Looks come at least a pace apart, so a kill is recent for that long and at most for twice as long.
+        /// Looks come a pace apart, so a kill is recent for that long and at most for twice as long.
         #[test]
-        fn a_kill_is_recent_for_a_pace_and_not_for_ever(at in 0_u64..600, asked in 0_u64..600) {
+        fn a_kill_is_recent_for_a_pace_and_not_for_ever(at in 0_u64..600, asked in 0_u64..600, spread in 0.0..1.0) {
             let start = Instant::now();
-            let mut kills = Kills::begin(start);
+            let mut kills = Kills::begin(start, spread);
             let (at, asked) = (at.min(asked), at.max(asked));
             let count = |second: u64| u64::from(second >= at);
             for second in 0..asked {

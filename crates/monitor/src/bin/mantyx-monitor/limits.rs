@@ -28,7 +28,7 @@ impl Limits {
     pub(crate) fn settle(mut groups: Prepared, planned: Option<&Confinement>) -> Self {
         let Some(confinement) = planned else { return Self::default() };
         groups.settle(confinement);
-        let kills = groups.out_of_memory().map(|_| Kills::begin(Instant::now()));
+        let kills = groups.out_of_memory().map(|_| Kills::begin(Instant::now(), spread()));
         Self { prepared: Some(groups), kills }
     }
 
@@ -106,6 +106,12 @@ impl Limits {
             let _ = prepared.remove();
         }
     }
+}
+
+/// A number from 0 up to 1 that differs from one monitor to the next.
+fn spread() -> f64 {
+    const PARTS: u32 = 64;
+    f64::from(std::process::id() % PARTS) / f64::from(PARTS)
 }
 
 fn memory_limit(confinement: &Confinement) -> Option<u64> {
