@@ -12,6 +12,8 @@ use crate::execution::Exit;
 const MIN_DELAY: Duration = Duration::from_millis(100);
 /// The longest time between an exit and the next start.
 const MAX_DELAY: Duration = Duration::from_secs(300);
+/// By which part of itself a delay may be longer, so that what ended together does not start together.
+const SPREAD: f64 = 0.25;
 /// How long an app that was given up is left alone before it is tried again, the first time and at most.
 const FIRST_RETRY: Duration = Duration::from_secs(15 * 60);
 const LAST_RETRY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -202,13 +204,15 @@ fn distance(from: Timestamp, to: Timestamp) -> Duration {
     (to - from).abs().to_std().unwrap_or_default()
 }
 
-/// None before the first restart; from the second on `base`, doubling, from [`MIN_DELAY`] to [`MAX_DELAY`].
+/// None before the first restart; from the second on `base`, doubling, from [`MIN_DELAY`] to [`MAX_DELAY`]. At the most
+/// it is spread too, below it.
 fn delay(base: Duration, before: u32, jitter: f64) -> Duration {
     if before == 0 {
         return Duration::ZERO;
     }
-    let doubled = base.saturating_mul(2u32.saturating_pow(before - 1)).clamp(MIN_DELAY, MAX_DELAY);
-    doubled + doubled.mul_f64(0.25 * jitter.clamp(0.0, 1.0))
+    let longest = MAX_DELAY.div_f64(1.0 + SPREAD);
+    let doubled = base.saturating_mul(2u32.saturating_pow(before - 1)).clamp(MIN_DELAY, longest);
+    doubled + doubled.mul_f64(SPREAD * jitter.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -361,7 +365,7 @@ mod tests {
                 now += run;
                 match past.decide(&rule, ran(CRASH, started, now), jitter) {
                     RestartDecision::Restart { after } => {
-                        prop_assert!(after <= MAX_DELAY.mul_f64(1.25));
+                        prop_assert!(after <= MAX_DELAY);
                         restarts.push(now);
                         now += i64::try_from(after.as_secs()).unwrap();
                     }
