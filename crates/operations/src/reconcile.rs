@@ -29,8 +29,8 @@ mod processes;
 /// More restarts than this within one window are more than any limit that makes sense.
 const RESTARTS_REMEMBERED: i64 = 100;
 
-/// No back-off is longer, whatever the clock says meanwhile: five minutes and their jitter.
-const LONGEST_BACK_OFF: TimeDelta = TimeDelta::seconds(375);
+/// No back-off is longer, whatever the clock says meanwhile.
+const LONGEST_BACK_OFF: TimeDelta = TimeDelta::minutes(5);
 
 impl Mantyx {
     pub(crate) async fn reconcile_at_boot(&self) -> Result<()> {
