@@ -53,6 +53,33 @@ while not os.path.exists(call):
 print('called', me, flush=True)
 ";
 
+/// A bar of progress as many programs draw it: one line that begins anew, and ends when all is done.
+const BAR: &str = "import sys, time
+print('loading', flush=True)
+for percent in range(10_000):
+    sys.stdout.write(f'\\r{percent} per mille')
+    sys.stdout.flush()
+    time.sleep(0.1)
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_is_followed_before_it_ends() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = client.upload_script("bar.py", BAR, &[]).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    let mut log = Followed::begin(client, &name, "tail=0").await;
+    log.read_until("per mille", 2).await;
+    let lines: Page<LogLine> = client.get(&format!("/api/apps/{name}/logs")).await.unwrap();
+    assert_eq!((lines.items[0].text.as_str(), lines.items[0].partial), ("loading", false));
+    assert!(
+        lines.items[1].partial && lines.items[1].text.starts_with("\r0 per mille\r1 per mille"),
+        "{lines:?}"
+    );
+    let text = client.get_text(&format!("/api/apps/{name}/logs?download=true")).await.unwrap();
+    assert!(text.lines().all(|line| !line.is_empty()) && text.matches("Z ").count() == 2, "{text}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn runs_that_were_parallel_before_it_began_are_all_followed() {
     let mantyx = TestMantyx::start().await;
