@@ -6,17 +6,18 @@
 //! Only the superuser can become somebody else (setuid(2)). A daemon that is anybody else runs everything as itself,
 //! and to it `None` is the one identity that there is.
 
-use std::ffi::CString;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{Error, Identity, Result};
-use nix::unistd::{Gid, Group, Uid, User, getgrouplist};
+use nix::unistd::{Group, User};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::process::{getegid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+use crate::accounts;
 
 /// Whether this process may become any user.
 #[must_use]
@@ -45,8 +46,7 @@ pub fn owner(path: &Path) -> Result<Identity> {
 
 /// The name of a user, or its number where the machine knows none.
 fn name_of(uid: u32) -> String {
-    let found = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    found.map_or_else(|| uid.to_string(), |user| user.name)
+    accounts::name_of(uid).unwrap_or_else(|| uid.to_string())
 }
 
 /// Whether the machine knows a user of this name.
@@ -85,14 +85,13 @@ pub fn group(name: &str) -> Result<u32> {
 }
 
 fn find(name: &str) -> Result<Option<User>> {
-    User::from_name(name).map_err(|error| Error::io(format!("look up the user `{name}`"), error.into()))
+    accounts::user(name).map_err(|error| Error::io(format!("look up the user `{name}`"), error.into()))
 }
 
 fn memberships(user: &User) -> Result<Vec<u32>> {
-    let failed = |error| Error::internal(format!("look up the groups of `{}`", user.name), error);
-    let name = CString::new(user.name.as_str()).map_err(|error| failed(error.to_string()))?;
-    let groups = getgrouplist(&name, user.gid).map_err(|error| failed(error.to_string()))?;
-    Ok(groups.into_iter().map(Gid::as_raw).collect())
+    let failed =
+        |error: nix::Error| Error::io(format!("look up the groups of `{}`", user.name), error.into());
+    accounts::memberships(user).map_err(failed)
 }
 
 /// Works on files as somebody else, whose rights the kernel itself then judges: modes, lists and all.

@@ -18,6 +18,7 @@
 //! | [`programs`] | a program on the search path |
 //! | [`usage`] | what a tree of processes uses |
 
+mod accounts;
 pub mod atomic;
 pub mod environment;
 pub mod folders;

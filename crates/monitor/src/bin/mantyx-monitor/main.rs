@@ -89,7 +89,6 @@ fn stand() -> io::Result<ExitCode> {
 
 fn watch(launch: Launch, post: Post, waiting: Option<Waiting>, launcher: Launcher) -> ExitCode {
     let Launch { version, plan, run_folder: folder, .. } = launch;
-    title::show(plan.execution);
     match Monitor::prepare(plan, version, &folder, post) {
         Ok(monitor) => {
             monitor.run(waiting, launch.environment, launcher);

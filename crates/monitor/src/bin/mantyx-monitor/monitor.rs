@@ -28,6 +28,7 @@ use crate::said::Said;
 use crate::stop::{self, Asked, Stop};
 use crate::stub::Child;
 use crate::system::{Reaped, reap};
+use crate::title;
 use crate::wait::{self, Ready, Source};
 
 /// From this version on the record is there before the launch.
@@ -158,6 +159,7 @@ impl Monitor {
         // Without room for it the process runs on: while the daemon lives it knows from the message.
         let _ = self.folder.write_record(&self.record);
         self.clients.tell_all(&Message::Started { main, warnings: self.warnings.all() });
+        title::show(self.record.plan.execution);
     }
 
     fn is_over(&self) -> bool {
