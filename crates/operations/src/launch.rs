@@ -1,5 +1,7 @@
 //! From a configuration to a process. Pure.
 
+mod line;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -86,10 +88,9 @@ fn program(launch: &Launch, source: &Path, programs: &Path) -> (PathBuf, Vec<Str
         Launch::Script(path) => (python, vec![source.join(path).to_string_lossy().into_owned()]),
         Launch::Module(module) => (python, vec!["-m".to_owned(), module.clone()]),
         Launch::Console(name) => (programs.join(name), Vec::new()),
-        // Signals go to the whole process group, so they reach the program also where the shell stays before it;
-        // arguments that are configured beside a line arrive as "$@".
+        // Signals go to the whole process group, so they reach the program also where the shell stays before it.
         Launch::Command(line) => {
-            ("/bin/sh".into(), vec!["-c".to_owned(), format!("{line} \"$@\""), "mantyx".to_owned()])
+            ("/bin/sh".into(), vec!["-c".to_owned(), line::script(line), "mantyx".to_owned()])
         }
     }
 }
@@ -162,7 +163,7 @@ mod tests {
         assert!(launch("flask", |_| ()).program.ends_with("bin/flask"));
         let line = launch("uvicorn app:api --port $PORT", |_| ());
         assert_eq!(line.program, Path::new("/bin/sh"));
-        assert_eq!(line.arguments[1], "uvicorn app:api --port $PORT \"$@\"");
+        assert_eq!(line.arguments[1], "exec uvicorn app:api --port $PORT \"$@\"");
     }
 
     #[test]
