@@ -49,7 +49,7 @@ impl Context {
     /// A start is about to come. One that nobody waits for takes less time when the kernel hears of it early; for one
     /// that somebody waits for that would only hold up the forks of others.
     pub(crate) fn foresee_start(&self) {
-        if !self.reserve.is_filled() {
+        if !self.reserve.has_one() {
             self.limiter.foresee_start();
         }
     }

@@ -1,9 +1,11 @@
-//! A monitor on standby.
+//! Monitors on standby.
 //!
 //! Before a process is in its control groups some milliseconds pass, and a program that is as large as the daemon takes
-//! its time to start another. So one monitor is always started ahead, with a process waiting in groups that hold it to
-//! nothing yet. The next launch is given to it, and one that finds nobody waiting starts a monitor of its own.
+//! its time to start another. So a few monitors are always started ahead, each with a process that waits in groups which
+//! hold it to nothing yet. A launch is given to one of them, and one that finds nobody waiting starts a monitor of its
+//! own. It is no more work in all: what a launch takes is started for the next one.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +14,13 @@ use mantyx_monitor::Standby;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::launch::start_monitor;
 
-/// The next monitor is started when no launch was seen for this long: until then others need the processor more.
-const CALM: Duration = Duration::from_millis(100);
+/// How many wait: a service that falls soon after another finds one too. Each costs a fifth of a megabyte.
+const SIZE: usize = 2;
 /// A monitor that is given nothing ends within milliseconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,54 +31,60 @@ pub(crate) struct Ready {
     pub(crate) id: Option<ConfinementId>,
 }
 
-/// Keeps a monitor ready.
+/// Keeps monitors ready.
 #[derive(Default)]
 pub(crate) struct Reserve {
-    ready: Arc<Mutex<Option<Ready>>>,
-    refill: Mutex<Option<JoinHandle<()>>>,
+    ready: Arc<Mutex<VecDeque<Ready>>>,
+    filling: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Reserve {
-    /// The monitor that waits, if it is alive.
+    /// The monitor that has waited longest and is alive.
     pub(crate) fn take(&self) -> Option<Ready> {
-        let mut ready = lock(&self.ready).take()?;
-        ready.monitor.try_wait().is_ok_and(|ended| ended.is_none()).then_some(ready)
+        let mut ready = lock(&self.ready);
+        while let Some(mut next) = ready.pop_front() {
+            if next.monitor.try_wait().is_ok_and(|ended| ended.is_none()) {
+                return Some(next);
+            }
+        }
+        None
     }
 
     /// Whether one waits, as far as is known.
-    pub(crate) fn is_filled(&self) -> bool {
-        lock(&self.ready).is_some()
+    pub(crate) fn has_one(&self) -> bool {
+        !lock(&self.ready).is_empty()
     }
 
-    /// Starts the next, once there is time for it.
+    /// Starts as many as are missing, unless somebody is at it.
     pub(crate) fn refill(&self, context: &Arc<Context>) {
-        let (context, ready) = (Arc::clone(context), Arc::clone(&self.ready));
-        let task = tokio::spawn(async move {
-            sleep(CALM).await;
-            if lock(&ready).is_none() {
-                match start(&context).await {
-                    Ok(next) => drop(lock(&ready).replace(next)),
-                    // Whoever needs one starts it, and says what is wrong.
-                    Err(reason) => tracing::debug!(reason, "no monitor is on standby"),
-                }
-            }
-        });
-        if let Some(before) = lock(&self.refill).replace(task) {
-            before.abort();
+        let mut filling = lock(&self.filling);
+        if filling.as_ref().is_none_or(JoinHandle::is_finished) {
+            *filling = Some(tokio::spawn(fill(Arc::clone(context), Arc::clone(&self.ready))));
         }
     }
 
     /// Nothing will be launched any more. Comes back when nothing is left of what waited.
     pub(crate) async fn dismiss(&self) {
-        let refill = lock(&self.refill).take();
-        if let Some(refill) = refill {
-            refill.abort();
-            let _ = refill.await;
+        let filling = lock(&self.filling).take();
+        if let Some(filling) = filling {
+            filling.abort();
+            let _ = filling.await;
         }
-        let Some(mut ready) = self.take() else { return };
-        drop(ready.monitor.stdin.take());
-        if timeout(PATIENCE, ready.monitor.wait()).await.is_err() {
-            let _ = ready.monitor.kill().await;
+        while let Some(mut ready) = self.take() {
+            drop(ready.monitor.stdin.take());
+            if timeout(PATIENCE, ready.monitor.wait()).await.is_err() {
+                let _ = ready.monitor.kill().await;
+            }
+        }
+    }
+}
+
+async fn fill(context: Arc<Context>, ready: Arc<Mutex<VecDeque<Ready>>>) {
+    while lock(&ready).len() < SIZE {
+        match start(&context).await {
+            Ok(next) => lock(&ready).push_back(next),
+            // Whoever needs one starts it, and says what is wrong.
+            Err(reason) => return tracing::debug!(reason, "no monitor is on standby"),
         }
     }
 }

@@ -1,4 +1,5 @@
 //! Services that are looked at: ready, ill, restarted, and cared for in another way while they live.
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;

@@ -1,4 +1,4 @@
-//! The monitor that waits for the next launch.
+//! Monitors that wait for the next launch.
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 
 use std::fs;
@@ -19,6 +19,7 @@ async fn supervisor(stage: &Stage) -> Supervisor {
     stage.supervisor_with(stage.path("monitor"), limiter)
 }
 
+/// The oldest first.
 fn monitors(stage: &Stage) -> Vec<Stat> {
     let program = stage.path("monitor").display().to_string();
     let has_program = |process: &Stat| {
@@ -30,10 +31,12 @@ fn monitors(stage: &Stage) -> Vec<Stat> {
         all.into_iter().filter(|process| !process.has_ended() && has_program(process)).collect();
     // What a monitor has forked is called like the monitor until it is the app.
     let is_monitor = |process: &Stat| !mine.iter().any(|other| other.id.pid == process.parent);
-    mine.iter().copied().filter(is_monitor).collect()
+    let mut monitors: Vec<Stat> = mine.iter().copied().filter(is_monitor).collect();
+    monitors.sort_by_key(|monitor| (monitor.id.start_ticks, monitor.id.pid));
+    monitors
 }
 
-/// The monitor that has nothing to watch, and the process that waits in it.
+/// The oldest monitor that has nothing to watch, and the process that waits in it.
 async fn standby(stage: &Stage, busy: u32) -> (Stat, ProcessId) {
     let found = || {
         let all = process::all().unwrap();
