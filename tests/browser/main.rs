@@ -6,12 +6,14 @@
     reason = "a story that goes wrong fails its test"
 )]
 
+mod logs;
 mod scheduled;
 mod service;
 mod small_things;
 mod supervision;
 
-use mantyx_test_support::{Browser, TestMantyx};
+use mantyx_core::AppName;
+use mantyx_test_support::{Browser, Client, TestMantyx};
 use serde_json::{Value, json};
 
 /// Logs a browser in by the link, as the daemon prints it.
@@ -19,6 +21,16 @@ async fn log_in(browser: &Browser, mantyx: &TestMantyx) {
     let link: Value = mantyx.client().post("/api/login/link", json!({})).await.unwrap();
     browser.open(link["url"].as_str().unwrap()).await;
     browser.wait_for("add-app").await;
+}
+
+/// Uploads a script, sets more of it, and brings it up.
+async fn begin(client: &Client, script: &str, fields: &[(&str, &str)], configuration: Value) -> AppName {
+    let name = client.upload_script("app.py", script, fields).await.unwrap().app.name;
+    let patch = json!({"configuration": configuration});
+    let _: Value = client.patch(&format!("/api/apps/{name}"), "\"1\"", patch).await.unwrap();
+    client.install(&name).await.unwrap();
+    client.event(&name, "enable").await.unwrap();
+    name
 }
 
 /// Whether anything sticks out of the window sideways.

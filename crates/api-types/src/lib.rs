@@ -25,7 +25,7 @@ pub use app::{
 };
 pub use event::EventView;
 pub use execution::{ExecutionView, LastExecution};
-pub use live::{LiveMessage, LiveRequest, LiveTicket};
+pub use live::{LiveMessage, LiveRequest, LiveTicket, LogGap};
 pub use log::{LogLine, LogSource, LogStream};
 pub use mantyx_core as core;
 pub use metrics::{AppMetrics, AppUsage, Life, Sparkline, UsagePoint, UsageSpan};

@@ -33,8 +33,11 @@ pub enum LiveRequest {
         app: AppName,
         /// Only this execution.
         execution: Option<ExecutionId>,
-        /// How many lines of the past to begin with.
+        /// How many lines of the past to begin with, unless it goes on from a place.
         tail: u32,
+        /// The last `place` that was told of this log: it goes on behind it.
+        #[serde(default)]
+        after: Option<String>,
     },
     /// Follow the log of an operation from its beginning.
     FollowOperation {
@@ -42,12 +45,28 @@ pub enum LiveRequest {
         subscription: u32,
         /// The operation.
         operation: OperationId,
+        /// The last `place` that was told of this log: it goes on behind it.
+        #[serde(default)]
+        after: Option<String>,
     },
     /// No more lines of this subscription.
     Unfollow {
         /// The one that was chosen.
         subscription: u32,
     },
+}
+
+/// Why lines are not told to a page that follows on from a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum LogGap {
+    /// Meanwhile the log has lost lines to the limits of logs.
+    Removed,
+    /// So much was written meanwhile that only the last lines of it are told. All is in the log.
+    Skipped,
+    /// The place says nothing to this daemon: the log begins with its last lines again.
+    Unplaced,
 }
 
 /// What a page is told.
@@ -101,6 +120,16 @@ pub enum LiveMessage {
         /// the log.
         #[serde(default)]
         skipped: u64,
+        /// Where in the log the last of these is, for who comes back; absent from a daemon that cannot tell.
+        #[serde(default)]
+        place: Option<String>,
+    },
+    /// Lines of a log are missing before those that come next, or may be, and nobody knows how many.
+    LogGap {
+        /// The one that the page chose.
+        subscription: u32,
+        /// Why.
+        gap: LogGap,
     },
     /// A subscription cannot be served, or has ended.
     LogEnd {

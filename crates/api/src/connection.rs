@@ -10,9 +10,9 @@ use std::time::Duration;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, ProtocolError, Session};
 use futures_util::stream::{self, LocalBoxStream, SelectAll};
 use futures_util::{Stream, StreamExt};
-use mantyx_api_types::{LiveMessage, LiveRequest};
+use mantyx_api_types::{LiveMessage, LiveRequest, LogGap, LogLine};
 use mantyx_core::Result;
-use mantyx_operations::{Follow, LogQuery, LogStreamer, Mantyx, Pace};
+use mantyx_operations::{Follow, LogQuery, LogStreamer, Mantyx, Pace, Place as LogPlace};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Instant, interval, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -141,7 +141,7 @@ impl Connection {
     }
 
     async fn grant(&mut self, request: LiveRequest) -> Step {
-        let (subscription, log) = match request {
+        let (subscription, log, gap) = match request {
             LiveRequest::Unfollow { subscription } => {
                 self.subscriptions.remove(&subscription);
                 return Ok(());
@@ -153,19 +153,21 @@ impl Connection {
                 let error = format!("A connection follows at most {SUBSCRIPTION_LIMIT} logs");
                 return self.tell(LiveMessage::LogEnd { subscription, error: Some(error) }).await;
             }
-            LiveRequest::FollowApp { subscription, app, execution, tail } => {
+            LiveRequest::FollowApp { subscription, app, execution, tail, after } => {
                 let tail = usize::try_from(tail).ok();
+                let (after, gap) = place(after);
                 // A page shows what is new: it could not show all that an app can write.
                 let (follow, pace) = (Follow::Yes, Pace::Newest);
-                let query = LogQuery { execution, tail, follow, pace, ..LogQuery::default() };
-                (subscription, self.mantyx.app_log(&app, query).await)
+                let query = LogQuery { execution, tail, follow, pace, after, ..LogQuery::default() };
+                (subscription, self.mantyx.app_log(&app, query).await, gap)
             }
-            LiveRequest::FollowOperation { subscription, operation } => {
-                (subscription, self.mantyx.operation_log(operation, Follow::Yes, None).await)
+            LiveRequest::FollowOperation { subscription, operation, after } => {
+                let (after, gap) = place(after);
+                (subscription, self.mantyx.operation_log(operation, Follow::Yes, after).await, gap)
             }
         };
         match log {
-            Ok(log) => self.follow(subscription, log),
+            Ok(log) => self.follow(subscription, log, gap),
             Err(error) => {
                 let error = Some(error.to_string());
                 return self.tell(LiveMessage::LogEnd { subscription, error }).await;
@@ -175,10 +177,11 @@ impl Connection {
     }
 
     /// Adds a log. One of the same number before it is followed no more.
-    fn follow(&mut self, subscription: u32, log: LogStreamer) {
+    fn follow(&mut self, subscription: u32, mut log: LogStreamer, gap: Option<LogGap>) {
         let ended = CancellationToken::new();
-        let lines = lines(subscription, log).take_until(ended.clone().cancelled_owned());
-        self.logs.push(lines.boxed_local());
+        let gap = gap.or_else(|| log.take_gap()).map(|gap| LiveMessage::LogGap { subscription, gap });
+        let lines = stream::iter(gap).chain(lines(subscription, log));
+        self.logs.push(lines.take_until(ended.clone().cancelled_owned()).boxed_local());
         self.subscriptions.insert(subscription, ended.drop_guard());
     }
 
@@ -190,18 +193,35 @@ impl Connection {
     }
 }
 
+/// Where a page goes on. A place of another version is no reason to show it nothing: then the log begins again as for
+/// somebody who comes for the first time, and the page says that lines may be missing.
+fn place(after: Option<String>) -> (Option<LogPlace>, Option<LogGap>) {
+    match after.map(|after| after.parse()) {
+        None => (None, None),
+        Some(Ok(place)) => (Some(place), None),
+        Some(Err(_)) => (None, Some(LogGap::Unplaced)),
+    }
+}
+
 /// The lines of a log as messages, the last of which says that it has ended.
 fn lines(subscription: u32, log: LogStreamer) -> impl Stream<Item = LiveMessage> {
     stream::unfold(Some(log), move |log| async move {
         let mut log = log?;
         Some(match log.next().await {
             Ok(Some(lines)) => {
-                (LiveMessage::Log { subscription, lines, skipped: log.take_skipped() }, Some(log))
+                let (place, skipped) = (place_behind(&log, &lines), log.take_skipped());
+                (LiveMessage::Log { subscription, lines, skipped, place }, Some(log))
             }
             Ok(None) => (LiveMessage::LogEnd { subscription, error: None }, None),
             Err(error) => (LiveMessage::LogEnd { subscription, error: Some(error.to_string()) }, None),
         })
     })
+}
+
+/// The place behind the last of the lines that a log has just handed out.
+fn place_behind(log: &LogStreamer, lines: &[LogLine]) -> Option<String> {
+    let last = lines.last()?;
+    Some(log.place_behind(last.source, lines.len() - 1).to_string())
 }
 
 /// Gives up on a client that takes nothing any more.

@@ -6,6 +6,7 @@
 mod executions;
 mod following;
 mod place;
+mod rest;
 mod retention;
 mod source;
 mod streamer;
@@ -67,7 +68,8 @@ pub struct LogQuery {
     pub follow: Follow,
     /// Which of these come when they come faster than they are taken.
     pub pace: Pace,
-    /// Go on behind this place, which an earlier answer to the same query has told. `tail` is done then.
+    /// Go on behind this place, which an earlier answer to the same query has told. `tail` is done then, but that at
+    /// the pace of [`Pace::Newest`] no more than so many lines are caught up with when these are far behind.
     pub after: Option<Place>,
 }
 

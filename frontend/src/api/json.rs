@@ -34,7 +34,11 @@ pub(super) fn message(text: &str) -> Option<LiveMessage> {
             subscription: take(fields, "subscription")?,
             lines: take(fields, "lines")?,
             skipped: take::<Option<u64>>(fields, "skipped")?.unwrap_or_default(),
+            place: take(fields, "place")?,
         },
+        "log_gap" => {
+            LiveMessage::LogGap { subscription: take(fields, "subscription")?, gap: take(fields, "gap")? }
+        }
         "log_end" => {
             LiveMessage::LogEnd { subscription: take(fields, "subscription")?, error: take(fields, "error")? }
         }
@@ -67,7 +71,8 @@ mod tests {
             json!({"tell": "operation", "operation": operation}),
             json!({"tell": "app_gone", "id": id}),
             json!({"tell": "log", "subscription": 1, "lines": [line]}),
-            json!({"tell": "log", "subscription": 1, "lines": [], "skipped": 12}),
+            json!({"tell": "log", "subscription": 1, "lines": [], "skipped": 12, "place": "7.0.12.1"}),
+            json!({"tell": "log_gap", "subscription": 1, "gap": "removed"}),
             json!({"tell": "log_end", "subscription": 1, "error": null}),
             json!({"tell": "host", "host": host}),
             json!({"tell": "usage", "at": "2026-11-20T05:00:00Z", "apps": [

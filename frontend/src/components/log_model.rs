@@ -1,17 +1,21 @@
 //! The state of one log view: the live lines, what was found or read instead of them, and where it is scrolled to.
 
+mod follow;
+
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
 use leptos::html;
 use leptos::prelude::*;
+use mantyx_api_types::LogStream;
 use mantyx_api_types::core::{AppName, ExecutionId};
-use mantyx_api_types::{LogLine, LogStream};
 
 use super::log_tools::Fold;
 use crate::state::log::LogBuffer;
 use crate::state::search::Search;
-use crate::state::{Clock, Follow, LogEvent, State, effect};
+use crate::state::{Follow, State, effect};
+pub(super) use follow::Ending;
+use follow::Past;
 
 /// Rows that are drawn above and below those in sight.
 const OVERSCAN: usize = 12;
@@ -36,26 +40,12 @@ struct Position {
     height: f64,
 }
 
-/// With how much of the past the view began.
-#[derive(Clone, Copy)]
-struct Past {
-    opened: DateTime<Utc>,
-    /// How many lines came that are older than the view.
-    came: usize,
-    /// How many it asked for at most.
-    asked: usize,
-}
-
-impl Past {
-    fn count(&mut self, lines: &[LogLine]) {
-        self.came += lines.iter().filter(|line| line.at < self.opened).count();
-    }
-}
-
 /// What is kept beside the signals.
 struct Inner {
     /// Whose log.
     follow: Follow,
+    /// Under which number it is followed.
+    subscription: u32,
     /// The lines as they come.
     live: LogBuffer,
     /// What was found or read instead.
@@ -67,15 +57,6 @@ struct Inner {
     /// How high all rows were when the view was last moved.
     extent: i32,
     past: Past,
-}
-
-/// Why there is nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Silence {
-    /// Why nothing more comes.
-    pub(super) ended: Option<String>,
-    /// Why a search has no answer.
-    pub(super) failure: Option<String>,
 }
 
 /// The signals of one view.
@@ -101,8 +82,10 @@ pub(super) struct Model {
     pub(super) row_height: RwSignal<f64>,
     /// Whether each line says its time.
     pub(super) times: RwSignal<bool>,
-    /// Why there is nothing.
-    pub(super) silence: RwSignal<Silence>,
+    /// Whether more comes.
+    pub(super) ending: RwSignal<Ending>,
+    /// Why a search has no answer.
+    pub(super) failure: RwSignal<Option<String>>,
     /// The field of the search.
     pub(super) finder: NodeRef<html::Input>,
     /// What scrolls.
@@ -120,12 +103,13 @@ impl Model {
         };
         let inner = Inner {
             follow,
+            subscription: 0,
             live: LogBuffer::default(),
             still: LogBuffer::default(),
             searches: 0,
             waiting: false,
             extent: 0,
-            past: Past { opened: Clock::read(), came: 0, asked },
+            past: Past::begin(asked),
         };
         Self {
             state,
@@ -139,7 +123,8 @@ impl Model {
             fold: RwSignal::new(Fold::Closed),
             row_height: RwSignal::new(20.0),
             times: RwSignal::new(true),
-            silence: RwSignal::new(Silence::default()),
+            ending: RwSignal::new(Ending::Open),
+            failure: RwSignal::new(None),
             finder: NodeRef::new(),
             scroller: NodeRef::new(),
             ruler: NodeRef::new(),
@@ -189,30 +174,6 @@ impl Model {
         self.inner.with_value(|inner| read(&inner.live))
     }
 
-    /// Takes what the socket says.
-    pub(super) fn hear(self, event: LogEvent) {
-        match event {
-            LogEvent::Lines(lines, skipped) => {
-                let count = lines.len();
-                let gone = self.inner.try_update_value(|inner| {
-                    inner.past.count(&lines);
-                    inner.live.extend(lines, skipped)
-                });
-                let gone = gone.unwrap_or_default();
-                if !self.following.get_untracked() && self.is_live_now() {
-                    self.unseen.update(|unseen| *unseen += count);
-                    self.scroll_by(-rows_high(gone, self.row_height.get_untracked()));
-                }
-            }
-            LogEvent::Resumed => {
-                self.silence.update(|silence| silence.ended = None);
-                self.inner.update_value(|inner| inner.live.resume());
-            }
-            LogEvent::End(error) => self.silence.update(|silence| silence.ended = error),
-        }
-        self.changed();
-    }
-
     /// Draws again with the next frame, however many messages come before it.
     fn changed(self) {
         let waits = |inner: &mut Inner| std::mem::replace(&mut inner.waiting, true);
@@ -233,8 +194,8 @@ impl Model {
     }
 
     /// Shows lines that were read at once, with the row that was asked for in the middle, or their end.
-    pub(super) fn show_still(self, lines: Vec<LogLine>, mode: Mode) {
-        if self.inner.try_update_value(|inner| inner.still = LogBuffer::of(lines)).is_none() {
+    pub(super) fn show_still(self, lines: LogBuffer, mode: Mode) {
+        if self.inner.try_update_value(|inner| inner.still = lines).is_none() {
             return;
         }
         self.mode.set(mode);
@@ -254,7 +215,7 @@ impl Model {
 
     /// Back to the lines as they come.
     pub(super) fn show_live(self) {
-        self.silence.update(|silence| silence.failure = None);
+        self.failure.set(None);
         if !self.is_live_now() {
             self.mode.set(Mode::Live);
             self.to_end();
@@ -299,7 +260,7 @@ impl Model {
 
     /// Whether the log holds older lines than the live view.
     pub(super) fn is_part(self) -> bool {
-        self.inner.with_value(|inner| inner.past.came >= inner.past.asked || inner.live.dropped() > 0)
+        self.inner.with_value(|inner| inner.past.is_part() || inner.live.dropped() > 0)
     }
 
     fn scroll_by(self, pixels: f64) {

@@ -5,7 +5,7 @@ use mantyx_api_types::LogStream;
 
 use super::dynamic::IntoViews;
 use crate::state::clock;
-use crate::state::log::{Content, Line};
+use crate::state::log::{Content, Line, Part};
 use crate::state::search::{Case, Search};
 use crate::text::ansi::{self, Attribute, Colour, Span, Style};
 
@@ -25,15 +25,19 @@ pub(super) struct Row {
 pub(super) fn log_row(row: &Row, jump: Option<Callback<Line>>) -> AnyView {
     let Row { line, search, marked, .. } = row;
     let Content::Text(text) = &line.content else { return gap(&line.content) };
-    let (class, mark) = match line.stream {
+    let (class, stream) = match line.stream {
         LogStream::Stdout => ("log-row", ""),
         LogStream::Stderr => ("log-row stderr", "err"),
+    };
+    let (title, mark) = match line.part {
+        Part::Beginning => (None, stream.to_owned()),
+        Part::Rest => (Some("The line above goes on"), format!("↳{stream}")),
     };
     let here = if *marked { "here" } else { "" };
     view! {
         <div class=format!("{class} {} {here}", line.level.class())>
             {time(line, jump)}
-            <span class="log-stream">{mark}</span>
+            <span class="log-stream" title=title>{mark}</span>
             <span class="log-text">{spans(text, search.mark(), search.case)}</span>
         </div>
     }
@@ -60,7 +64,7 @@ fn time(line: &Line, jump: Option<Callback<Line>>) -> AnyView {
 }
 
 fn gap(content: &Content) -> AnyView {
-    view! { <div class="log-row log-gap"><span class="log-time">"···"</span> {content.words()}</div> }
+    view! { <div class="log-row log-gap" data-testid="log-gap"><span class="log-time">"···"</span> {content.words()}</div> }
         .into_any()
 }
 

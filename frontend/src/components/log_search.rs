@@ -13,7 +13,7 @@ use super::icon::{Icon, icon};
 use super::log_model::{Mode, Model};
 use crate::api::Answer;
 use crate::state::effect;
-use crate::state::log::{Line, LogBuffer};
+use crate::state::log::{Line, LogBuffer, last_drawing};
 use crate::state::search::{self, Case, MATCHES, Meaning, RANGE, Search};
 use crate::state::{clock, derived, memo};
 use crate::text::number;
@@ -45,30 +45,30 @@ fn find(model: Model, search: Search, number: u32) {
     let Some((app, execution)) = model.source() else { return };
     let mut query = search.query(execution);
     query.push(("tail", MATCHES.to_string()));
-    model.silence.update(|silence| silence.failure = None);
+    model.failure.set(None);
     if untrack(|| model.mode.get()) == Mode::Live {
-        model.show_still(Vec::new(), Mode::Searching);
+        model.show_still(LogBuffer::default(), Mode::Searching);
     }
     spawn_local(async move {
         let answer = model.state.client.log_lines(app.as_str(), &query).await;
-        take(model, number, answer, Mode::Found);
+        take(model, number, answer.map(|lines| (LogBuffer::of_matches(lines), Mode::Found)), Mode::Found);
     });
 }
 
-/// Shows an answer, unless something else was asked since.
-fn take(model: Model, number: u32, answer: Answer<Vec<LogLine>>, mode: Mode) {
+/// Shows an answer, unless something else was asked since; one that failed is shown as nothing in the mode `failed`.
+fn take(model: Model, number: u32, answer: Answer<(LogBuffer, Mode)>, failed: Mode) {
     if model.searches() != Some(number) {
         return;
     }
-    let (lines, failure) = match answer {
-        Ok(lines) => (lines, None),
+    let (failure, (lines, mode)) = match answer {
+        Ok(found) => (None, found),
         Err(failure) => {
             let detail =
                 failure.fields().first().map_or_else(|| failure.detail(), |field| field.detail.clone());
-            (Vec::new(), Some(detail))
+            (Some(detail), (LogBuffer::default(), failed))
         }
     };
-    model.silence.update(|silence| silence.failure = failure);
+    model.failure.set(failure);
     model.show_still(lines, mode);
 }
 
@@ -80,9 +80,12 @@ pub(super) fn jump_to(model: Model, line: Line) {
         let answer = around(model, &app, execution, line.at).await;
         // Lines that were read at once have one time: of them it is the one with the same words.
         let words = line.content.words();
-        let is_it = |found: &LogLine| found.at == line.at && found.text == words;
-        let row = answer.as_ref().ok().and_then(|lines| lines.iter().position(is_it));
-        take(model, number, answer, Mode::Around(line.at, row.unwrap_or_default()));
+        let is_it = |found: &LogLine| found.at == line.at && last_drawing(found.text.clone()) == words;
+        let answer = answer.map(|lines| {
+            let (lines, row) = LogBuffer::around(lines, is_it);
+            (lines, Mode::Around(line.at, row))
+        });
+        take(model, number, answer, Mode::Around(line.at, 0));
     });
 }
 
@@ -151,32 +154,6 @@ fn found_words(rows: usize, in_time: bool) -> String {
 
 /// The field with its two switches.
 pub(super) fn search_field(model: Model) -> AnyView {
-    let literal = move || model.search.with(|search| search.meaning == Meaning::Literal);
-    let ignored = move || model.search.with(|search| search.case == Case::Ignored);
-    let switch = |id, title, sign, on: Signal<bool>, press: Callback<()>| {
-        view! {
-            <button
-                type="button"
-                class="switch"
-                data-testid=id
-                title=title
-                aria-label=title
-                aria-pressed=move || on.get().to_string()
-                on:click=move |_| press.run(())
-            >
-                {sign}
-            </button>
-        }
-        .into_any()
-    };
-    let turn_case = move |()| {
-        let next = if untrack(ignored) { Case::Matters } else { Case::Ignored };
-        model.search.update(|search| search.case = next);
-    };
-    let turn_meaning = move |()| {
-        let next = if untrack(literal) { Meaning::Pattern } else { Meaning::Literal };
-        model.search.update(|search| search.meaning = next);
-    };
     view! {
         <div class="search">
             {icon(Icon::Search)}
@@ -196,11 +173,47 @@ pub(super) fn search_field(model: Model) -> AnyView {
                     model.search.update(|search| search.text = text);
                 }
             />
-            <span class="switches">
-                {switch("log-case", "Match capital letters", "Aa", derived(move || !ignored()), Callback::new(turn_case))}
-                {switch("log-regex", "Regular expression", ".*", derived(move || !literal()), Callback::new(turn_meaning))}
-            </span>
+            <span class="switches">{case_switch(model)} {meaning_switch(model)}</span>
         </div>
+    }
+    .into_any()
+}
+
+fn case_switch(model: Model) -> AnyView {
+    let matters = derived(move || model.search.with(|search| search.case == Case::Matters));
+    switch("log-case", "Match capital letters", "Aa", matters, move || {
+        let next = if matters.get_untracked() { Case::Ignored } else { Case::Matters };
+        model.search.update(|search| search.case = next);
+    })
+}
+
+fn meaning_switch(model: Model) -> AnyView {
+    let pattern = derived(move || model.search.with(|search| search.meaning == Meaning::Pattern));
+    switch("log-regex", "Regular expression", ".*", pattern, move || {
+        let next = if pattern.get_untracked() { Meaning::Literal } else { Meaning::Pattern };
+        model.search.update(|search| search.meaning = next);
+    })
+}
+
+fn switch(
+    id: &'static str,
+    title: &'static str,
+    sign: &'static str,
+    on: Signal<bool>,
+    press: impl Fn() + 'static,
+) -> AnyView {
+    view! {
+        <button
+            type="button"
+            class="switch"
+            data-testid=id
+            title=title
+            aria-label=title
+            aria-pressed=move || on.get().to_string()
+            on:click=move |_| press()
+        >
+            {sign}
+        </button>
     }
     .into_any()
 }

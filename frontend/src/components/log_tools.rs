@@ -6,7 +6,7 @@ use mantyx_api_types::LogStream;
 
 use super::dynamic::dynamic;
 use super::icon::{Icon, icon};
-use super::log_model::Model;
+use super::log_model::{Ending, Model};
 use super::log_search::{count_words, range, search_field};
 use super::segmented::{Choice, Segmented, segmented};
 
@@ -79,14 +79,26 @@ fn fold_button(model: Model, fold: Fold, picture: Icon, title: &'static str) -> 
     }
 }
 
+/// What is over has nothing to pause; what has broken off is not followed, whatever the view would like.
 fn pause_button(model: Model) -> impl IntoView {
-    let toggle = move |_| {
-        if model.following.get_untracked() { model.following.set(false) } else { model.to_end() }
+    let toggle = move |_| match (model.ending.get_untracked(), model.following.get_untracked()) {
+        (Ending::Broken(_), _) => model.ask_again(),
+        (Ending::Open, true) => model.following.set(false),
+        (Ending::Over, _) | (Ending::Open, false) => model.to_end(),
     };
-    let off = move || (!model.is_live()).to_string();
+    let off = move || (!model.is_live() || model.ending.get() == Ending::Over).to_string();
+    let face = move || match (model.ending.get(), model.following.get()) {
+        (Ending::Over, _) => (Icon::Check, "Ended"),
+        (Ending::Open, true) => (Icon::Pause, "Pause"),
+        (Ending::Broken(_), _) | (Ending::Open, false) => (Icon::Play, "Follow"),
+    };
+    let face = move || {
+        let (picture, words) = face();
+        view! { {icon(picture)} {words} }
+    };
     view! {
         <button type="button" class="button" data-testid="log-pause" aria-disabled=off on:click=toggle>
-            {dynamic(move || if model.following.get() { view! { {icon(Icon::Pause)} "Pause" }.into_any() } else { view! { {icon(Icon::Play)} "Follow" }.into_any() })}
+            {dynamic(face)}
         </button>
     }
 }

@@ -5,10 +5,11 @@ use leptos::prelude::*;
 
 use super::dynamic::{dynamic, keyed};
 use super::icon::{Icon, icon};
-use super::log_model::{Mode, Model, rows_high};
+use super::log_model::{Ending, Mode, Model, rows_high};
 use super::log_rows::{Row, log_row};
 use super::log_search::{jump_to, keep_searching, still_bar};
 use super::log_tools::tools;
+use super::notice::prose;
 use crate::state::log::{Content, LogBuffer};
 use crate::state::search::Search;
 use crate::state::{Follow, State, effect, memo};
@@ -29,9 +30,8 @@ pub(crate) struct LogView {
 /// A live log.
 pub(crate) fn log_view(state: State, log: LogView) -> impl IntoView {
     let (has_tools, search) = (log.search.is_some(), log.search.unwrap_or_default());
-    let model = Model::new(state, log.follow.clone(), search);
-    let subscription = state.live.follow(log.follow, move |event| model.hear(event));
-    on_cleanup(move || state.live.unfollow(subscription));
+    let model = Model::new(state, log.follow, search);
+    model.subscribe();
     model.keep_up();
     if has_tools {
         keep_searching(model);
@@ -45,6 +45,7 @@ pub(crate) fn log_view(state: State, log: LogView) -> impl IntoView {
         <div class="log" class:no-times=move || !model.times.get()>
             {has_tools.then(|| tools(model, log.more))}
             {dynamic(move || skipped_bar(model))}
+            {dynamic(move || broken_bar(model))}
             {dynamic(move || still_bar(model))}
             <div class="log-frame">
                 {lines(model)}
@@ -98,7 +99,7 @@ fn lines(model: Model) -> impl IntoView {
                 <div class="log-sight" style:transform=offset>
                     {keyed(
                         move || rows(model, sight),
-                        |row| format!("{} {}", row.line.number, row.searches),
+                        |row| format!("{} {} {}", row.line.number, row.line.pieces, row.searches),
                         move |row| {
                             let found = untrack(|| model.mode.get()) == Mode::Found;
                             log_row(&row, found.then_some(jump))
@@ -119,16 +120,30 @@ fn skipped_bar(model: Model) -> Option<AnyView> {
     })
 }
 
+/// That the lines end here although more may be written, whatever else is shown.
+fn broken_bar(model: Model) -> Option<AnyView> {
+    let Ending::Broken(error) = model.ending.get() else { return None };
+    Some(
+        view! {
+            <div class="log-note" role="alert" data-testid="log-broken">
+                {icon(Icon::Alert)}
+                <span>{prose(&format!("New lines do not come here any more: {error}"))}</span>
+                <button type="button" class="link" data-testid="log-again" on:click=move |_| model.ask_again()>"Follow again"</button>
+            </div>
+        }
+        .into_any(),
+    )
+}
+
 fn empty_words(model: Model, nothing: &'static str) -> impl IntoView {
     let one_stream = move || model.search.with(|search| search.stream.is_some());
-    let words = move || match (
-        model.mode.get(),
-        model.silence.with(|silence| silence.failure.clone().or_else(|| silence.ended.clone())),
-    ) {
-        (_, Some(error)) => error,
+    let broken = move || matches!(model.ending.get(), Ending::Broken(_));
+    let words = move || match (model.mode.get(), model.failure.get()) {
+        (_, Some(failure)) => failure,
         (Mode::Searching, None) => "Searching the whole log".to_owned(),
         (Mode::Found, None) => "No line of the whole log matches".to_owned(),
         (Mode::Around(..), None) => "Nothing is left of that time".to_owned(),
+        (Mode::Live, None) if broken() => String::new(),
         (Mode::Live, None) if one_stream() => "Nothing was written to this stream lately".to_owned(),
         (Mode::Live, None) => nothing.to_owned(),
     };

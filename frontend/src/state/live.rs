@@ -1,5 +1,5 @@
 //! The one connection to the daemon: opened with a ticket, opened again when it is lost, with a longer wait each
-//! time. Whoever follows a log is told when the lines begin anew.
+//! time. Whoever follows a log then goes on behind the last line that was told.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mantyx_api_types::core::{AppName, ExecutionId, OperationId};
-use mantyx_api_types::{LiveMessage, LiveRequest, LogLine};
+use mantyx_api_types::{LiveMessage, LiveRequest, LogGap, LogLine};
 
 use super::{Clock, Store};
 use crate::api::{Client, Socket, SocketEvent};
@@ -31,10 +31,21 @@ pub(crate) enum Connection {
 pub(crate) enum LogEvent {
     /// More lines, and how many were passed over before them.
     Lines(Vec<LogLine>, u64),
-    /// The connection was lost and is back: some lines come again.
-    Resumed,
+    /// Lines are missing before the next ones, or may be.
+    Gap(LogGap),
+    /// It was asked for: at first, and again whenever the connection is back.
+    Asked(From),
     /// There is nothing more to come, or a reason why nothing can come.
     End(Option<String>),
+}
+
+/// From where a log is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// From its last lines, or its beginning.
+    Anew,
+    /// Behind the last line that was told.
+    Place,
 }
 
 /// Whose log is followed.
@@ -48,10 +59,19 @@ pub(crate) enum Follow {
 
 type Sink = Rc<dyn Fn(LogEvent)>;
 
+/// Who follows a log.
+#[derive(Clone)]
+struct Follower {
+    follow: Follow,
+    sink: Sink,
+    /// Where in the log the last line is that was told.
+    place: Option<String>,
+}
+
 #[derive(Default)]
 struct Inner {
     socket: Option<Socket>,
-    followers: BTreeMap<u32, (Follow, Sink)>,
+    followers: BTreeMap<u32, Follower>,
     next: u32,
     /// Attempts since it was last open.
     attempts: u32,
@@ -119,18 +139,38 @@ impl Live {
 
     /// Follows a log until [`Self::unfollow`].
     pub(crate) fn follow(self, follow: Follow, sink: impl Fn(LogEvent) + 'static) -> u32 {
-        let live = self.connection.get_untracked() == Connection::Live;
-        self.inner
-            .try_update_value(|inner| {
-                let subscription = inner.next;
-                inner.next += 1;
-                if let (Some(socket), true) = (&inner.socket, live) {
-                    socket.ask(&request(subscription, &follow));
-                }
-                inner.followers.insert(subscription, (follow, Rc::new(sink)));
-                subscription
-            })
-            .unwrap_or_default()
+        let follower = Follower { follow, sink: Rc::new(sink), place: None };
+        let subscription = self.inner.try_update_value(|inner| {
+            inner.next += 1;
+            inner.followers.insert(inner.next, follower);
+            inner.next
+        });
+        let subscription = subscription.unwrap_or_default();
+        self.ask_again(subscription);
+        subscription
+    }
+
+    /// Asks for a log that is followed, from where it was. Without a connection that is done once it is back.
+    pub(crate) fn ask_again(self, subscription: u32) {
+        if self.connection.get_untracked() == Connection::Live
+            && let Some(follower) = self.follower(subscription)
+        {
+            self.ask(subscription, &follower);
+        }
+    }
+
+    fn ask(self, subscription: u32, follower: &Follower) {
+        let from = if follower.place.is_some() { From::Place } else { From::Anew };
+        (follower.sink)(LogEvent::Asked(from));
+        self.inner.with_value(|inner| {
+            if let Some(socket) = &inner.socket {
+                socket.ask(&request(subscription, follower));
+            }
+        });
+    }
+
+    fn follower(self, subscription: u32) -> Option<Follower> {
+        self.inner.with_value(|inner| inner.followers.get(&subscription).cloned())
     }
 
     /// Follows it no longer.
@@ -150,8 +190,12 @@ impl Live {
         match event {
             SocketEvent::Closed => self.lost(generation),
             SocketEvent::Message(message) => match *message {
-                LiveMessage::Log { subscription, lines, skipped } => {
+                LiveMessage::Log { subscription, lines, skipped, place } => {
+                    self.move_on(subscription, place);
                     self.pass_on(subscription, LogEvent::Lines(lines, skipped));
+                }
+                LiveMessage::LogGap { subscription, gap } => {
+                    self.pass_on(subscription, LogEvent::Gap(gap));
                 }
                 LiveMessage::LogEnd { subscription, error } => {
                     self.pass_on(subscription, LogEvent::End(error));
@@ -167,29 +211,27 @@ impl Live {
         }
     }
 
+    /// Remembers where a follower is in its log.
+    fn move_on(self, subscription: u32, place: Option<String>) {
+        self.inner.update_value(|inner| {
+            if let Some(follower) = inner.followers.get_mut(&subscription) {
+                follower.place = place;
+            }
+        });
+    }
+
     fn pass_on(self, subscription: u32, event: LogEvent) {
-        let sink =
-            self.inner.with_value(|inner| inner.followers.get(&subscription).map(|(_, sink)| sink.clone()));
-        if let Some(sink) = sink {
-            sink(event);
+        if let Some(follower) = self.follower(subscription) {
+            (follower.sink)(event);
         }
     }
 
     /// The daemon has said everything that it begins with: whoever follows a log asks for it (again).
     fn greeted(self) {
         self.connection.set(Connection::Live);
-        let followers: Vec<(u32, Follow, Sink)> = self.inner.with_value(|inner| {
-            let follower =
-                |(id, (follow, sink)): (&u32, &(Follow, Sink))| (*id, follow.clone(), sink.clone());
-            inner.followers.iter().map(follower).collect()
-        });
-        for (subscription, follow, sink) in followers {
-            sink(LogEvent::Resumed);
-            self.inner.with_value(|inner| {
-                if let Some(socket) = &inner.socket {
-                    socket.ask(&request(subscription, &follow));
-                }
-            });
+        let followers = self.inner.with_value(|inner| inner.followers.clone());
+        for (subscription, follower) in followers {
+            self.ask(subscription, &follower);
         }
         let attempts = self.inner.try_update_value(|inner| std::mem::take(&mut inner.attempts));
         if attempts.unwrap_or_default() > 0 {
@@ -235,12 +277,16 @@ fn back_off(attempts: u32) -> Duration {
     Duration::from_secs(2u64.saturating_pow(attempts.saturating_sub(1)).min(15))
 }
 
-fn request(subscription: u32, follow: &Follow) -> LiveRequest {
-    match follow {
+fn request(subscription: u32, follower: &Follower) -> LiveRequest {
+    let after = follower.place.clone();
+    match &follower.follow {
         Follow::App(app, execution, tail) => {
-            LiveRequest::FollowApp { subscription, app: app.clone(), execution: *execution, tail: *tail }
+            let (app, execution, tail) = (app.clone(), *execution, *tail);
+            LiveRequest::FollowApp { subscription, app, execution, tail, after }
         }
-        Follow::Operation(operation) => LiveRequest::FollowOperation { subscription, operation: *operation },
+        Follow::Operation(operation) => {
+            LiveRequest::FollowOperation { subscription, operation: *operation, after }
+        }
     }
 }
 

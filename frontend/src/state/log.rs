@@ -1,116 +1,124 @@
 //! The lines of one log view: the newest 100,000, those of them that pass the filter, and what to show of them.
 //! It knows nothing of the browser, so that its arithmetic can be tested.
 
+mod line;
+
 use std::collections::VecDeque;
 
 use chrono::{DateTime, Utc};
-use mantyx_api_types::{LogLine, LogStream};
+use mantyx_api_types::{LogGap, LogLine, LogSource, LogStream};
 
-use crate::text::ansi;
 use crate::text::level::{Level, LevelReader};
-use crate::text::number;
+pub(crate) use line::{Content, Line, Part, last_drawing};
 
-/// How many lines a view keeps.
+/// How many lines a view keeps, and how many bytes of text.
 pub(crate) const CAPACITY: usize = 100_000;
+const LARGEST_TEXT: usize = 32 << 20;
 
-/// What stands in a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// A line with its ANSI sequences.
-    Text(String),
-    /// So many lines came faster than anybody can read, and are not here.
-    Skipped(u64),
+/// How many bytes of one line are in one row, unless its first piece alone is longer.
+const LARGEST_ROW: usize = 64 << 10;
+
+/// How many unfinished lines are remembered; the rest of an older one is a row of its own.
+const UNFINISHED: usize = 64;
+
+/// A line that goes on with the next piece of the same source and stream.
+#[derive(Clone, Copy, Debug)]
+struct Unfinished {
+    source: LogSource,
+    stream: LogStream,
+    /// The number of the row that it is in so far.
+    row: u64,
 }
 
-impl Content {
-    /// What is said of lines that are not here; the line itself otherwise.
-    pub(crate) fn words(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Skipped(count) => {
-                let lines = number::plural(usize::try_from(*count).unwrap_or(usize::MAX), "line", "lines");
-                format!("{lines} skipped in view; all are in the log")
-            }
-        }
-    }
-}
-
-/// A line that is kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// Counted from 0 since the view was opened; it never changes.
-    pub(crate) number: u64,
-    /// When it was written.
-    pub(crate) at: DateTime<Utc>,
-    /// Where it was written.
-    pub(crate) stream: LogStream,
-    /// How bad it is.
-    pub(crate) level: Level,
-    /// What it says.
-    pub(crate) content: Content,
+/// How a view has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// How many rows came at its end.
+    pub(crate) came: usize,
+    /// How many rows went from its top.
+    pub(crate) went: usize,
 }
 
 /// The lines of a view.
 #[derive(Debug)]
 pub(crate) struct LogBuffer {
     capacity: usize,
+    largest_text: usize,
     lines: VecDeque<Line>,
     /// The numbers of the lines that pass; unused while every stream is shown.
     passing: VecDeque<u64>,
     stream: Option<LogStream>,
     levels: LevelReader,
+    unfinished: Vec<Unfinished>,
     next: u64,
+    /// How many bytes all lines have.
+    text: usize,
     /// How many lines were never here.
     skipped: u64,
-    /// After a reconnect, lines up to here were seen before.
-    seen: Option<DateTime<Utc>>,
 }
 
 impl Default for LogBuffer {
     fn default() -> Self {
-        Self::with_capacity(CAPACITY)
+        Self::with_capacity(CAPACITY, LARGEST_TEXT)
     }
 }
 
 impl LogBuffer {
-    /// An empty view that keeps so many lines.
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
+    /// An empty view that keeps so many lines and so much text.
+    pub(crate) fn with_capacity(capacity: usize, largest_text: usize) -> Self {
         Self {
             capacity,
+            largest_text,
             lines: VecDeque::new(),
             passing: VecDeque::new(),
             stream: None,
             levels: LevelReader::default(),
+            unfinished: Vec::new(),
             next: 0,
+            text: 0,
             skipped: 0,
-            seen: None,
         }
     }
 
-    /// A view of lines that were read at once.
-    pub(crate) fn of(lines: Vec<LogLine>) -> Self {
+    /// A view of lines that match: each piece of a long line by itself, since those between may be missing.
+    pub(crate) fn of_matches(lines: Vec<LogLine>) -> Self {
         let mut buffer = Self::default();
-        buffer.extend(lines, 0);
+        buffer.extend(lines.into_iter().map(|line| LogLine { partial: false, ..line }).collect(), 0);
         buffer
     }
 
-    /// Takes the next lines, and how many were left out before them. Answers how many rows went from the top of what
-    /// is shown.
-    pub(crate) fn extend(&mut self, lines: Vec<LogLine>, skipped: u64) -> usize {
+    /// A view of all lines of a time, and the row of the first that is the one that is sought.
+    pub(crate) fn around(lines: Vec<LogLine>, is_sought: impl Fn(&LogLine) -> bool) -> (Self, usize) {
+        let (mut buffer, mut sought) = (Self::default(), None);
+        for line in lines {
+            let found = sought.is_none() && is_sought(&line);
+            let row = buffer.take(line);
+            sought = if found { Some(row) } else { sought };
+        }
+        buffer.drop_oldest();
+        let row = sought.unwrap_or_default().saturating_sub(buffer.dropped());
+        (buffer, usize::try_from(row).unwrap_or_default())
+    }
+
+    /// Takes the next lines, and how many were left out before them.
+    pub(crate) fn extend(&mut self, lines: Vec<LogLine>, skipped: u64) -> Change {
+        let before = self.rows();
         if let (1.., Some(first)) = (skipped, lines.first()) {
             self.skip(skipped, first.at, first.stream);
         }
         for line in lines {
-            if !self.was_seen(line.at) {
-                self.take(line);
-            }
+            self.take(line);
         }
-        self.drop_oldest()
+        let came = self.rows() - before;
+        Change { came, went: self.drop_oldest() }
     }
 
-    /// The follow starts again after a reconnect: lines that come a second time are not taken again.
-    pub(crate) fn resume(&mut self) {
-        self.seen = self.lines.back().map(|line| line.at);
+    /// Lines are missing behind the last one, or may be. Where nothing is, nobody misses anything.
+    pub(crate) fn miss(&mut self, gap: LogGap) -> Change {
+        let Some(Line { at, stream, .. }) = self.lines.back() else { return Change::default() };
+        let (at, stream) = (*at, *stream);
+        self.push(at, stream, Part::Beginning, Level::None, Content::Missing(gap));
+        Change { came: 1, went: self.drop_oldest() }
     }
 
     /// Shows one stream alone, or all.
@@ -147,55 +155,104 @@ impl LogBuffer {
         if self.stream.is_none() {
             return self.lines.get(row);
         }
-        let number = *self.passing.get(row)?;
-        let index = usize::try_from(number - self.dropped()).ok()?;
-        self.lines.get(index)
+        self.lines.get(self.index(*self.passing.get(row)?)?)
+    }
+
+    /// Where a line is that is kept.
+    fn index(&self, number: u64) -> Option<usize> {
+        usize::try_from(number.checked_sub(self.dropped())?).ok()
     }
 
     /// That lines are missing is said whichever stream is shown.
     fn passes(&self, line: &Line) -> bool {
-        matches!(line.content, Content::Skipped(_)) || self.stream.is_none_or(|stream| stream == line.stream)
+        !matches!(line.content, Content::Text(_)) || self.stream.is_none_or(|stream| stream == line.stream)
     }
 
-    fn was_seen(&mut self, at: DateTime<Utc>) -> bool {
-        let seen = self.seen.is_some_and(|seen| at <= seen);
-        if !seen {
-            self.seen = None;
-        }
-        seen
-    }
-
-    fn take(&mut self, line: LogLine) {
-        let level = if line.text.contains('\u{1b}') {
-            self.levels.read(&ansi::plain(&line.text))
+    /// Takes a line or a piece of one, and answers the number of its row.
+    fn take(&mut self, line: LogLine) -> u64 {
+        let LogLine { at, stream, source, text, partial } = line;
+        let begun = self.take_unfinished(source, stream);
+        let row = if let Some(row) = begun.filter(|row| self.joined_size(*row, &text) <= LARGEST_ROW) {
+            self.join(row, &text)
         } else {
-            self.levels.read(&line.text)
+            let part = if begun.is_some() { Part::Rest } else { Part::Beginning };
+            let text = last_drawing(text);
+            let level = line::level(&mut self.levels, &text);
+            self.push(at, stream, part, level, Content::Text(text))
         };
-        self.push(line.at, line.stream, level, Content::Text(line.text));
+        if partial {
+            self.unfinished.push(Unfinished { source, stream, row });
+            let excess = self.unfinished.len().saturating_sub(UNFINISHED);
+            self.unfinished.drain(..excess);
+        }
+        row
+    }
+
+    /// The row in which a line has begun whose next piece comes.
+    fn take_unfinished(&mut self, source: LogSource, stream: LogStream) -> Option<u64> {
+        let its = |line: &Unfinished| line.source == source && line.stream == stream;
+        let at = self.unfinished.iter().position(its)?;
+        let row = self.unfinished.remove(at).row;
+        self.index(row).map(|_| row)
+    }
+
+    fn joined_size(&self, row: u64, text: &str) -> usize {
+        let begun = self.index(row).and_then(|index| self.lines.get(index)).map_or(0, Line::size);
+        line::joined_size(begun, text)
+    }
+
+    fn join(&mut self, row: u64, text: &str) -> u64 {
+        if let Some(line) = self.index(row).and_then(|index| self.lines.get_mut(index)) {
+            self.text -= line.size();
+            line.join(text);
+            self.text += line.size();
+        }
+        row
     }
 
     /// Two gaps with nothing between them are one.
     fn skip(&mut self, count: u64, at: DateTime<Utc>, stream: LogStream) {
         self.skipped += count;
         match self.lines.back_mut() {
-            Some(Line { content: Content::Skipped(before), .. }) => *before += count,
-            _ => self.push(at, stream, Level::None, Content::Skipped(count)),
+            Some(Line { content: Content::Skipped(before), pieces, .. }) => {
+                *before += count;
+                *pieces += 1;
+            }
+            _ => {
+                self.push(at, stream, Part::Beginning, Level::None, Content::Skipped(count));
+            }
         }
     }
 
-    fn push(&mut self, at: DateTime<Utc>, stream: LogStream, level: Level, content: Content) {
-        let line = Line { number: self.next, at, stream, level, content };
+    fn push(
+        &mut self,
+        at: DateTime<Utc>,
+        stream: LogStream,
+        part: Part,
+        level: Level,
+        content: Content,
+    ) -> u64 {
+        if !matches!(content, Content::Text(_)) {
+            // What comes behind a gap is not the rest of what was before it.
+            self.unfinished.clear();
+        }
+        let line = Line { number: self.next, at, stream, part, level, content, pieces: 1 };
         self.next += 1;
+        self.text += line.size();
         if self.stream.is_some() && self.passes(&line) {
             self.passing.push_back(line.number);
         }
         self.lines.push_back(line);
+        self.next - 1
     }
 
+    /// Answers how many rows went. The last line stays, however long it is.
     fn drop_oldest(&mut self) -> usize {
         let before = self.rows();
-        let excess = self.lines.len().saturating_sub(self.capacity);
-        self.lines.drain(..excess);
+        while self.lines.len() > self.capacity || (self.text > self.largest_text && self.lines.len() > 1) {
+            let dropped = self.lines.pop_front();
+            self.text -= dropped.as_ref().map_or(0, Line::size);
+        }
         let first = self.dropped();
         while self.passing.front().is_some_and(|number| *number < first) {
             self.passing.pop_front();
@@ -205,96 +262,4 @@ impl LogBuffer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::TimeDelta;
-    use mantyx_api_types::LogSource;
-
-    fn line(second: i64, text: &str, stream: LogStream) -> LogLine {
-        LogLine {
-            at: DateTime::UNIX_EPOCH + TimeDelta::seconds(second),
-            stream,
-            source: LogSource::Execution("0190a6c0-0000-7000-8000-000000000000".parse().unwrap()),
-            text: text.into(),
-            partial: false,
-        }
-    }
-
-    fn filled(capacity: usize, lines: i64) -> LogBuffer {
-        let mut buffer = LogBuffer::with_capacity(capacity);
-        for second in 0..lines {
-            let stream = if second % 2 == 0 { LogStream::Stdout } else { LogStream::Stderr };
-            buffer.extend(vec![line(second, &format!("Line \u{1b}[1m{second}"), stream)], 0);
-        }
-        buffer
-    }
-
-    fn texts(buffer: &LogBuffer) -> Vec<String> {
-        let text = |line: &Line| match &line.content {
-            Content::Text(text) => ansi::plain(text),
-            Content::Skipped(count) => format!("-{count}"),
-        };
-        (0..buffer.rows()).filter_map(|row| buffer.row(row)).map(text).collect()
-    }
-
-    #[test]
-    fn the_oldest_go_first_and_are_counted() {
-        let buffer = filled(3, 5);
-        assert_eq!(texts(&buffer), ["Line 2", "Line 3", "Line 4"]);
-        assert_eq!((buffer.len(), buffer.dropped()), (3, 2));
-    }
-
-    #[test]
-    fn one_stream_alone_holds_for_old_and_new_lines() {
-        let mut buffer = filled(4, 4);
-        buffer.show(Some(LogStream::Stderr));
-        assert_eq!(texts(&buffer), ["Line 1", "Line 3"]);
-        let lines = vec![
-            line(5, "5", LogStream::Stderr),
-            line(6, "6", LogStream::Stdout),
-            line(7, "7", LogStream::Stderr),
-        ];
-        assert_eq!(buffer.extend(lines, 0), 1, "one of its rows went");
-        assert_eq!(texts(&buffer), ["Line 3", "5", "7"]);
-        buffer.show(None);
-        assert_eq!(buffer.rows(), 4);
-    }
-
-    #[test]
-    fn what_was_left_out_is_said_where_it_was() {
-        let mut buffer = filled(10, 1);
-        buffer.extend(vec![line(5, "5", LogStream::Stdout)], 40);
-        buffer.show(Some(LogStream::Stderr));
-        buffer.extend(vec![line(6, "6", LogStream::Stdout)], 2);
-        assert_eq!(texts(&buffer), ["-40", "-2"]);
-        buffer.show(None);
-        assert_eq!(texts(&buffer), ["Line 0", "-40", "5", "-2", "6"]);
-        assert_eq!(buffer.skipped(), 42);
-    }
-
-    #[test]
-    fn a_flood_leaves_as_many_as_are_kept() {
-        let mut buffer = LogBuffer::with_capacity(1000);
-        for batch in 0..100 {
-            let lines = (0..500).map(|at| line(batch * 500 + at, "x", LogStream::Stdout)).collect();
-            buffer.extend(lines, 0);
-            assert!(buffer.len() <= 1000);
-        }
-        assert_eq!((buffer.rows(), buffer.dropped()), (1000, 49_000));
-        assert_eq!(buffer.row(999).map(|line| line.number), Some(49_999));
-    }
-
-    #[test]
-    fn a_reconnect_repeats_nothing() {
-        let mut buffer = filled(10, 3);
-        buffer.resume();
-        let lines = vec![
-            line(1, "again", LogStream::Stdout),
-            line(2, "again", LogStream::Stdout),
-            line(3, "new", LogStream::Stdout),
-            line(3, "new too", LogStream::Stdout),
-        ];
-        buffer.extend(lines, 0);
-        assert_eq!(texts(&buffer), ["Line 0", "Line 1", "Line 2", "new", "new too"]);
-    }
-}
+mod tests;

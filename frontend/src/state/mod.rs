@@ -18,7 +18,7 @@ use std::ops::Deref;
 use leptos::prelude::*;
 
 pub(crate) use clock::Clock;
-pub(crate) use live::{Connection, Follow, Live, LogEvent};
+pub(crate) use live::{Connection, Follow, From, Live, LogEvent};
 pub(crate) use session::Session;
 pub(crate) use store::Store;
 pub(crate) use toasts::{Toast, Toasts, Tone};

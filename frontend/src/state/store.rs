@@ -76,7 +76,8 @@ impl Store {
             LiveMessage::Host { host } => self.host.set(Some(host)),
             LiveMessage::Usage { at, apps } => self.usage.look(at, apps),
             // Lines go to their subscription; there is no screen for events in this version.
-            LiveMessage::Log { .. } | LiveMessage::LogEnd { .. } | LiveMessage::Event { .. } => {}
+            LiveMessage::Log { .. } | LiveMessage::LogGap { .. } | LiveMessage::LogEnd { .. } => {}
+            LiveMessage::Event { .. } => {}
         }
     }
 

@@ -92,8 +92,12 @@ pub(crate) fn plain(line: &str) -> String {
 
 /// What stays on the screen of a line that was drawn over itself.
 fn last_drawing(line: &str) -> &str {
-    let line = line.trim_end_matches('\r');
-    line.rsplit('\r').next().unwrap_or(line)
+    line[drawn_from(line)..].trim_end_matches('\r')
+}
+
+/// Where the last drawing of a line begins.
+pub(crate) fn drawn_from(line: &str) -> usize {
+    line.trim_end_matches('\r').rfind('\r').map_or(0, |at| at + 1)
 }
 
 enum Part<'a> {

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::server::{Api, refusal};
-use mantyx_api_types::{LiveMessage, LiveRequest, LiveTicket, NewToken};
+use mantyx_api_types::{LiveMessage, LiveRequest, LiveTicket, LogGap, NewToken};
 use mantyx_core::{Actor, AppName, Code, EventKind, Scope};
+use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufStream};
 use tokio::net::TcpStream;
@@ -142,7 +143,7 @@ async fn a_log_that_is_not_there_ends_with_the_reason() {
     let api = Api::start().await;
     let mut socket = connect(&api).await;
     let app = AppName::parse("absent").unwrap();
-    let request = LiveRequest::FollowApp { subscription: 7, app, execution: None, tail: 10 };
+    let request = LiveRequest::FollowApp { subscription: 7, app, execution: None, tail: 10, after: None };
     socket.say(&serde_json::to_string(&request).unwrap()).await;
     let end = |message| match message {
         LiveMessage::LogEnd { subscription, error } => Some((subscription, error)),
@@ -150,6 +151,27 @@ async fn a_log_that_is_not_there_ends_with_the_reason() {
     };
     let (subscription, error) = socket.hear(end).await;
     assert!(subscription == 7 && error.unwrap().contains("absent"));
+    api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_of_another_version_is_no_reason_to_show_nothing() {
+    let api = Api::start().await;
+    let file = Part::bytes(b"print('hello')\n".to_vec()).file_name("hello.py");
+    let upload = api.request("POST", "/api/apps/upload/script").bearer_auth(api.token(Scope::Admin).await);
+    upload.multipart(Form::new().part("file", file)).send().await.unwrap().error_for_status().unwrap();
+    let mut socket = connect(&api).await;
+    for (subscription, after) in [(1, None), (2, Some("somewhere"))] {
+        let (app, after) = (AppName::parse("hello").unwrap(), after.map(str::to_owned));
+        let request = LiveRequest::FollowApp { subscription, app, execution: None, tail: 10, after };
+        socket.say(&serde_json::to_string(&request).unwrap()).await;
+    }
+    let told = |message| match message {
+        LiveMessage::LogGap { subscription, gap } => Some((subscription, gap)),
+        LiveMessage::LogEnd { error, .. } => panic!("{error:?}"),
+        _ => None,
+    };
+    assert_eq!(socket.hear(told).await, (2, LogGap::Unplaced));
     api.end().await;
 }
 

@@ -55,6 +55,8 @@ const KEPT: u64 = 256 * 1024;
 
 /// What was read at once.
 struct Portion {
+    /// Where it began: behind what was passed over.
+    start: Position,
     passing: Vec<RawLine>,
     /// How many records it was before the filter.
     read: usize,
@@ -111,9 +113,9 @@ impl Following {
         self.follow(file.whose, file.segment.log().to_owned(), position).await
     }
 
-    /// Lines of any file that is followed and that pass; `None` once the one thing that is followed is over, or no
-    /// line can pass any more.
-    pub(super) async fn next(&mut self, filter: &Filter) -> Result<Option<Vec<RawLine>>> {
+    /// Lines of any file that is followed and that pass, and where reading them began; `None` once the one thing that
+    /// is followed is over, or no line can pass any more.
+    pub(super) async fn next(&mut self, filter: &Filter) -> Result<Option<(Position, Vec<RawLine>)>> {
         loop {
             let too_late = filter.until.is_some_and(has_passed);
             if too_late {
@@ -127,9 +129,9 @@ impl Following {
             }
             tokio::select! {
                 ready = any_ready(&mut self.followed) => {
-                    let lines = self.read(ready?, filter).await?.passing;
-                    if !lines.is_empty() {
-                        return Ok(Some(lines));
+                    let Portion { start, passing, .. } = self.read(ready?, filter).await?;
+                    if !passing.is_empty() {
+                        return Ok(Some((start, passing)));
                     }
                 }
                 news = self.news.recv() => match news {
@@ -160,19 +162,25 @@ impl Following {
         if self.pace == Pace::Newest && follower.behind().await > TOO_FAR_BEHIND {
             self.skipped += follower.skip(KEPT).await.map_err(failed)?;
         }
+        let start = follower.position();
         let records = follower.read().await.map_err(failed)?;
         let read = records.len();
         let beyond = filter.until.is_some_and(|until| records.iter().all(|record| record.at >= until));
         let passing = records.into_iter().filter(|record| filter.passes_record(record));
-        Ok(Portion { passing: passing.map(|record| raw_line(*source, record)).collect(), read, beyond })
+        Ok(Portion {
+            start,
+            passing: passing.map(|record| raw_line(*source, record)).collect(),
+            read,
+            beyond,
+        })
     }
 
     /// What is left of files that are over.
-    async fn rest(&mut self, filter: &Filter) -> Result<Option<Vec<RawLine>>> {
+    async fn rest(&mut self, filter: &Filter) -> Result<Option<(Position, Vec<RawLine>)>> {
         while let Some(index) = self.followed.iter().position(|file| file.stage == Stage::Over) {
             let portion = self.read(index, filter).await?;
             if !portion.passing.is_empty() {
-                return Ok(Some(portion.passing));
+                return Ok(Some((portion.start, portion.passing)));
             }
             // One that lives may never come to its end.
             if portion.read == 0 || portion.beyond {

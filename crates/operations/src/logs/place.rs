@@ -6,7 +6,7 @@
 //! A spot is where the last portion of a log began, and how many of the lines behind that were told: only those that
 //! passed the filter are counted, so a place is good for the query that it comes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -56,6 +56,12 @@ impl Place {
         if let Some((source, spot)) = newest {
             self.0.entry(key(source)).or_insert(spot);
         }
+    }
+
+    /// The logs of which anything was told or read.
+    pub(super) fn begun(&self) -> BTreeSet<u128> {
+        let begun = self.0.iter().filter(|(_, spot)| **spot != Spot::default());
+        begun.map(|(key, _)| *key).collect()
     }
 
     pub(super) fn left(&self, source: LogSource) -> Left {

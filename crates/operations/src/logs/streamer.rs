@@ -1,18 +1,18 @@
 //! Handing out lines, the oldest first: of the files that are there, then as they come; from the beginning, from the
 //! last lines, or from where an earlier answer broke off.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
-use mantyx_api_types::{LogLine, LogSource};
+use mantyx_api_types::{LogGap, LogLine, LogSource};
 use mantyx_core::Result;
 use mantyx_logs::Position;
 
 use super::executions::Past;
 use super::following::Following;
-use super::place::{self, Left, Place, Spot};
+use super::place::{self, Place, Spot};
+use super::rest::Rest;
 use super::source::{After, Filter, Source};
-use super::{LogQuery, RawLine};
+use super::{LogQuery, Pace, RawLine};
 
 /// Hands out lines, the oldest first.
 pub struct LogStreamer {
@@ -23,6 +23,8 @@ pub struct LogStreamer {
     follow: Option<Following>,
     /// Lines that an earlier answer has told already.
     told: BTreeMap<u128, usize>,
+    /// Why lines behind that answer are missing.
+    gap: Option<LogGap>,
     /// Where the portion began that was handed out last, and what was handed out of which log.
     place: Place,
     /// Of the newest log that anything was handed out of, in case that it is done.
@@ -38,18 +40,22 @@ impl LogStreamer {
     /// A search from the end may go through all there is: it is done when the first lines are asked for, by
     /// somebody who may give up. Any other end is found at once, so that nothing that comes after is missed.
     pub(super) async fn open(past: Past, query: LogQuery, follow: Option<Following>) -> Result<Self> {
-        let LogQuery { tail, since, until, stream, search, after, .. } = query;
+        let LogQuery { tail, since, until, stream, search, pace, after, .. } = query;
         let filter = Filter { since, until, stream, search };
-        let (files, told, tail) = match (tail, after) {
-            (Some(lines), None) => (Vec::new(), BTreeMap::new(), Some((past, lines.min(LONGEST_TAIL)))),
-            (None, None) => (past.all().await?, BTreeMap::new(), None),
-            (_, Some(after)) => {
-                let (files, told) = left(&past.all().await?, &after);
-                (files, told, None)
+        let (rest, tail) = match (tail, after) {
+            (Some(lines), None) => (Rest::default(), Some((past, lines.min(LONGEST_TAIL)))),
+            (None, None) => (Rest::of(past.all().await?), None),
+            (tail, Some(after)) => {
+                let mut rest = Rest::behind(after, past.all().await?).await?;
+                if let (Pace::Newest, Some(lines)) = (pace, tail) {
+                    rest.keep_newest(lines.min(LONGEST_TAIL), &filter).await?;
+                }
+                (rest, None)
             }
         };
+        let Rest { files, told, gap } = rest;
         let (place, newest, passed_over) = (Place::default(), None, 0);
-        let mut log = Self { files: files.into(), filter, tail, follow, told, place, newest, passed_over };
+        let mut log = Self { files, filter, tail, follow, told, gap, place, newest, passed_over };
         if log.filter.search.is_none() {
             log.keep_tail().await?;
         }
@@ -69,6 +75,11 @@ impl LogStreamer {
         self.follow.as_mut().map_or(0, Following::take_skipped)
     }
 
+    /// Why lines are missing between the place that it goes on from and the first ones, told once.
+    pub fn take_gap(&mut self) -> Option<LogGap> {
+        self.gap.take()
+    }
+
     /// The next lines, at least one; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<LogLine>>> {
         let lines = self.next_raw().await?;
@@ -78,11 +89,9 @@ impl LogStreamer {
     /// The same as they were written, for whoever puts the pieces of a line together.
     pub async fn next_raw(&mut self) -> Result<Option<Vec<RawLine>>> {
         loop {
-            let before = self.spots();
             let Some((start, mut lines)) = self.portion().await? else { return Ok(None) };
             let Some(source) = lines.first().map(|line| line.source) else { continue };
-            let position = start.or_else(|| Some(before.spot(source)?.position)).unwrap_or_default();
-            self.note_place(source, position, lines.len());
+            self.note_place(source, start, lines.len());
             lines.drain(..self.passed_over);
             if !lines.is_empty() {
                 return Ok(Some(lines));
@@ -120,8 +129,8 @@ impl LogStreamer {
         Place::of(self.follow.iter().flat_map(Following::positions).chain(file))
     }
 
-    /// The next lines of one log, told before or not, and where they began when it is read for the first time.
-    async fn portion(&mut self) -> Result<Option<(Option<Position>, Vec<RawLine>)>> {
+    /// The next lines of one log, told before or not, and where they began.
+    async fn portion(&mut self) -> Result<Option<(Position, Vec<RawLine>)>> {
         self.keep_tail().await?;
         while let Some(file) = self.files.front_mut() {
             let start = file.start();
@@ -130,11 +139,11 @@ impl LogStreamer {
                 self.hand_over().await?;
             }
             if !lines.is_empty() {
-                return Ok(Some((Some(start), lines)));
+                return Ok(Some((start, lines)));
             }
         }
         let Some(following) = &mut self.follow else { return Ok(None) };
-        Ok(following.next(&self.filter).await?.map(|lines| (None, lines)))
+        following.next(&self.filter).await
     }
 
     /// A file whose process lives is followed from where reading it has ended.
@@ -146,28 +155,6 @@ impl LogStreamer {
             _ => Ok(()),
         }
     }
-}
-
-/// What is left of these files behind a place, and how many lines of that were told.
-fn left(files: &[Source], after: &Place) -> (Vec<Source>, BTreeMap<u128, usize>) {
-    let (mut kept, mut told) = (Vec::new(), BTreeMap::new());
-    for file in files {
-        match after.left(file.whose) {
-            Left::Nothing => {}
-            Left::All => kept.push(file.clone()),
-            Left::From(Spot { position: Position { segment, offset }, told: lines }) => {
-                match file.segment.number().cmp(&segment) {
-                    Ordering::Less => {}
-                    Ordering::Greater => kept.push(file.clone()),
-                    Ordering::Equal => {
-                        told.insert(place::key(file.whose), lines);
-                        kept.push(file.clone().from(offset));
-                    }
-                }
-            }
-        }
-    }
-    (kept, told)
 }
 
 #[cfg(test)]
@@ -243,6 +230,51 @@ mod tests {
                     assert_eq!(again.len(), rest.len() - 1, "twice behind line {index}");
                 }
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_removed_meanwhile_is_told() {
+        let folder = TempDir::new().unwrap();
+        let files = logs(&folder);
+        let whole = read(&files, &LogQuery::default()).await;
+        let go_on = async |index: usize| {
+            let query = LogQuery { after: Some(whole[index].1.clone()), ..LogQuery::default() };
+            let there = files.iter().filter(|file| file.segment.exists()).cloned().collect();
+            let mut log = LogStreamer::open(Past::Segments(there), query, None).await.unwrap();
+            (log.take_gap(), log.next().await.unwrap().map(|lines| lines[0].text.clone()))
+        };
+        // Seven lines in each of the two segments of the first log.
+        assert_eq!(go_on(3).await, (None, Some("4".into())));
+        assert_eq!(go_on(9).await, (None, Some("10".into())));
+        mantyx_logs::remove_oldest(files[0].segment.log(), 0, 0).unwrap();
+        let (gap, first) = go_on(3).await;
+        assert_eq!(gap, Some(LogGap::Removed));
+        assert!(first.unwrap().contains("removed"), "what stands there now is read from its beginning");
+        assert_eq!(go_on(9).await, (None, Some("10".into())), "nothing that it was not told is missing");
+        mantyx_logs::remove_oldest(files[0].segment.log(), 1, 1).unwrap();
+        assert_eq!(go_on(9).await, (Some(LogGap::Removed), Some("14".into())));
+    }
+
+    #[tokio::test]
+    async fn who_wants_the_newest_is_not_told_all_that_was_missed() {
+        let folder = TempDir::new().unwrap();
+        let log = folder.path().join("0.log");
+        let mut writer = LogWriter::open(Segment::new(&log, 0).plain()).unwrap();
+        for number in 0..6000 {
+            writer.write(Stream::Stdout, UNIX_EPOCH, format!("{number:02000}\n").as_bytes()).unwrap();
+        }
+        writer.close().unwrap();
+        let source = LogSource::Execution(ExecutionId::generate());
+        let files = Source::all(source, &log, vec![0], After::Nothing);
+        let whole = read(&files, &LogQuery::default()).await;
+        for (index, gap, first) in [(10, Some(LogGap::Skipped), 5900), (5000, None, 5001), (5950, None, 5951)]
+        {
+            let (after, tail, pace) = (Some(whole[index].1.clone()), Some(100), Pace::Newest);
+            let query = LogQuery { tail, pace, after, ..LogQuery::default() };
+            let mut log = LogStreamer::open(Past::Segments(files.clone()), query, None).await.unwrap();
+            assert_eq!(log.take_gap(), gap, "behind {index}");
+            assert_eq!(log.next().await.unwrap().unwrap()[0].text, format!("{first:02000}"));
         }
     }
 }

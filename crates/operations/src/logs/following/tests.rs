@@ -85,7 +85,7 @@ impl World {
 
 async fn texts(following: &mut Following) -> Vec<String> {
     let next = tokio::time::timeout(Duration::from_secs(20), following.next(&EVERYTHING));
-    let lines = next.await.unwrap().unwrap().unwrap_or_default();
+    let (_, lines) = next.await.unwrap().unwrap().unwrap_or_default();
     lines.into_iter().map(|line| String::from_utf8(line.text).unwrap()).collect()
 }
 
@@ -213,6 +213,21 @@ async fn who_wants_the_newest_is_told_what_was_passed_over_and_nobody_else_misse
 }
 
 #[tokio::test]
+async fn a_place_behind_what_was_passed_over_begins_there() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App).at(Pace::Newest);
+    let id = world.begin(world.app, "wiki").await;
+    let lines: Vec<String> = (0..60_000).map(|n| format!("{n:0100}")).collect();
+    world.say(id, &lines.join("\n"));
+    let next = tokio::time::timeout(Duration::from_secs(20), following.next(&EVERYTHING));
+    let (start, lines) = next.await.unwrap().unwrap().unwrap();
+    assert!(following.take_skipped() > 50_000);
+    let path = launch::log_path(&world.layout, world.app, id);
+    let mut there = Follower::new(path, start).unwrap();
+    assert_eq!(there.read().await.unwrap()[0].text, lines[0].text);
+}
+
+#[tokio::test]
 async fn only_what_matches_comes_and_the_end_is_not_missed() {
     let world = World::new();
     let mut following = world.follow(Scope::App);
@@ -224,7 +239,7 @@ async fn only_what_matches_comes_and_the_end_is_not_missed() {
     world.say(id, "wanted");
     world.end(id).await;
     let lines = tokio::time::timeout(Duration::from_secs(20), following.next(&filter)).await;
-    let texts: Vec<_> = lines.unwrap().unwrap().unwrap().into_iter().map(|line| line.text).collect();
+    let texts: Vec<_> = lines.unwrap().unwrap().unwrap().1.into_iter().map(|line| line.text).collect();
     assert_eq!(texts, [b"wanted"]);
 }
 
@@ -247,7 +262,7 @@ async fn a_follower_ends_when_its_last_instant_has_passed() {
     let soon = Filter { until: Some(Utc::now() + Duration::from_millis(300)), ..EVERYTHING };
     let mut seen = Vec::new();
     let all = async {
-        while let Some(lines) = following.next(&soon).await.unwrap() {
+        while let Some((_, lines)) = following.next(&soon).await.unwrap() {
             seen.extend(lines.into_iter().map(|line| String::from_utf8(line.text).unwrap()));
         }
     };
