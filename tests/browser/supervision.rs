@@ -1,10 +1,10 @@
 //! What watches over apps, as it is seen: health, why an app died, its figures, its log, and the form about all that.
 
-use mantyx_core::{AppName, AppState, Health};
-use mantyx_test_support::{Browser, Client, PATIENCE, TestMantyx, wait_until};
+use mantyx_core::{AppState, Health};
+use mantyx_test_support::{Browser, PATIENCE, TestMantyx, wait_until};
 use serde_json::{Value, json};
 
-use crate::{log_in, sticks_out};
+use crate::{begin, log_in, sticks_out};
 
 /// A web service in the standard library that is well until somebody puts a file beside its data.
 const MOODY: &str = r#"
@@ -34,16 +34,6 @@ for number in range(3000):
 print('done talking', flush=True)
 time.sleep(3600)
 ";
-
-/// Uploads a script, sets more of it, and brings it up.
-async fn begin(client: &Client, script: &str, fields: &[(&str, &str)], configuration: Value) -> AppName {
-    let name = client.upload_script("app.py", script, fields).await.unwrap().app.name;
-    let patch = json!({"configuration": configuration});
-    let _: Value = client.patch(&format!("/api/apps/{name}"), "\"1\"", patch).await.unwrap();
-    client.install(&name).await.unwrap();
-    client.event(&name, "enable").await.unwrap();
-    name
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_and_figures_are_seen_at_a_glance() {
@@ -188,6 +178,15 @@ async fn health_and_limits_are_set_in_the_form() {
     assert_eq!(configuration["limits"]["cpu"], json!(0.5));
     assert_eq!(configuration["health"]["probe"], json!({"kind": "http", "url": "/health"}));
     assert!(!sticks_out(&browser).await);
+
+    browser.fill("limit-processes", "unlimited").await;
+    browser.click("save-configuration").await;
+    browser.wait_for_text("fold-limits", "unlimited processes").await;
+    wait_until("it to be saved", PATIENCE, async || {
+        let read: Value = client.get(&format!("/api/apps/{name}/configuration")).await.unwrap();
+        (read["configuration"]["limits"]["processes"] == json!("unlimited")).then_some(())
+    })
+    .await;
 }
 
 async fn open_section(browser: &Browser, id: &str) {

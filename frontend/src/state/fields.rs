@@ -43,6 +43,8 @@ enum Kind {
     Count,
     /// One that may be absent.
     MaybeCount,
+    /// One that may be absent, or the word for no limit where nothing is a limit too.
+    CountOrUnlimited,
     /// One that may be absent, or below zero.
     MaybeSigned,
     /// A number of processors, or nothing.
@@ -161,7 +163,8 @@ impl Field {
             Self::HealthInterval | Self::HealthTimeout | Self::StartPeriod => Kind::Count,
             Self::Failures | Self::Successes => Kind::Count,
             Self::Watchdog | Self::Timeout | Self::ProbeStatus | Self::ProbePort => Kind::MaybeCount,
-            Self::Processes | Self::OpenFiles => Kind::MaybeCount,
+            Self::Processes => Kind::CountOrUnlimited,
+            Self::OpenFiles => Kind::MaybeCount,
             Self::Nice | Self::OomScore => Kind::MaybeSigned,
             Self::Cpu => Kind::Cores,
             Self::Memory => Kind::Size,
@@ -173,6 +176,11 @@ impl Field {
     /// Whether it is a part of what a health check looks at, which is sent as a whole.
     pub(crate) fn is_of_probe(self) -> bool {
         self.path().starts_with("health.probe.")
+    }
+
+    /// Whether it is a limit that an app may be without.
+    const fn is_limit(self) -> bool {
+        matches!(self, Self::Memory | Self::Cpu | Self::Processes | Self::OpenFiles)
     }
 
     /// Whether it says anything about an app of that type.
@@ -210,8 +218,12 @@ impl Field {
             Kind::Words => return Ok(words(text)),
             Kind::Count => (whole(text), "Give a whole number"),
             _ if text.is_empty() => (Some(Value::Null), ""),
+            Kind::CountOrUnlimited if is_unlimited(text) => (Some(json!(UNLIMITED)), ""),
+            // No limit is what nothing means there.
+            _ if self.is_limit() && is_unlimited(text) => (Some(Value::Null), ""),
             Kind::Word => (Some(json!(text)), ""),
             Kind::MaybeCount => (whole(text), "Give a whole number, or nothing"),
+            Kind::CountOrUnlimited => (whole(text), "Give a whole number, `unlimited`, or nothing"),
             Kind::MaybeSigned => {
                 (text.parse::<i32>().ok().map(Value::from), "Give a whole number, or nothing")
             }
@@ -221,6 +233,13 @@ impl Field {
         let wrong = || FieldError { field: self.path().to_owned(), detail: wanted.to_owned() };
         value.ok_or_else(wrong)
     }
+}
+
+/// What the API calls no limit.
+const UNLIMITED: &str = "unlimited";
+
+fn is_unlimited(text: &str) -> bool {
+    text.eq_ignore_ascii_case(UNLIMITED)
 }
 
 fn whole(text: &str) -> Option<Value> {
@@ -301,6 +320,12 @@ mod tests {
         assert_eq!(value(Field::Timeout, ""), Ok(Value::Null));
         assert_eq!(value(Field::Nice, "-5"), Ok(json!(-5)));
         assert_eq!(value(Field::Processes, "-5"), Err("limits.processes".into()));
+        assert_eq!(value(Field::Processes, " Unlimited "), Ok(json!("unlimited")));
+        for field in [Field::Memory, Field::Cpu, Field::OpenFiles] {
+            assert_eq!(value(field, "unlimited"), Ok(Value::Null), "{}", field.path());
+        }
+        assert_eq!(value(Field::Nice, "unlimited"), Err("limits.nice".into()));
+        assert_eq!(value(Field::Timeout, "unlimited"), Err("timeout".into()));
         assert_eq!(value(Field::Cpu, "0.5"), Ok(json!(0.5)));
         assert_eq!(value(Field::Cpu, "2"), Ok(json!(2.0)));
         assert_eq!(value(Field::Memory, "1.5"), Ok(json!(1_572_864)));
@@ -324,6 +349,14 @@ mod tests {
             [1u64 << 30, 3 << 20, 1000].map(SizeUnit::of),
             [SizeUnit::Gibibytes, SizeUnit::Mebibytes, SizeUnit::Bytes]
         );
+    }
+
+    #[test]
+    fn no_limit_of_processes_is_read_as_it_is_sent() {
+        let configuration = json!({"limits": {"processes": "unlimited"}});
+        let text = Field::Processes.read(&configuration);
+        let sent = Field::Processes.value(&text, SizeUnit::default());
+        assert_eq!(sent.ok().as_ref(), at(&configuration, "limits.processes"));
     }
 
     #[test]

@@ -135,7 +135,7 @@ fn limits(model: FormModel) -> AnyView {
     let spec = Fold {
         id: "fold-limits",
         title: "Limits",
-        words: "What it may use of the machine, everything that it starts together. An empty field is no limit. What this machine cannot enforce is said on the app.",
+        words: "What it may use of the machine, everything that it starts together. An empty field is no limit, but for processes. What this machine cannot enforce is said on the app.",
         fields: &[
             Field::Memory,
             Field::Cpu,

@@ -13,6 +13,8 @@ pub(super) fn input(model: FormModel, field: Field) -> AnyView {
     let style = match field {
         Field::ProbeBody => InputStyle::Plain,
         Field::ProbeUrl | Field::ProbeCommand | Field::User | Field::Groups => InputStyle::Machine,
+        // A limit may be a word as well, and a telephone shows only digits for a number.
+        Field::Processes => InputStyle::Machine,
         _ => InputStyle::Number,
     };
     let change = move |text| {
@@ -87,9 +89,11 @@ const fn words_of_limits(field: Field) -> (&'static str, &'static str, &'static 
             ("limit-memory", "Memory", "Whoever wants more is ended by the kernel. At least 16 MiB.")
         }
         Field::Cpu => ("limit-cpu", "Cores", "Such as 0.5 or 2; it is slowed down, not stopped."),
-        Field::Processes => {
-            ("limit-processes", "Processes", "With threads. Empty: 4096, so that a fork bomb ends.")
-        }
+        Field::Processes => (
+            "limit-processes",
+            "Processes",
+            "With threads. Empty: 4096, so that a fork bomb ends. `unlimited`: no limit.",
+        ),
         Field::OpenFiles => ("limit-open-files", "Open files", "Of one process; at least 16."),
         Field::Nice => ("limit-nice", "Niceness", "-20 to 19: the higher, the more it gives way."),
         Field::OomScore => (
