@@ -187,6 +187,12 @@ pub(crate) fn cause(ending: Option<&Ending>, exit: Option<Exit>, recognised: Opt
     }
 }
 
+/// The same where it is said already how long it ran: there is room for little, and the reason matters more.
+pub(crate) fn cause_beside_duration(cause: &str) -> &str {
+    let rest = cause.strip_prefix("It ended ").and_then(|rest| rest.split_once(" after its start. "));
+    rest.map_or(cause, |(_, reason)| reason)
+}
+
 /// What to do about an ending, as far as the ending alone says it.
 pub(crate) const fn remedy(ending: &Ending) -> Option<&'static str> {
     Some(match ending {
@@ -362,6 +368,14 @@ mod tests {
         );
         assert_eq!(ending_short(Some(&Ending::Exited), exit).as_deref(), Some("SIGKILL"));
         assert_eq!(ending_short(None, None), None);
+    }
+
+    #[test]
+    fn how_long_it_ran_is_said_once() {
+        let cause = "It ended 16 ms after its start. The module `jinja3` is not installed";
+        assert_eq!(cause_beside_duration(cause), "The module `jinja3` is not installed");
+        let alone = "It ended 16 ms after its start, and its last lines are empty";
+        assert_eq!(cause_beside_duration(alone), alone);
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn last_run(state: State, app: Signal<AppView>) -> impl IntoView {
                     <span class="muted">{dynamic(move || format!(" {}", state.clock.moment(end)))}</span>
                     <span class="muted took">{format!(", ran {took}")}</span>
                     {cause.map(|cause| view! {
-                        <span class="row-cause" title=cause.replace('`', "") data-testid="row-cause">{prose(&cause)}</span>
+                        <span class="row-cause" title=cause.replace('`', "") data-testid="row-cause">{prose(words::cause_beside_duration(&cause))}</span>
                     })}
                 }
                 .into_any()
