@@ -1,7 +1,8 @@
 //! The page: a Leptos single-page app that calls the documented API and nothing else.
 //!
 //! `api/` is the one door to the daemon, `state/` is all that is known, `components/` are the pieces, `pages/` the
-//! screens made of them, `text/` how values read, `graph/` how figures become lines, `theme/` how everything looks. `route.rs` is the address bar.
+//! screens made of them, `text/` how values read, `graph/` how figures become lines, `theme/` how everything looks.
+//! `route.rs` is the address bar.
 
 mod api;
 mod app;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::dynamic::{IntoViews, dynamic};
 use super::notice::prose;
+use crate::api::Failure;
 
 /// What a field takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,29 @@ pub(crate) struct SelectField {
     pub(crate) value: Signal<String>,
     /// Takes what was chosen.
     pub(crate) change: Callback<String>,
+}
+
+/// A name that is asked for. Whoever types again has seen what was wrong with the last one.
+pub(crate) fn name_field(
+    id: &'static str,
+    label: &'static str,
+    typed: RwSignal<String>,
+    failure: RwSignal<Option<Failure>>,
+) -> AnyView {
+    let change = move |text| {
+        failure.set(None);
+        typed.set(text);
+    };
+    text_field(TextField {
+        id,
+        label,
+        help: "",
+        style: InputStyle::Machine,
+        list: None,
+        value: typed.into(),
+        change: Callback::new(change),
+        error: Signal::stored(None),
+    })
 }
 
 /// A line of text with all that belongs to it.

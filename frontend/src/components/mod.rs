@@ -26,7 +26,7 @@ pub(crate) use action::{Look, action_button, offered};
 pub(crate) use badge::{health_badge, outcome, state_line, type_word, warning_mark};
 pub(crate) use dialog::{Dialog, dialog};
 pub(crate) use dynamic::{IntoViews, dynamic, keyed};
-pub(crate) use field::{InputStyle, SelectField, TextField, select_field, text_field};
+pub(crate) use field::{InputStyle, SelectField, TextField, name_field, select_field, text_field};
 pub(crate) use icon::{Icon, icon, logo};
 pub(crate) use last_lines::last_lines;
 pub(crate) use log_view::{LogView, log_view};

@@ -31,7 +31,10 @@ pub(crate) fn system(state: State) -> impl IntoView {
 }
 
 fn facts(state: State, system: &SystemView) -> impl IntoView + use<> {
-    let start = system.started_at;
+    view! { {warnings(&system.warnings)} {how_apps_run(system)} {machine(state, system)} }
+}
+
+fn how_apps_run(system: &SystemView) -> AnyView {
     let uv = system
         .uv
         .clone()
@@ -40,16 +43,8 @@ fn facts(state: State, system: &SystemView) -> impl IntoView + use<> {
         .app_user
         .clone()
         .unwrap_or_else(|| "the user of Mantyx: only one that runs as root can change users".to_owned());
-    let host = &system.host;
-    let machine = format!(
-        "{}, {}, {} of memory",
-        system.host_name,
-        number::plural(host.cpu_count as usize, "processor", "processors"),
-        number::bytes(host.memory_total)
-    );
     let pythons = system.pythons.iter().map(python).into_views();
     view! {
-        {warnings(&system.warnings)}
         <section class="panel" data-testid="system-apps">
             <h2 class="panel-title">"How apps run"</h2>
             <dl class="facts">
@@ -63,6 +58,19 @@ fn facts(state: State, system: &SystemView) -> impl IntoView + use<> {
                 <dd>{uv}</dd>
             </dl>
         </section>
+    }
+    .into_any()
+}
+
+fn machine(state: State, system: &SystemView) -> AnyView {
+    let (start, host) = (system.started_at, &system.host);
+    let machine = format!(
+        "{}, {}, {} of memory",
+        system.host_name,
+        number::plural(host.cpu_count as usize, "processor", "processors"),
+        number::bytes(host.memory_total)
+    );
+    view! {
         <section class="panel">
             <h2 class="panel-title">"Mantyx and its machine"</h2>
             <dl class="facts">
@@ -81,6 +89,7 @@ fn facts(state: State, system: &SystemView) -> impl IntoView + use<> {
             </dl>
         </section>
     }
+    .into_any()
 }
 
 fn warnings(warnings: &[String]) -> AnyView {

@@ -8,8 +8,7 @@ use mantyx_api_types::{OperationView, RestoreRequest, TrashedAppView};
 
 use crate::api::Failure;
 use crate::components::{
-    Dialog, Icon, InputStyle, IntoViews, TextField, dialog, dynamic, empty, failure_notice, icon, skeleton,
-    text_field, type_word,
+    Dialog, Icon, IntoViews, dialog, dynamic, empty, failure_notice, icon, name_field, skeleton, type_word,
 };
 use crate::state::{State, clock};
 
@@ -214,19 +213,7 @@ fn fields(model: Model, name: &str, question: Question) -> impl IntoView + use<>
         ),
         Question::Name => ("restore-name", format!("Another app is called `{name}` by now."), "New name"),
     };
-    let field = text_field(TextField {
-        id,
-        label,
-        help: "",
-        style: InputStyle::Machine,
-        list: None,
-        value: model.typed.into(),
-        change: Callback::new(move |text| {
-            model.failure.set(None);
-            model.typed.set(text);
-        }),
-        error: Signal::stored(None),
-    });
+    let field = name_field(id, label, model.typed, model.failure);
     view! { <p>{crate::components::prose(&words)}</p> {field} }
 }
 

@@ -7,7 +7,7 @@ use mantyx_api_types::AppView;
 use mantyx_api_types::core::AppEvent;
 
 use crate::api::Failure;
-use crate::components::{InputStyle, Look, TextField, action_button, dynamic, failure_notice, text_field};
+use crate::components::{Look, action_button, dynamic, failure_notice, name_field};
 use crate::state::{State, memo};
 
 /// The tab.
@@ -92,19 +92,7 @@ fn confirmation(model: Deletion) -> impl IntoView {
     view! {
         <form class="group-fields" novalidate on:submit=submit>
             <p>"Type " <code>{dynamic(move || model.app.read().name.to_string())}</code> " to confirm."</p>
-            {text_field(TextField {
-                id: "delete-confirm",
-                label: "Name of the app",
-                help: "",
-                style: InputStyle::Machine,
-                list: None,
-                value: model.typed.into(),
-                change: Callback::new(move |text| {
-            model.failure.set(None);
-            model.typed.set(text);
-        }),
-                error: Signal::stored(None),
-            })}
+            {name_field("delete-confirm", "Name of the app", model.typed, model.failure)}
             {dynamic(move || model.failure.get().map(|failure| failure_notice(&failure)))}
             <button
                 type="submit"
