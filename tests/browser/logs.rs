@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use mantyx_core::AppName;
 use mantyx_test_support::{Browser, PATIENCE, TestMantyx, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{begin, log_in};
 
@@ -119,6 +119,22 @@ async fn a_log_that_cannot_be_followed_says_so_beside_its_lines() {
     browser.wait_until_gone("log-broken").await;
     browser.wait_for_text("log-pause", "Pause").await;
     wait_for_count(&browser, count + 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_of_a_run_that_is_over_has_ended() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = begin(client, COUNTER, &[("name", "counter")], json!({})).await;
+    let browser = look_at_log(&mantyx, &name).await;
+    wait_for_count(&browser, 10).await;
+    let runs: Value = client.get(&format!("/api/executions?app={name}")).await.unwrap();
+    browser.select("log-execution", runs["items"][0]["id"].as_str().unwrap()).await;
+    browser.wait_for_text("log-pause", "Pause").await;
+    wait_for_count(&browser, 10).await;
+    client.event(&name, "stop").await.unwrap();
+    browser.wait_for_text("log-pause", "Ended").await;
+    assert!(browser.find("log-broken").await.is_none());
 }
 
 /// The log of the one execution that there is.
