@@ -60,7 +60,7 @@ pub struct Plan {
     pub instance: InstanceId,
     /// The app of that instance.
     pub app: AppId,
-    /// The program, as an absolute path.
+    /// The program, as an absolute path; or a name that is looked up in the PATH of the environment.
     pub program: PathBuf,
     /// Its arguments, each as it is.
     pub arguments: Vec<String>,

@@ -32,7 +32,9 @@ pub(crate) fn command(launching: &Launching<'_>) -> Command {
     let Launching { house: House { layout, .. }, name, configuration, .. } = launching;
     let source = layout.release(name, launching.release);
     let programs = layout.environment(name, launching.environment).join("bin");
-    let (program, mut arguments) = program(&configuration.entrypoint, &source, &programs);
+    let care = care(launching);
+    let folder = &care.surroundings.directory;
+    let (program, mut arguments) = program(&configuration.entrypoint, &source, &programs, folder);
     arguments.extend(configuration.arguments.iter().cloned());
     Command {
         execution: launching.execution,
@@ -40,7 +42,7 @@ pub(crate) fn command(launching: &Launching<'_>) -> Command {
         program,
         arguments,
         log: log_path(layout, launching.app, launching.execution),
-        care: care(launching),
+        care,
     }
 }
 
@@ -82,16 +84,14 @@ pub(crate) fn log_path(layout: &Layout, app: AppId, execution: ExecutionId) -> P
     layout.logs(app).join(format!("{execution}.log"))
 }
 
-fn program(launch: &Launch, source: &Path, programs: &Path) -> (PathBuf, Vec<String>) {
+fn program(launch: &Launch, source: &Path, programs: &Path, folder: &Path) -> (PathBuf, Vec<String>) {
     let python = programs.join("python");
     match launch {
         Launch::Script(path) => (python, vec![source.join(path).to_string_lossy().into_owned()]),
         Launch::Module(module) => (python, vec!["-m".to_owned(), module.clone()]),
         Launch::Console(name) => (programs.join(name), Vec::new()),
-        // Signals go to the whole process group, so they reach the program also where the shell stays before it.
-        Launch::Command(line) => {
-            ("/bin/sh".into(), vec!["-c".to_owned(), line::script(line), "mantyx".to_owned()])
-        }
+        // Signals go to the whole process group, so they reach the program also where a shell stays before it.
+        Launch::Command(line) => line::program(line, folder),
     }
 }
 
@@ -161,6 +161,10 @@ mod tests {
         assert_eq!(script.arguments, ["/srv/mantyx/apps/wiki/releases/3/main.py", "--fast"]);
         assert_eq!(launch("-m wiki.web", |_| ()).arguments, ["-m", "wiki.web"]);
         assert!(launch("flask", |_| ()).program.ends_with("bin/flask"));
+        let line = launch("uvicorn app:api", |c| c.arguments = vec!["--fast".into()]);
+        assert_eq!((line.program, line.arguments.join(" ")), ("uvicorn".into(), "app:api --fast".into()));
+        let line = launch("./run web", |c| c.working_directory = Some("site".parse().unwrap()));
+        assert_eq!(line.program, Path::new("/srv/mantyx/apps/wiki/releases/3/site/./run"));
         let line = launch("uvicorn app:api --port $PORT", |_| ());
         assert_eq!(line.program, Path::new("/bin/sh"));
         assert_eq!(line.arguments[1], "exec uvicorn app:api --port $PORT \"$@\"");

@@ -30,7 +30,7 @@ pub struct Command {
     pub execution: ExecutionId,
     /// The app that it belongs to.
     pub app: AppId,
-    /// The program, as an absolute path.
+    /// The program, as an absolute path; or a name that is looked up in the PATH of its environment.
     pub program: PathBuf,
     /// Its arguments, each as it is.
     pub arguments: Vec<String>,

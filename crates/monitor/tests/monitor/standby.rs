@@ -136,6 +136,17 @@ fn another_waits_where_the_first_was_killed() {
 }
 
 #[test]
+fn a_name_is_looked_up_in_the_path_of_the_app() {
+    let known = Stage::program("true", &[]).start().exited().0;
+    assert_eq!(known.outcome, Outcome::Exited(Exit::Code(0)));
+    let Message::Exited { record } = Stage::program("no-such-program", &[]).start().answer.clone() else {
+        panic!()
+    };
+    let Outcome::StartFailed(reason) = record.outcome else { panic!("{record:?}") };
+    assert!(reason.contains("`no-such-program`") && reason.contains("dependencies"), "{reason}");
+}
+
+#[test]
 fn what_cannot_be_started_is_said_as_ever() {
     let mut waiting = Waiting::new();
     let mut stage = Stage::program("/nowhere/at-all", &[]);

@@ -73,11 +73,21 @@ fn of_program(plan: &Plan, error: &io::Error) -> String {
         ErrorKind::NotFound if plan.program.exists() => {
             "the interpreter that its first line names does not exist".to_owned()
         }
+        ErrorKind::NotFound if is_bare(&plan.program) => {
+            "there is no such program in the app's environment or on its PATH; check the entrypoint, or add what brings \
+             it to the app's dependencies"
+                .to_owned()
+        }
         ErrorKind::NotFound => "there is no such file".to_owned(),
         ErrorKind::PermissionDenied => forbidden(plan),
         _ => error.to_string(),
     };
     format!("Could not start `{program}`: {why}")
+}
+
+/// Whether it is a name that is looked up in the PATH of the app.
+fn is_bare(program: &Path) -> bool {
+    program.parent().is_none_or(|parent| parent.as_os_str().is_empty())
 }
 
 fn forbidden(plan: &Plan) -> String {
