@@ -79,7 +79,7 @@ impl Mantyx {
     where
         F: FnOnce(&Path, &Limits) -> Result<Staged> + Send + 'static,
     {
-        self.refuse_early(&new).await?;
+        self.refuse_early(caller, &new).await?;
         let staging = Scratch::make(&self.uploads(), "source-")?;
         let limits = self.ingest_limits();
         let folder = staging.path().to_owned();
@@ -116,7 +116,10 @@ impl Mantyx {
     }
 
     /// What can be refused before the slow work.
-    async fn refuse_early(&self, new: &NewApp) -> Result<()> {
+    async fn refuse_early(&self, caller: &Caller, new: &NewApp) -> Result<()> {
+        // Whatever the source holds, it gives the app no more than what is asked for here.
+        let some_launch = Launch::Module("app".to_owned());
+        caller.require_for(&Configuration::new(some_launch).patched(&new.configuration)?, None)?;
         let texts = new.display_name.as_deref().and_then(check_display_name);
         let texts = texts.into_iter().chain(new.description.as_deref().and_then(check_description));
         refuse_fields(texts.chain(tidy_tags(&new.tags).err()).collect())?;
