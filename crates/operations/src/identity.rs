@@ -196,8 +196,8 @@ pub(crate) fn refuse_unreachable(layout: &Layout, user: Option<&Identity>) -> Re
 /// What of the way to the apps and their environments is closed to a user.
 fn obstacle<'a>(layout: &Layout, user: Option<&'a Identity>) -> Option<(PathBuf, &'a Identity)> {
     let user = user?;
-    let places = [layout.apps(), layout.all_environments()];
-    places.iter().find_map(|place| identity::obstacle(place, Some(user))).map(|obstacle| (obstacle, user))
+    let (apps, environments) = (layout.apps(), layout.all_environments());
+    identity::obstacle_to_any(&[&apps, &environments], Some(user)).map(|obstacle| (obstacle, user))
 }
 
 fn unreachable(layout: &Layout, obstacle: &Path, user: &Identity) -> String {

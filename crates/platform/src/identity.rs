@@ -120,13 +120,25 @@ fn become_for_files(identity: &Identity) -> Result<()> {
 /// itself when it is a file that they may not execute. Links are followed.
 #[must_use]
 pub fn obstacle(place: &Path, identity: Option<&Identity>) -> Option<PathBuf> {
-    let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
-    let mut way: Vec<PathBuf> = place.ancestors().map(Path::to_owned).collect();
-    way.reverse();
+    obstacle_to_any(&[place], identity)
+}
+
+/// The same for several places, as one look.
+#[must_use]
+pub fn obstacle_to_any(places: &[&Path], identity: Option<&Identity>) -> Option<PathBuf> {
+    let ways: Vec<PathBuf> = places.iter().flat_map(|place| way(place)).collect();
     let closed = |on_the_way: &PathBuf| {
         accessat(CWD, on_the_way, Access::EXEC_OK, AtFlags::EACCESS) == Err(Errno::ACCESS)
     };
-    as_user(identity, || Ok(way.into_iter().find(closed))).ok().flatten()
+    as_user(identity, || Ok(ways.into_iter().find(closed))).ok().flatten()
+}
+
+/// Everything on the way to a place, from the root on.
+fn way(place: &Path) -> Vec<PathBuf> {
+    let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+    let mut way: Vec<PathBuf> = place.ancestors().map(Path::to_owned).collect();
+    way.reverse();
+    way
 }
 
 #[cfg(test)]

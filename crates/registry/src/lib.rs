@@ -18,7 +18,7 @@ pub mod views;
 pub use change::Change;
 pub use create::{AppDraft, create_app};
 pub use lifecycle::check;
-pub use memo::{Memo, Version};
 pub use mantyx_store::{Json, Read, Store, Word, Write, tables};
+pub use memo::{Memo, Version};
 pub use ports::{PortPool, settle_web_port};
 pub use registry::Registry;
