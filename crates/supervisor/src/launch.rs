@@ -49,7 +49,7 @@ pub(crate) async fn launch(context: &Arc<Context>, instance: InstanceId, command
 }
 
 fn monitor(context: &Context, command: &Command) -> Result<Ready, String> {
-    if let Some(ready) = context.reserve.take() {
+    if let Some(ready) = context.reserve.take(&context.limiter) {
         return Ok(ready);
     }
     let monitor = start_monitor(context, &command.execution.to_string())?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mantyx_core::{ConfinementId, Limits, Result};
-use mantyx_limits::{Confinement, Offer, plan};
+use mantyx_limits::{Confinement, Groups, Offer, plan};
 
 use crate::scope::ScopeManager;
 
@@ -49,6 +49,17 @@ impl Limiter {
     /// Where a process can wait that is to be confined with this id later; nowhere where systemd has to put it there.
     pub(crate) fn bare(&self, id: ConfinementId) -> Option<Confinement> {
         self.scopes.is_none().then(|| self.plan(&Limits::NONE, id).bare())
+    }
+
+    /// Removes the groups in which a process has waited whose monitor is gone. It may just be dying, so it is not waited
+    /// for.
+    pub(crate) fn clear(&self, id: ConfinementId) {
+        let Some(bare) = self.bare(id) else { return };
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = Groups::of(&bare).remove() {
+                tracing::debug!(%error, "the groups of a monitor on standby stay until the next daemon");
+            }
+        });
     }
 
     /// A start is foreseen. The kernel needs some milliseconds until it lets a process into a group, and they need

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use crate::context::Context;
 use crate::launch::start_monitor;
+use crate::limiter::Limiter;
 
 /// How many wait: a service that falls soon after another finds one too. Each costs a fifth of a megabyte.
 const SIZE: usize = 2;
@@ -39,13 +40,14 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    /// The monitor that has waited longest and is alive.
-    pub(crate) fn take(&self) -> Option<Ready> {
+    /// The monitor that has waited longest and is alive. What one leaves that somebody has killed is removed.
+    pub(crate) fn take(&self, limiter: &Limiter) -> Option<Ready> {
         let mut ready = lock(&self.ready);
         while let Some(mut next) = ready.pop_front() {
             if next.monitor.try_wait().is_ok_and(|ended| ended.is_none()) {
                 return Some(next);
             }
+            next.id.into_iter().for_each(|id| limiter.clear(id));
         }
         None
     }
@@ -64,13 +66,13 @@ impl Reserve {
     }
 
     /// Nothing will be launched any more. Comes back when nothing is left of what waited.
-    pub(crate) async fn dismiss(&self) {
+    pub(crate) async fn dismiss(&self, limiter: &Limiter) {
         let filling = lock(&self.filling).take();
         if let Some(filling) = filling {
             filling.abort();
             let _ = filling.await;
         }
-        while let Some(mut ready) = self.take() {
+        while let Some(mut ready) = self.take(limiter) {
             drop(ready.monitor.stdin.take());
             if timeout(PATIENCE, ready.monitor.wait()).await.is_err() {
                 let _ = ready.monitor.kill().await;

@@ -225,7 +225,7 @@ impl Supervisor {
         for (_, mailbox) in instances {
             let _ = mailbox.task.await;
         }
-        self.context.reserve.dismiss().await;
+        self.context.reserve.dismiss(&self.context.limiter).await;
         self.context.limiter.release();
     }
 

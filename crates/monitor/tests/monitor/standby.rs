@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use mantyx_core::{ConfinementId, Exit, Limits};
-use mantyx_limits::{Confinement, Offer, plan};
+use mantyx_limits::{Confinement, Groups, Offer, plan};
 use mantyx_monitor::process::{self, Stat};
 use mantyx_monitor::{Message, Outcome, Standby};
 use rustix::process::Signal;
@@ -77,6 +77,9 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let _ = self.monitor.kill();
         let _ = self.monitor.wait();
+        // A monitor that was killed leaves them to the next daemon.
+        let bare = self.plan(&Limits::NONE);
+        wait_for("the groups to go", || Groups::of(&bare).remove().is_ok());
         self.offer.take().into_iter().for_each(Offer::release);
     }
 }
