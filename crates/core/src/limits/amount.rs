@@ -93,10 +93,10 @@ pub(super) mod processes {
         read(deserializer)?.or(Some(PROCESSES.into())).map(number).transpose()
     }
 
-    #[expect(
+    #[allow(
         clippy::ref_option,
         clippy::trivially_copy_pass_by_ref,
-        reason = "serde calls it with a reference"
+        reason = "serde calls it with a reference, which is smaller on some machines and larger on others"
     )]
     pub(in crate::limits) fn serialize<S>(count: &Option<u32>, serializer: S) -> Result<S::Ok, S::Error>
     where
