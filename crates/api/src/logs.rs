@@ -279,8 +279,8 @@ impl LastLines {
     }
 }
 
-/// Writes lines for people: the time, then the text, byte for byte. A line that was cut because it is long is whole
-/// again.
+/// Writes lines for people: the time, then the text, byte for byte. A line that was cut because it is long or stayed
+/// open is whole again.
 #[derive(Default)]
 struct Text {
     /// Whose line has not ended.

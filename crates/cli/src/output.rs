@@ -1,6 +1,6 @@
 //! What is printed: tables and sentences for people, JSON for programs.
 
-use std::io::Write as _;
+use std::io::Write;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::{Table, presets};
@@ -34,8 +34,14 @@ impl Output {
             Self::People => say(value),
             Self::Programs => format!("{}\n", serde_json::to_string(value).map_err(unwritable)?),
         };
-        Ok(std::io::stdout().write_all(text.as_bytes())?)
+        put(&mut std::io::stdout().lock(), &text)
     }
+}
+
+/// Writes a text that need not end its line, to be seen at once.
+fn put(out: &mut impl Write, text: &str) -> Result<()> {
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }
 
 /// A line on standard output.
@@ -203,6 +209,13 @@ mod tests {
             prop_assert!(lines.chars().all(|c| c == '\n' || !c.is_control()));
             prop_assert_eq!(printable(&lines, Kept::Lines), lines);
         }
+    }
+
+    #[test]
+    fn a_line_is_seen_before_it_ends() {
+        let mut out = std::io::LineWriter::new(Vec::new());
+        put(&mut out, "Go on? ").unwrap();
+        assert_eq!(out.get_ref(), b"Go on? ");
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Why an execution ended, told from its exit, from who ended it, and from its last words.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use mantyx_core::{AppId, AppType, Ending, ExecutionId, ExecutionStatus, Result};
+use mantyx_logs::{Completeness, MAX_TEXT, Record};
 use mantyx_registry::tables::apps;
 use mantyx_registry::tables::executions::{self, Finish};
 use mantyx_registry::{Json, Read, Registry, Word};
@@ -18,8 +20,12 @@ use crate::launch;
 pub(crate) const NOT_STARTED: &str = "It could not be started: ";
 /// Stands behind what is known without the log.
 const UNREADABLE: &str = "Its log could not be read, so its last lines are not known";
-/// How many of the last lines of a log are looked at for a cause.
+/// How many of the last lines of a log are looked at for a cause, and in how many records they are looked for: a line that
+/// stays open has one a second.
 const LOOKED_AT: usize = 40;
+const RECORDS: usize = 400;
+/// How many bytes of a line are put together of its pieces.
+const WHOLE: usize = 2 * MAX_TEXT;
 /// How many of them are kept, and how many characters of each.
 const KEPT: usize = 10;
 const LONGEST: usize = 500;
@@ -171,15 +177,40 @@ pub(crate) fn last_words(lines: &[String]) -> Option<String> {
 
 /// A process that wrote nothing may have no log.
 fn last_lines(log: &Path) -> Words {
-    let text = |record: mantyx_logs::Record| String::from_utf8_lossy(&record.text).into_owned();
-    match mantyx_logs::tail(log, LOOKED_AT) {
-        Ok((records, _)) => Words::Read(records.into_iter().map(text).collect()),
+    match mantyx_logs::tail(log, RECORDS) {
+        Ok((records, _)) => {
+            let mut lines = joined(records);
+            lines.drain(..lines.len().saturating_sub(LOOKED_AT));
+            Words::Read(lines)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Words::Read(Vec::new()),
         Err(error) => {
             tracing::warn!(?error, log = %log.display(), "a log could not be read");
             Words::Unreadable
         }
     }
+}
+
+/// The lines that records are pieces of, as they are seen in the end; one that has not ended comes last.
+fn joined(records: Vec<Record>) -> Vec<String> {
+    let (mut lines, mut open) = (Vec::new(), BTreeMap::<_, Vec<u8>>::new());
+    for Record { stream, completeness, text, .. } in records {
+        let line = open.entry(stream.as_str()).or_default();
+        line.extend(text);
+        line.drain(..drawn_from(line));
+        line.truncate(WHOLE);
+        if completeness == Completeness::Full {
+            lines.extend(open.remove(stream.as_str()));
+        }
+    }
+    let text = |line: Vec<u8>| String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned();
+    lines.into_iter().chain(open.into_values()).map(text).collect()
+}
+
+/// Where the last drawing begins of a line that is drawn over itself.
+fn drawn_from(line: &[u8]) -> usize {
+    let seen = line.len() - line.iter().rev().take_while(|byte| **byte == b'\r').count();
+    line[..seen].iter().rposition(|byte| *byte == b'\r').map_or(0, |at| at + 1)
 }
 
 fn kept(mut lines: Vec<String>) -> Vec<String> {
@@ -226,6 +257,29 @@ mod tests {
         assert_eq!(finish.last_lines.0.len(), KEPT);
         assert_eq!(finish.last_lines.0[KEPT - 2].len(), LONGEST);
         assert_eq!(finish.dropped_lines, 3);
+    }
+
+    #[test]
+    fn a_line_in_pieces_is_one_of_its_last_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.log");
+        let mut writer = LogWriter::open(&path).unwrap();
+        let mut write = |stream, second, text: &str| {
+            let at = std::time::UNIX_EPOCH + Duration::from_secs(second);
+            writer.write(stream, at, text.as_bytes()).unwrap();
+        };
+        write(Stream::Stderr, 0, "begun\n");
+        for second in 0..100 {
+            write(Stream::Stdout, second * 2, &format!("\r{second} %"));
+        }
+        write(Stream::Stderr, 200, &format!("{}\n", "x".repeat(20 * MAX_TEXT)));
+        write(Stream::Stdout, 300, "\rall\r\n");
+        write(Stream::Stdout, 301, "no end");
+        writer.close().unwrap();
+        let Words::Read(lines) = last_lines(&path) else { panic!("no lines") };
+        assert_eq!(lines.len(), 4, "{lines:?}");
+        assert_eq!([&lines[0], &lines[2], &lines[3]], ["begun", "all", "no end"]);
+        assert_eq!(lines[1].len(), WHOLE);
     }
 
     #[test]

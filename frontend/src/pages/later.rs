@@ -21,11 +21,16 @@ type Show = fn(State, Route) -> AnyView;
 /// One of the screens, as soon as they are here.
 pub(crate) fn later(state: State, route: Route) -> AnyView {
     let fetched = RwSignal::new(None::<Answer<Show>>);
+    // One that is here stays as it is, with what was filled in; one that is gone needs nothing.
+    let is_wanted =
+        move || fetched.try_with_untracked(|fetched| !matches!(fetched, Some(Ok(_)))).unwrap_or_default();
     state.keep_loaded(move || {
-        if !fetched.with_untracked(|fetched| matches!(fetched, Some(Ok(_)))) {
+        if is_wanted() {
             spawn_local(async move {
                 let show = screens().await.map_err(|_| Failure::PartMissing);
-                fetched.try_set(Some(show));
+                if is_wanted() {
+                    fetched.set(Some(show));
+                }
             });
         }
     });

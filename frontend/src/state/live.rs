@@ -226,8 +226,12 @@ impl Live {
         }
     }
 
-    /// The daemon has said everything that it begins with: whoever follows a log asks for it (again).
+    /// The daemon has said everything that it begins with: whoever follows a log asks for it (again). It says so once
+    /// more when the page has missed changes, and then the logs go on as they were.
     fn greeted(self) {
+        if self.connection.get_untracked() == Connection::Live {
+            return;
+        }
         self.connection.set(Connection::Live);
         let followers = self.inner.with_value(|inner| inner.followers.clone());
         for (subscription, follower) in followers {

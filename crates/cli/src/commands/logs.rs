@@ -84,8 +84,8 @@ fn query(what: &LogsArgs) -> Vec<(&'static str, String)> {
     fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
-/// Writes lines for people. Of one that was cut because it is long the pieces follow each other, and what another
-/// process or stream wrote in between begins a line of its own.
+/// Writes lines for people. Of one that was cut because it is long or stayed open the pieces follow each other, and what
+/// another process or stream wrote in between begins a line of its own.
 struct Text<'a> {
     what: &'a LogsArgs,
     /// Whose line has not ended.

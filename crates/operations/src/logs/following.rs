@@ -162,8 +162,9 @@ impl Following {
         if self.pace == Pace::Newest && follower.behind().await > TOO_FAR_BEHIND {
             self.skipped += follower.skip(KEPT).await.map_err(failed)?;
         }
-        let start = follower.position();
+        let before = follower.position();
         let records = follower.read().await.map_err(failed)?;
+        let start = start_of_portion(before, follower.position());
         let read = records.len();
         let beyond = filter.until.is_some_and(|until| records.iter().all(|record| record.at >= until));
         let passing = records.into_iter().filter(|record| filter.passes_record(record));
@@ -327,6 +328,16 @@ impl Extend<ExecutionId> for Seen {
         for id in ids {
             self.insert(id);
         }
+    }
+}
+
+/// Where a portion began that was read from one position to another: when reading went on in a later segment, at the
+/// beginning of that. At offset 0 of it nothing of it was read, but only said that what is before it is missing.
+fn start_of_portion(before: Position, after: Position) -> Position {
+    if after.segment == before.segment || after.offset == 0 {
+        before
+    } else {
+        Position { offset: 0, ..after }
     }
 }
 

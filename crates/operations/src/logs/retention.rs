@@ -29,6 +29,15 @@ pub(super) const CLOSE: Duration = Duration::from_secs(60);
 const POSSIBLE: Duration = Duration::from_secs(600);
 pub(super) const FAR: Duration = Duration::from_secs(3600);
 
+/// When it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// By the clock that files are stamped with: what may still be written to is told by it.
+    pub(super) shown: SystemTime,
+    /// As far as the clock is believed: what is too old is told by it.
+    pub(super) believed: SystemTime,
+}
+
 /// How long logs are kept, and how much of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
@@ -96,7 +105,7 @@ pub(super) enum Removal {
 
 /// What is to be done with these logs now. Too much becomes a little less than may be, so that it is not too much again
 /// at once.
-pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Plan {
+pub(super) fn plan(logs: &[LogOnDisk], now: Moment, limits: Limits) -> Plan {
     let mut cuts: Vec<Cut> = logs.iter().map(|log| Cut::by_age(log, now, limits.retention)).collect();
     let mut size: u64 = logs.iter().zip(&cuts).map(|(log, cut)| cut.kept(log)).sum();
     let room = if size > limits.total_size { limits.total_size / 20 } else { 0 };
@@ -105,7 +114,7 @@ pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Plan 
             break;
         }
         let next = Cut(index + 1);
-        if next.0 > cuts[log].0 && next.0 <= removable(&logs[log], now) {
+        if next.0 > cuts[log].0 && next.0 <= removable(&logs[log], now.shown) {
             size -= cuts[log].kept(&logs[log]) - next.kept(&logs[log]);
             cuts[log] = next;
         }
@@ -113,7 +122,7 @@ pub(super) fn plan(logs: &[LogOnDisk], now: SystemTime, limits: Limits) -> Plan 
     let cut = || logs.iter().zip(&cuts);
     Plan {
         removals: cut().filter_map(|(log, cut)| removal(log, *cut)).collect(),
-        compressed: cut().flat_map(|(log, cut)| compressed(log, *cut, now)).collect(),
+        compressed: cut().flat_map(|(log, cut)| compressed(log, *cut, now.shown)).collect(),
         freed: cut().map(|(log, cut)| Cut(0).kept(log) - cut.kept(log)).sum(),
     }
 }
@@ -154,9 +163,9 @@ struct Cut(usize);
 
 impl Cut {
     /// All up to the last one that is too old: what is before it in the log is older, whatever its file says.
-    fn by_age(log: &LogOnDisk, now: SystemTime, retention: Duration) -> Self {
-        let old = log.segments.iter().rposition(|segment| age(segment, now) > retention);
-        Self(old.map_or(0, |index| index + 1).min(removable(log, now)))
+    fn by_age(log: &LogOnDisk, now: Moment, retention: Duration) -> Self {
+        let old = log.segments.iter().rposition(|segment| age(segment, now.believed) > retention);
+        Self(old.map_or(0, |index| index + 1).min(removable(log, now.shown)))
     }
 
     fn kept(self, log: &LogOnDisk) -> u64 {
@@ -166,9 +175,15 @@ impl Cut {
 
 /// How many of a log's segments may go.
 fn removable(log: &LogOnDisk, now: SystemTime) -> usize {
-    let fresh = log.segments.last().is_some_and(|segment| age(segment, now) < FRESH);
+    let fresh = log.segments.last().is_some_and(|segment| is_fresh(segment, now));
     let active = usize::from(fresh || log.writer == Writer::Alive);
     log.segments.len() - active.min(log.segments.len())
+}
+
+/// A file from far in the future was written before the clock was set back, and not a moment ago.
+fn is_fresh(segment: &SegmentOnDisk, now: SystemTime) -> bool {
+    let apart = now.duration_since(segment.modified).unwrap_or_else(|ahead| ahead.duration());
+    apart < FRESH
 }
 
 /// A file from the future is new.

@@ -228,6 +228,24 @@ async fn a_place_behind_what_was_passed_over_begins_there() {
 }
 
 #[tokio::test]
+async fn a_place_in_a_later_segment_is_not_at_the_end_of_the_one_before() {
+    let world = World::new();
+    let mut following = world.follow(Scope::App);
+    let id = world.begin(world.app, "wiki").await;
+    world.say(id, "one");
+    assert_eq!(texts(&mut following).await, ["one"]);
+    let log = launch::log_path(&world.layout, world.app, id);
+    let mut writer = LogWriter::open(mantyx_logs::Segment::new(&log, 1).plain()).unwrap();
+    writer.write(Stream::Stdout, SystemTime::now(), b"two\n").unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(20), following.next(&EVERYTHING));
+    let (start, lines) = next.await.unwrap().unwrap().unwrap();
+    assert_eq!((start, lines[0].text.as_slice()), (Position { segment: 1, offset: 0 }, &b"two"[..]));
+    // Where only a remark stands that Mantyx makes up, nothing of what is behind it was read.
+    let (end, later) = (Position { segment: 1, offset: 9 }, Position { segment: 3, offset: 0 });
+    assert_eq!(start_of_portion(end, later), end);
+}
+
+#[tokio::test]
 async fn only_what_matches_comes_and_the_end_is_not_missed() {
     let world = World::new();
     let mut following = world.follow(Scope::App);

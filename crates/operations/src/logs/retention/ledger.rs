@@ -7,18 +7,37 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mantyx_core::{ExecutionId, Result};
+use mantyx_core::{ExecutionId, OperationId, Result};
 use mantyx_logs::Segment;
-use mantyx_registry::Registry;
-use mantyx_registry::tables::executions;
+use mantyx_registry::tables::{executions, operations};
+use mantyx_registry::{Read, Registry};
 use mantyx_settings::Layout;
 
 use super::{CLOSE, FAR, Limits, Standing};
 use crate::launch;
+use crate::logs::operation_log_path;
 use crate::logs::source::read_error;
 
-/// How many executions are read of the database at once.
+/// How many executions are read of the database at once, and how many operations, which are few.
 const PAGE: i64 = 1000;
+const PAGE_OF_OPERATIONS: i64 = 20;
+
+/// What has begun last.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newest {
+    execution: Option<ExecutionId>,
+    operation: Option<OperationId>,
+}
+
+impl Newest {
+    pub(super) async fn read(registry: &Registry) -> Result<Self> {
+        let read = registry.read(|db| {
+            let operation = operations::page(db, None, None, 1)?.first().map(|row| row.id.0);
+            Ok(Self { execution: executions::newest(db)?, operation })
+        });
+        read.await
+    }
+}
 
 /// The logs since they were all looked at.
 #[derive(Debug)]
@@ -30,18 +49,13 @@ pub(super) struct Ledger {
     over: u64,
     /// Those that are written to, or were when they were last measured.
     open: BTreeSet<PathBuf>,
-    /// The newest execution that is known.
-    newest: Option<ExecutionId>,
+    /// What is known of what has begun.
+    newest: Newest,
 }
 
 impl Ledger {
     /// After all were looked at: what those take that are over, and who was alive.
-    pub(super) fn new(
-        standing: Standing,
-        over: u64,
-        open: BTreeSet<PathBuf>,
-        newest: Option<ExecutionId>,
-    ) -> Self {
+    pub(super) fn new(standing: Standing, over: u64, open: BTreeSet<PathBuf>, newest: Newest) -> Self {
         Self { looked: Instant::now(), left: standing.size, over, open, newest }
     }
 
@@ -53,14 +67,28 @@ impl Ledger {
         too_much || self.looked.elapsed() >= every(limits)
     }
 
-    /// Hears of the executions that have begun.
+    /// Hears of the executions and operations that have begun, those that are over already among them.
     pub(super) async fn catch_up(&mut self, registry: &Registry, layout: &Layout) -> Result<()> {
+        self.catch_up_operations(registry, layout).await?;
         loop {
-            let after = self.newest;
+            let after = self.newest.execution;
             let begun = registry.read(move |db| executions::spent_after(db, after, PAGE)).await?;
             let Some(last) = begun.last() else { return Ok(()) };
-            self.newest = Some(last.id.0);
+            self.newest.execution = Some(last.id.0);
             self.open.extend(begun.iter().map(|row| launch::log_path(layout, row.app_id.0, row.id.0)));
+        }
+    }
+
+    async fn catch_up_operations(&mut self, registry: &Registry, layout: &Layout) -> Result<()> {
+        let (known, mut before) = (self.newest.operation, None);
+        loop {
+            let page = move |db: &mut Read<'_>| operations::page(db, None, before, PAGE_OF_OPERATIONS);
+            let mut rows = registry.read(page).await?;
+            rows.retain(|row| known.is_none_or(|known| row.id.0 > known));
+            let Some(last) = rows.last() else { return Ok(()) };
+            before = Some(last.id.0);
+            self.newest.operation = self.newest.operation.max(rows.first().map(|row| row.id.0));
+            self.open.extend(rows.iter().map(|row| operation_log_path(layout, row.app_id.0, row.id.0)));
         }
     }
 

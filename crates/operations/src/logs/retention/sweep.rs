@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use mantyx_core::{Error, Result};
 use mantyx_logs::{Segment, compress_all, remove_oldest, remove_segments, segments_in};
@@ -14,8 +14,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::clock::{Clock, Reading};
-use super::ledger::Ledger;
-use super::{CLOSE, FAR, Form, Limits, LogOnDisk, Removal, SegmentOnDisk, Standing, Writer, plan};
+use super::ledger::{Ledger, Newest};
+use super::{CLOSE, FAR, Form, Limits, LogOnDisk, Moment, Removal, SegmentOnDisk, Standing, Writer, plan};
 use crate::launch;
 use crate::logs::operation_log_path;
 use crate::logs::source::blocking;
@@ -32,7 +32,8 @@ impl Mantyx {
         tokio::spawn(async move {
             let (mut clock, mut failures) = (Clock::new(Reading::take()), 0);
             loop {
-                match sweeper.look(clock.believe(Reading::take())).await {
+                let now = Reading::take();
+                match sweeper.look(Moment { shown: now.wall, believed: clock.believe(now) }).await {
                     Ok(standing) => {
                         failures = 0;
                         // What ends meanwhile is heard afterwards.
@@ -84,7 +85,7 @@ impl Sweeper {
     }
 
     /// Looks once, at a moment.
-    pub(super) async fn look(&mut self, now: SystemTime) -> Result<Standing> {
+    pub(super) async fn look(&mut self, now: Moment) -> Result<Standing> {
         if let Some(mut ledger) = self.ledger.take() {
             ledger.catch_up(&self.registry, &self.layout).await?;
             let (alive, largest) = (self.alive().await?, self.largest);
@@ -99,8 +100,8 @@ impl Sweeper {
     }
 
     /// Looks at all of them. Who is alive is asked before the files are listed: what begins afterwards is fresh.
-    async fn sweep(&mut self, now: SystemTime) -> Result<Standing> {
-        let newest = self.registry.read(executions::newest).await?;
+    async fn sweep(&mut self, now: Moment) -> Result<Standing> {
+        let newest = Newest::read(&self.registry).await?;
         let (alive, folder) = (self.alive().await?, self.layout.all_logs());
         let (limits, largest) = (self.limits, self.largest);
         let swept = blocking(move || {

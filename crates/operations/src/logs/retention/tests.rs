@@ -3,9 +3,11 @@
 use super::sweep::Sweeper;
 use super::*;
 use crate::logs::tests::row;
-use mantyx_core::{Actor, AppId, ExecutionStatus};
+use chrono::Utc;
+use mantyx_core::{Actor, AppId, AppName, ExecutionStatus, OperationId, OperationKind, OperationStatus};
 use mantyx_registry::tables::executions::{self, Claim, Finish};
-use mantyx_registry::{Registry, Store, Word};
+use mantyx_registry::tables::operations;
+use mantyx_registry::{Json, Registry, Store, Word};
 use mantyx_settings::Layout;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -15,6 +17,11 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+/// By a clock that is believed.
+fn at(time: SystemTime) -> Moment {
+    Moment { shown: time, believed: time }
 }
 
 fn any_log() -> impl Strategy<Value = LogOnDisk> {
@@ -66,7 +73,7 @@ proptest! {
         logs in any_logs(), days in 1u32..40, total_size in 0u64..1_000_000,
     ) {
         let limits = Limits { retention: DAY * days, total_size };
-        let left = left(&logs, &plan(&logs, now(), limits));
+        let left = left(&logs, &plan(&logs, at(now()), limits));
         let mut size = 0;
         let mut could_go = 0;
         for log in &logs {
@@ -91,14 +98,14 @@ proptest! {
     #[test]
     fn nothing_goes_without_need(logs in any_logs()) {
         let limits = Limits { retention: DAY * 365, total_size: u64::MAX };
-        let plan = plan(&logs, now(), limits);
+        let plan = plan(&logs, at(now()), limits);
         prop_assert_eq!(left(&logs, &plan), left(&logs, &Plan::default()));
     }
 
     #[test]
     fn what_goes_for_room_is_the_oldest(logs in any_logs(), total_size in 0u64..1_000_000) {
         let limits = Limits { retention: DAY * 365, total_size };
-        let left = left(&logs, &plan(&logs, now(), limits));
+        let left = left(&logs, &plan(&logs, at(now()), limits));
         let gone = logs.iter().flat_map(|log| log.segments.iter().filter(|segment| !left[&log.path].contains(segment)));
         let newest_gone = gone.map(|segment| segment.modified).max();
         let kept = logs.iter().flat_map(|log| {
@@ -124,9 +131,27 @@ fn old_large_segments_of_logs_that_are_over_are_compressed() {
     let log = LogOnDisk { path: "a.log".into(), writer: Writer::Gone, segments };
     let limits = Limits { retention: DAY, total_size: u64::MAX };
     let expected = Plan { compressed: vec![Segment::new("a.log", 0)], ..Plan::default() };
-    assert_eq!(plan(std::slice::from_ref(&log), now(), limits), expected);
+    assert_eq!(plan(std::slice::from_ref(&log), at(now()), limits), expected);
     let alive = LogOnDisk { writer: Writer::Alive, ..log };
-    assert_eq!(plan(&[alive], now(), limits), Plan::default());
+    assert_eq!(plan(&[alive], at(now()), limits), Plan::default());
+}
+
+/// A clock that has leapt is doubted for a day, and the logs may not grow without a limit meanwhile.
+#[test]
+fn a_leap_of_the_clock_does_not_make_old_logs_fresh() {
+    let log = |path: &str, modified| {
+        let segments = vec![SegmentOnDisk { number: 0, size: 1 << 20, modified, form: Form::Plain }];
+        LogOnDisk { path: path.into(), writer: Writer::Gone, segments }
+    };
+    let hours = |hours: u64| Duration::from_secs(hours * 3600);
+    let logs =
+        [log("old.log", now() - hours(2)), log("new.log", now() - FRESH), log("ahead.log", now() + DAY)];
+    let leapt = Moment { shown: now(), believed: now() - DAY * 365 };
+    let limits = |total_size| Limits { retention: DAY, total_size };
+    let plan = |total_size| plan(&logs, leapt, limits(total_size));
+    assert_eq!(plan(0).removals.len(), 3, "{:?}", plan(0));
+    let compressed = vec![Segment::new("old.log", 0)];
+    assert_eq!(plan(u64::MAX), Plan { compressed, ..Plan::default() }, "none is too old");
 }
 
 #[tokio::test]
@@ -151,7 +176,7 @@ async fn a_sweep_removes_what_is_old_and_keeps_what_is_new() {
     let limits = Limits { retention: DAY * 2, total_size: u64::MAX };
     let sweep = async |limits| {
         let mut sweeper = Sweeper::new(registry.clone(), layout.clone(), limits, 1 << 30);
-        sweeper.look(SystemTime::now()).await.unwrap();
+        sweeper.look(at(SystemTime::now())).await.unwrap();
     };
     sweep(limits).await;
     let mut left: Vec<_> =
@@ -184,7 +209,7 @@ async fn between_two_sweeps_only_what_was_written_to_is_measured() {
     write("kept", 300, DAY);
     let limits = Limits { retention: DAY * 2, total_size: 1000 };
     let mut sweeper = Sweeper::new(registry.clone(), layout.clone(), limits, 200);
-    let now = SystemTime::now();
+    let now = at(SystemTime::now());
     assert_eq!(sweeper.look(now).await.unwrap(), Standing { size: 300, growth: 0 });
     // Nobody could know of this one but by looking at all of them.
     write("unseen", 10, DAY * 3);
@@ -196,23 +221,26 @@ async fn between_two_sweeps_only_what_was_written_to_is_measured() {
     execution(&registry, app, ExecutionStatus::Success).await;
     let short = execution(&registry, app, ExecutionStatus::Success).await;
     write(&short, 20, Duration::ZERO);
+    for _ in 0..30 {
+        write(&operation(&registry, app).await, 1, Duration::ZERO);
+    }
     for _ in 0..3 {
-        assert_eq!(sweeper.look(now).await.unwrap(), Standing { size: 420, growth: 0 });
+        assert_eq!(sweeper.look(now).await.unwrap(), Standing { size: 450, growth: 0 });
     }
     assert!(layout.logs(app).join("unseen.log").exists(), "not all were looked at");
     // Now it is too much, and the oldest go.
     let large = execution(&registry, app, ExecutionStatus::Running).await;
     write(&large, 700, Duration::ZERO);
-    assert_eq!(sweeper.look(now).await.unwrap().size, 820);
+    assert_eq!(sweeper.look(now).await.unwrap().size, 850);
     assert!(!layout.logs(app).join("unseen.log").exists() && !layout.logs(app).join("kept.log").exists());
     // Nothing more can go, so that looking at all of them does not help until it is a good deal more.
     write(&large, 1200, Duration::ZERO);
     write("unseen", 10, DAY * 3);
-    assert_eq!(sweeper.look(now).await.unwrap().size, 1320);
+    assert_eq!(sweeper.look(now).await.unwrap().size, 1350);
     assert!(!layout.logs(app).join("unseen.log").exists());
     write("unseen", 10, DAY * 3);
     write(&large, 1210, Duration::ZERO);
-    assert_eq!(sweeper.look(now).await.unwrap().size, 1330);
+    assert_eq!(sweeper.look(now).await.unwrap().size, 1360);
     assert!(layout.logs(app).join("unseen.log").exists());
 }
 
@@ -228,7 +256,7 @@ async fn what_failed_is_tried_again_soon() {
     writer.write(mantyx_logs::Stream::Stdout, SystemTime::now(), b"old\n").unwrap();
     let limits = Limits { retention: DAY, total_size: u64::MAX };
     let mut sweeper = Sweeper::new(registry, layout, limits, 1 << 30);
-    let later = SystemTime::now() + DAY * 2;
+    let later = at(SystemTime::now() + DAY * 2);
     // Whoever writes to it is unknown, and it is theirs as long as they live.
     assert!(sweeper.look(later).await.is_err());
     drop(writer);
@@ -248,6 +276,26 @@ async fn execution(registry: &Registry, app: AppId, status: ExecutionStatus) -> 
     };
     registry.change(&Actor::Mantyx, insert).await.unwrap();
     id.to_string()
+}
+
+/// The name of the log of an operation that is over.
+async fn operation(registry: &Registry, app: AppId) -> String {
+    let id = OperationId::generate();
+    let row = operations::Operation {
+        id: Word(id),
+        app_id: Word(app),
+        app_name: Word(AppName::parse("wiki").unwrap()),
+        kind: Word(OperationKind::Install),
+        status: Word(OperationStatus::Succeeded),
+        request: Json(serde_json::Value::Null),
+        problem: None,
+        actor: Json(Actor::Mantyx),
+        started_at: Utc::now(),
+        finished_at: Some(Utc::now()),
+    };
+    let insert = move |change: &mut mantyx_registry::Change<'_, '_>| operations::insert(change, &row, &[]);
+    registry.change(&Actor::Mantyx, insert).await.unwrap();
+    format!("operation-{id}")
 }
 
 async fn end(registry: &Registry, id: &str) {
