@@ -7,7 +7,8 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 
 use crate::confinement::{Confinement, Group, Keeper};
 use crate::sweep;
@@ -129,11 +130,10 @@ impl Groups {
     /// Kills these, and says who was there. A pid may have gone to a stranger since it was read: only who is still in
     /// the groups after its descriptor was opened is meant.
     fn kill(&self, pids: &[u32]) -> Vec<u32> {
-        let opened = opened(pids);
+        let opened: Vec<Opened> = pids.iter().filter_map(|pid| Opened::of(*pid)).collect();
         let members = self.processes();
-        let meant = opened.iter().filter(|(pid, _)| members.contains(pid));
-        let killed = meant.filter(|(_, process)| pidfd_send_signal(process, Signal::KILL).is_ok());
-        killed.map(|(pid, _)| *pid).collect()
+        let meant = opened.into_iter().filter(|process| members.contains(&process.number));
+        meant.filter(|process| process.kill().is_ok()).map(|process| process.number).collect()
     }
 
     /// Removes what was made for the execution, and the folder that it lay in when it was the last there. An error means
@@ -212,13 +212,31 @@ pub(crate) fn members(folder: &Path) -> Vec<u32> {
     text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
-/// Descriptors of these processes, or of whoever has their pids by now (pidfd_open(2)).
-fn opened(pids: &[u32]) -> Vec<(u32, OwnedFd)> {
-    let open = |pid: &u32| {
-        let process = Pid::from_raw(i32::try_from(*pid).ok()?)?;
-        Some((*pid, pidfd_open(process, PidfdFlags::empty()).ok()?))
-    };
-    pids.iter().filter_map(open).collect()
+/// A process, or whoever has its pid by now.
+struct Opened {
+    number: u32,
+    pid: Pid,
+    /// None where the kernel gives none (pidfd_open(2): before Linux 5.3, and in some containers).
+    descriptor: Option<OwnedFd>,
+}
+
+impl Opened {
+    fn of(number: u32) -> Option<Self> {
+        let pid = Pid::from_raw(i32::try_from(number).ok()?)?;
+        let descriptor = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(descriptor) => Some(descriptor),
+            Err(Errno::NOSYS | Errno::PERM) => None,
+            Err(_) => return None,
+        };
+        Some(Self { number, pid, descriptor })
+    }
+
+    fn kill(&self) -> rustix::io::Result<()> {
+        match &self.descriptor {
+            Some(descriptor) => pidfd_send_signal(descriptor, Signal::KILL),
+            None => kill_process(self.pid, Signal::KILL),
+        }
+    }
 }
 
 fn remove(folder: &Path) -> io::Result<()> {

@@ -141,7 +141,7 @@ impl Offer {
     ///
     /// Before the first of several moves between groups the kernel waits until every processor has seen that moves
     /// are coming (an RCU grace period, for `cgroup_threadgroup_rwsem` in kernel/cgroup/cgroup.c): some milliseconds,
-    /// which an app would spend before its first instruction. Moving the daemon to where it is has the same effect.
+    /// which an app that nobody waits for in its groups would spend before its first instruction. Moving the daemon to where it is has the same effect.
     pub fn warm_up(&self) {
         if let Some(gate) = &self.gate
             // Somebody may have moved the daemon meanwhile, and it is not for us to undo that.

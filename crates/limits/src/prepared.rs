@@ -66,7 +66,7 @@ impl Confinement {
     }
 
     /// Gives the process that calls it the limits, niceness and score. It must be called before the process becomes an
-    /// unprivileged user. What fails is found out by [`Prepared::confirm`].
+    /// unprivileged user, and it allocates. What fails is found out by [`Prepared::confirm`].
     pub fn hold_self(&self) {
         self.terms().tell_self();
     }
@@ -106,8 +106,9 @@ impl Prepared {
         &self.groups
     }
 
-    /// Puts the process that calls it into the groups. It allocates nothing and takes no lock, so it may be called
-    /// between fork and exec (signal-safety(7)); and it must be called before the process becomes an unprivileged user.
+    /// Puts the process that calls it into the groups. It must be called before the process becomes an unprivileged user.
+    /// It allocates nothing and takes no lock, so it may also be called between the fork of a program with threads and
+    /// exec (signal-safety(7)).
     ///
     /// A group that cannot be entered is an error, because a process outside would escape everything.
     pub fn enter(&self) -> io::Result<()> {

@@ -88,7 +88,9 @@ fn unchanged(maps: &str, program: &str) -> Vec<(usize, usize)> {
     let (mut ranges, mut range) = (Vec::new(), None);
     for line in maps.lines() {
         match line.split_once(char::is_whitespace) {
-            Some(("Anonymous:", size)) if size.trim() == "0 kB" => ranges.extend(range.take()),
+            // What was changed is in memory or in the swap space, which is told of later.
+            Some(("Anonymous:", size)) if size.trim() != "0 kB" => range = None,
+            Some(("Swap:", size)) if size.trim() == "0 kB" => ranges.extend(range.take()),
             Some((field, _)) if field.ends_with(':') => {}
             _ => range = read_only(line, program),
         }
@@ -116,19 +118,22 @@ mod tests {
 
     #[test]
     fn only_what_is_as_in_the_program_is_given_back() {
-        let mapping = |access: &str, path: &str, anonymous: u32| {
+        let mapping = |access: &str, path: &str, (anonymous, swapped): (u32, u32)| {
             let line = format!("55a000-55c000 {access} 00001000 fe:00 1234   {path}");
-            format!("{line}\nSize:   8 kB\nRss:   8 kB\nAnonymous:   {anonymous} kB\nVmFlags: rd ex\n")
+            format!(
+                "{line}\nSize:   8 kB\nRss:   8 kB\nAnonymous:   {anonymous} kB\nSwap:   {swapped} kB\nVmFlags: rd ex\n"
+            )
         };
-        let unchanged = |access, path, anonymous| unchanged(&mapping(access, path, anonymous), "/bin/mantyx");
+        let unchanged = |access, path, sizes| unchanged(&mapping(access, path, sizes), "/bin/mantyx");
         for access in ["r-xp", "r--p"] {
-            assert_eq!(unchanged(access, "/bin/mantyx", 0), [(0x55_a000, 0x55_c000)]);
-            assert_eq!(unchanged(access, "/bin/mantyx", 4), [], "relocated");
-            assert_eq!(unchanged(access, "/lib/x", 0), []);
-            assert_eq!(unchanged(access, "/bin/mantyx (deleted)", 0), []);
+            assert_eq!(unchanged(access, "/bin/mantyx", (0, 0)), [(0x55_a000, 0x55_c000)]);
+            assert_eq!(unchanged(access, "/bin/mantyx", (4, 0)), [], "relocated");
+            assert_eq!(unchanged(access, "/bin/mantyx", (0, 4)), [], "relocated, and not in memory");
+            assert_eq!(unchanged(access, "/lib/x", (0, 0)), []);
+            assert_eq!(unchanged(access, "/bin/mantyx (deleted)", (0, 0)), []);
         }
-        assert_eq!(unchanged("rw-p", "/bin/mantyx", 0), []);
-        assert_eq!(unchanged("rw-p", "", 0), []);
+        assert_eq!(unchanged("rw-p", "/bin/mantyx", (0, 0)), []);
+        assert_eq!(unchanged("rw-p", "", (0, 0)), []);
     }
 
     #[tokio::test]

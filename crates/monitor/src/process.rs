@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::{fs, io};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 /// One process that cannot be taken for another of the same boot.
@@ -44,11 +44,16 @@ impl ProcessId {
     /// looked at again (pidfd_open(2)).
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
-        let process = pidfd_open(pid, PidfdFlags::empty())?;
+        let process = pidfd_open(pid, PidfdFlags::empty());
         if !self.is_alive() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(pidfd_send_signal(&process, signal)?)
+        match process {
+            Ok(process) => Ok(pidfd_send_signal(&process, signal)?),
+            // Not known before Linux 5.3, and forbidden in some containers.
+            Err(Errno::NOSYS | Errno::PERM) => Ok(kill_process(pid, signal)?),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether it still runs. One that has ended and was not waited for does not.

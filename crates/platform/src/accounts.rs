@@ -51,8 +51,8 @@ pub(crate) fn user(name: &str) -> nix::Result<Option<User>> {
 
 /// The name of a user; none where the machine knows none.
 pub(crate) fn name_of(uid: u32) -> Option<String> {
-    let found = || Ok(User::from_uid(Uid::from_raw(uid)).ok().flatten().map(|user| user.name));
-    ask(|memory| &mut memory.names, uid, found).unwrap_or_default()
+    let found = || Ok(User::from_uid(Uid::from_raw(uid))?.map(|user| user.name));
+    ask(|memory| &mut memory.names, uid, found).ok().flatten()
 }
 
 /// The numbers of all groups that a user belongs to.

@@ -155,18 +155,23 @@ async fn live(folder: &RunFolder, record: &Record) -> io::Result<Option<MainProc
         return Ok(None);
     }
     let deadline = Instant::now() + PATIENCE;
-    loop {
+    while Instant::now() < deadline {
         let answer = timeout_at(deadline, greet(folder, record.plan.execution)).await;
         match answer {
             Ok(Ok(Message::Hello { main: Some(main), .. })) => return Ok(Some(main)),
             Ok(Ok(Message::Hello { main: None, .. })) => sleep(PAUSE).await,
             // It says that it has ended, or hangs up.
             Ok(Ok(_)) => return Ok(None),
-            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            Err(_) => break,
+            // It was given its launch a moment ago, and has not opened its socket.
+            Ok(Err(error)) if record.main.is_none() && is_early(&error) && record.monitor.is_alive() => {
+                sleep(PAUSE).await;
+            }
             Ok(Err(error)) if is_gone(&error) || is_hung_up(&error) => return Ok(None),
             Ok(Err(error)) => return Err(error),
         }
     }
+    Err(io::ErrorKind::TimedOut.into())
 }
 
 async fn greet(folder: &RunFolder, execution: ExecutionId) -> io::Result<Message> {
@@ -178,6 +183,11 @@ async fn greet(folder: &RunFolder, execution: ExecutionId) -> io::Result<Message
         }
         message => Ok(message),
     }
+}
+
+/// Whether a socket is not there (yet).
+fn is_early(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }
 
 fn is_hung_up(error: &io::Error) -> bool {

@@ -70,7 +70,10 @@ async fn launch_under(ready: Ready, context: &Context, instance: InstanceId, com
         Err(error) => Err(format!("What is to be launched cannot be recorded: {error}")),
     };
     if let Err(reason) = given {
-        return fail(context, command, monitor, &reason).await;
+        let failed = fail(context, command, monitor, &reason).await;
+        // A process may have waited in them.
+        let _ = context.limiter.clear(id).await;
+        return failed;
     }
     match answer(&mut monitor).await {
         Some(Message::Started { main, warnings }) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use mantyx_core::{ConfinementId, Limits, Result};
 use mantyx_limits::{Confinement, Groups, Offer, plan};
+use tokio::task::JoinHandle;
 
 use crate::scope::ScopeManager;
 
@@ -51,15 +52,15 @@ impl Limiter {
         self.scopes.is_none().then(|| self.plan(&Limits::NONE, id).bare())
     }
 
-    /// Removes the groups in which a process has waited whose monitor is gone. It may just be dying, so it is not waited
-    /// for.
-    pub(crate) fn clear(&self, id: ConfinementId) {
-        let Some(bare) = self.bare(id) else { return };
+    /// Removes the groups in which a process has waited whose monitor is gone. It goes on by itself; who wants to see the
+    /// end of it waits.
+    pub(crate) fn clear(&self, id: ConfinementId) -> JoinHandle<()> {
+        let bare = self.bare(id).unwrap_or_default();
         tokio::task::spawn_blocking(move || {
             if let Err(error) = Groups::of(&bare).remove() {
                 tracing::debug!(%error, "the groups of a monitor on standby stay until the next daemon");
             }
-        });
+        })
     }
 
     /// A start is foreseen. The kernel needs some milliseconds until it lets a process into a group, and they need

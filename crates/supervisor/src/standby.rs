@@ -47,7 +47,7 @@ impl Reserve {
             if next.monitor.try_wait().is_ok_and(|ended| ended.is_none()) {
                 return Some(next);
             }
-            next.id.into_iter().for_each(|id| limiter.clear(id));
+            next.id.into_iter().for_each(|id| drop(limiter.clear(id)));
         }
         None
     }
@@ -69,20 +69,23 @@ impl Reserve {
     pub(crate) async fn dismiss(&self, limiter: &Limiter) {
         let filling = lock(&self.filling).take();
         if let Some(filling) = filling {
-            filling.abort();
             let _ = filling.await;
         }
-        while let Some(mut ready) = self.take(limiter) {
+        let ready = std::mem::take(&mut *lock(&self.ready));
+        for mut ready in ready {
             drop(ready.monitor.stdin.take());
             if timeout(PATIENCE, ready.monitor.wait()).await.is_err() {
                 let _ = ready.monitor.kill().await;
+            }
+            if let Some(id) = ready.id {
+                let _ = limiter.clear(id).await;
             }
         }
     }
 }
 
 async fn fill(context: Arc<Context>, ready: Arc<Mutex<VecDeque<Ready>>>) {
-    while lock(&ready).len() < SIZE {
+    while lock(&ready).len() < SIZE && !*context.down.borrow() {
         match start(&context).await {
             Ok(next) => lock(&ready).push_back(next),
             // Whoever needs one starts it, and says what is wrong.

@@ -60,6 +60,8 @@ fn settle_end(
     match settled_by(&ended.ending) {
         None | Some(AppEvent::Stop) if scheduled => settle(change, instance, AppEvent::Finished, None),
         None => Ok(()),
+        // The others have their grace.
+        Some(_) if scheduled && !executions::live_of(change, instance)?.is_empty() => Ok(()),
         Some(event) => settle(change, instance, event, None),
     }
 }

@@ -29,13 +29,14 @@ impl Mantyx {
     pub(super) async fn settle_processes(&self) -> Result<()> {
         let discovered = self.inner().supervisor.discover().await?;
         let known: HashSet<ExecutionId> = discovered.iter().map(|d| d.execution).collect();
+        // What begins from here on, because something had ended, is nobody's riddle.
+        let live = self.registry().read(executions::live).await?;
         for process in discovered {
             if let Err(error) = self.settle_process(process.clone()).await {
                 self.settle_later(process, &error);
             }
         }
         let left = self.left().await?;
-        let live = self.registry().read(executions::live).await?;
         let unknown = live.into_iter().filter(|row| !known.contains(&row.id.0));
         let (unclear, lost): (Vec<_>, Vec<_>) = unknown.partition(|row| left.contains(&row.id.0));
         for row in unclear {
@@ -87,8 +88,7 @@ impl Mantyx {
                 let Err(error) = mantyx.settle_again(execution, found.clone()).await else { break };
                 tracing::error!(?error, %execution, "a process could not be adopted yet");
             }
-            mantyx.inner().unclear.settle(execution);
-            if let Err(error) = mantyx.bring_up_instance(instance).await {
+            if let Err(error) = mantyx.bring_up_instance(execution, instance).await {
                 tracing::error!(?error, %instance, "an app could not be brought up");
             }
         });
@@ -124,14 +124,21 @@ impl Mantyx {
         self.registry().change(&Actor::Mantyx, work).await
     }
 
-    /// What the boot could not do for an instance, unless an operation has its app: that ends with it.
-    async fn bring_up_instance(&self, instance: InstanceId) -> Result<()> {
+    /// What the boot could not do for an instance, now that all is known of its execution; unless an operation has its
+    /// app: that ends with it.
+    async fn bring_up_instance(&self, execution: ExecutionId, instance: InstanceId) -> Result<()> {
         let find = move |db: &mut Read<'_>| match instances::find(db, instance)? {
             Some(row) => apps::find(db, row.app_id.0),
             None => Ok(None),
         };
-        let Some(app) = self.registry().read(find).await? else { return Ok(()) };
-        let _lock = self.inner().locks.app(app.id.0).await;
+        let found = self.registry().read(find).await;
+        let _lock = match &found {
+            Ok(Some(app)) => Some(self.inner().locks.app(app.id.0).await),
+            _ => None,
+        };
+        // Under the lock: a stop that came in between would be undone.
+        self.inner().unclear.settle(execution);
+        let Some(app) = found? else { return Ok(()) };
         match self.registry().read(move |db| operations::under_way(db, app.id.0)).await? {
             Some(_) => Ok(()),
             None => self.bring_up(&app).await,

@@ -40,11 +40,10 @@ fn monitors(stage: &Stage) -> Vec<Stat> {
 async fn standby(stage: &Stage, busy: u32) -> (Stat, ProcessId) {
     let found = || {
         let all = process::all().unwrap();
-        let children = |monitor: &Stat| all.iter().find(|process| process.parent == monitor.id.pid).copied();
-        monitors(stage).into_iter().find_map(|monitor| {
-            let waiting = children(&monitor).filter(|child| child.id.pid != busy)?;
-            Some((monitor, waiting.id))
-        })
+        let child = |monitor: &Stat| all.iter().find(|process| process.parent == monitor.id.pid).copied();
+        let is_busy = |monitor: &Stat| child(monitor).is_some_and(|child| child.id.pid == busy);
+        let oldest = monitors(stage).into_iter().find(|monitor| !is_busy(monitor))?;
+        Some((oldest, child(&oldest)?.id))
     };
     wait_for("a monitor on standby", || found().is_some()).await;
     found().unwrap()

@@ -17,10 +17,10 @@ pub(crate) struct Kills {
 }
 
 impl Kills {
-    /// Of a group that was just made. Monitors that begin at one moment do not all look at one moment: `spread` is from
-    /// 0 up to 1.
-    pub(crate) fn begin(now: Instant, spread: f64) -> Self {
-        Self { before: 0, latest: 0, due: now + PACE.mul_f64(spread) }
+    /// Of a group in which so many were killed before the app was there. Monitors that begin at one moment do not all
+    /// look at one moment: `spread` is from 0 up to 1.
+    pub(crate) fn begin(now: Instant, count: u64, spread: f64) -> Self {
+        Self { before: count, latest: count, due: now + PACE.mul_f64(spread) }
     }
 
     /// When the next look is due.
@@ -51,7 +51,7 @@ mod tests {
         #[test]
         fn a_kill_is_recent_for_a_pace_and_not_for_ever(at in 0_u64..600, asked in 0_u64..600, spread in 0.0..1.0) {
             let start = Instant::now();
-            let mut kills = Kills::begin(start, spread);
+            let mut kills = Kills::begin(start, 0, spread);
             let (at, asked) = (at.min(asked), at.max(asked));
             let count = |second: u64| u64::from(second >= at);
             for second in 0..asked {

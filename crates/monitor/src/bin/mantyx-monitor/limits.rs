@@ -28,7 +28,7 @@ impl Limits {
     pub(crate) fn settle(mut groups: Prepared, planned: Option<&Confinement>) -> Self {
         let Some(confinement) = planned else { return Self::default() };
         groups.settle(confinement);
-        let kills = groups.out_of_memory().map(|_| Kills::begin(Instant::now(), spread()));
+        let kills = groups.out_of_memory().map(|event| Kills::begin(Instant::now(), event.kills, spread()));
         Self { prepared: Some(groups), kills }
     }
 

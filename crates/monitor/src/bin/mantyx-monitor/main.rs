@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 
 /// Takes its post, waits for a launch, and watches what it launched.
 fn stand() -> io::Result<ExitCode> {
-    let (post, launcher) = (Post::take()?, Launcher::new());
+    let (mut post, launcher) = (Post::take()?, Launcher::new());
     let (said, waiting) = match Launcher::hear()? {
         Said::GetReady(confinement) => {
             let waiting = post.get_ready(&confinement)?;

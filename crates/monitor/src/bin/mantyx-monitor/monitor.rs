@@ -86,9 +86,11 @@ impl Monitor {
         let folder = RunFolder::open(run_folder)?;
         let uid = plan.identity.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
         let notify_socket = NotifySocket::open(plan.execution, uid)?;
-        let record = Record::expecting(plan, std::process::id())?;
-        // It is first, so that whoever finds the socket or a group can tell whose it is.
+        let mut record = Record::expecting(plan, std::process::id())?;
         if version < IS_RECORDED {
+            // What that version does not say is not said by the record either.
+            record.version = version;
+            // It is first, so that whoever finds the socket or a group can tell whose it is.
             folder.write_record(&record)?;
         }
         let plan = &record.plan;
@@ -148,6 +150,8 @@ impl Monitor {
             None => self.post.get_ready(planned.unwrap_or(&Confinement::default()))?,
         };
         self.limits = Limits::settle(groups, planned);
+        // Whoever told a monitor to end that had nothing to watch did not mean this app.
+        while self.post.signals.next().is_some() {}
         stub.become_app(&Order::new(plan.clone(), environment, self.notify_socket.variable()))
     }
 

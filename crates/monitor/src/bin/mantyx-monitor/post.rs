@@ -28,17 +28,24 @@ impl Post {
         let _ = rustix::process::setsid();
         rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
         // Signals are kept for the loop before anything can start a thread, which would get them otherwise.
-        Ok(Self { signals: Signals::listen()?, oom_score: limits::spare_monitor() })
+        Ok(Self { signals: Signals::listen()?, oom_score: None })
     }
 
-    /// Makes the groups, and a process that enters them.
-    pub(crate) fn get_ready(&self, confinement: &Confinement) -> io::Result<Waiting> {
-        let groups = confinement.bare().prepare();
-        Ok(Waiting { stub: self.fork(&groups)?, groups })
+    /// Makes the groups, and a process that enters them. The launcher has been heard by then, and gives this monitor no
+    /// other score any more.
+    pub(crate) fn get_ready(&mut self, confinement: &Confinement) -> io::Result<Waiting> {
+        self.oom_score = limits::spare_monitor();
+        self.fork(confinement.bare().prepare())
     }
 
-    fn fork(&self, groups: &Prepared) -> io::Result<Stub> {
-        Stub::fork(groups, self.oom_score.as_deref())
+    fn fork(&self, groups: Prepared) -> io::Result<Waiting> {
+        match Stub::fork(&groups, self.oom_score.as_deref()) {
+            Ok(stub) => Ok(Waiting { stub, groups }),
+            Err(error) => {
+                let _ = groups.remove();
+                Err(error)
+            }
+        }
     }
 
     /// The same, with another process where somebody has killed the first.
@@ -46,7 +53,7 @@ impl Post {
         if waiting.stub.is_waiting() {
             return Ok(waiting);
         }
-        Ok(Waiting { stub: self.fork(&waiting.groups)?, groups: waiting.groups })
+        self.fork(waiting.groups)
     }
 }
 

@@ -11,7 +11,7 @@ use chrono::Utc;
 use mantyx_limits::Prepared;
 use mantyx_monitor::MainProcess;
 use mantyx_monitor::process::ProcessId;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::exec::Infancy;
 use crate::order::Order;
@@ -55,12 +55,13 @@ impl Stub {
 
     /// Lets it become the app.
     pub(crate) fn become_app(mut self, order: &Order) -> Result<Child, Failure> {
-        self.order.write_all(&serde_json::to_vec(order).map_err(io::Error::from)?)?;
+        let given = self.order.write_all(&serde_json::to_vec(order).map_err(io::Error::from)?);
         drop(self.order);
         // With the program the last end of the pipe that can be written to goes.
         let mut said = Vec::new();
         self.failed.read_to_end(&mut said)?;
-        if let Some(failure) = Failure::said(&said) {
+        // One that stumbled before it was told anything says why, and takes no order.
+        if let Some(failure) = Failure::said(&said).or_else(|| given.err().map(Failure::from)) {
             // Its exit is nobody's news.
             let _ = waitpid(Some(self.pid), WaitOptions::empty());
             return Err(failure);
@@ -81,7 +82,8 @@ impl Stub {
 
     /// There is nothing for it to become.
     pub(crate) fn dismiss(self) {
-        drop(self.order);
+        // It has nothing to save, and may have been stopped.
+        let _ = kill_process(self.pid, Signal::KILL);
         let _ = waitpid(Some(self.pid), WaitOptions::empty());
     }
 }
