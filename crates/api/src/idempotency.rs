@@ -1,11 +1,13 @@
 //! `Idempotency-Key` on a POST (after the IETF's draft of that name): a client that does not know whether its request
 //! arrived sends it again, and is told what the first one was told.
 //!
-//! A request with a key is carried out even when its client has gone, because that is when it will be asked for
-//! again, even of the next daemon. What was refused as unreadable, for its credentials or for its haste was never begun, and what failed may
-//! be tried again: neither is kept.
+//! Once it has been read, a request with a key is carried out even when its client has gone, because that is when it
+//! will be asked for again, even of the next daemon. So everything from the note in the database on is a task of its
+//! own. What was refused as unreadable, for its credentials or for its haste was never begun, and what failed, be it in
+//! a panic, may be tried again: neither is kept. Only a daemon that goes down leaves a note without an answer.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,8 +18,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpMessage, HttpResponse, ResponseError};
-use futures_util::StreamExt;
-use mantyx_core::{Code, Error, Result};
+use futures_util::{FutureExt, StreamExt};
+use mantyx_core::{Code, Error, Result, TokenId};
 use mantyx_operations::{KeyedRequest, Mantyx, Recalled};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
@@ -27,6 +29,8 @@ use crate::inputs::JSON_LIMIT;
 use crate::problem::ApiError;
 use crate::replays::{Begun, Fingerprint, Kept, Key, Replays, Underway, refuse_other};
 use crate::runtime::{Daemon, Worker};
+use crate::server::Document;
+use crate::shell::panicked;
 use crate::uploads::OVERHEAD;
 
 /// The header of a request, and the one of an answer that was given before.
@@ -47,8 +51,7 @@ pub(crate) async fn replay(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, actix_web::Error> {
-    let of_api = request.method() == Method::POST && request.path().starts_with("/api/");
-    let Some(token) = token_of(&request).filter(|_| of_api && request.headers().contains_key(KEY)) else {
+    let Some(token) = token_of(&request).filter(|_| has_key(&request)) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     // Most requests have no key, and need nothing of this.
@@ -56,31 +59,48 @@ pub(crate) async fn replay(
     let replays = request.extract::<Data<Replays>>().await?;
     let daemon = request.extract::<Data<Daemon>>().await?;
     let worker = request.extract::<Data<Worker>>().await?;
-    let begun = async {
-        let key = Key { token, text: key_of(request.headers())? };
-        let fingerprint = fingerprint(&mut request).await?;
-        let keyed = key.request(&fingerprint);
-        match replays.begin(key, fingerprint, Instant::now())? {
-            Begun::First(underway) => recall(Mantyx::clone(&mantyx), underway, keyed).await,
-            Begun::Again(kept) => Ok(Found::Answer(kept)),
-        }
+    let (underway, keyed) = match begin(&mut request, token, &replays).await {
+        Ok((Begun::First(underway), keyed)) => (underway, keyed),
+        Ok((Begun::Again(kept), _)) => return Ok(instead(request, again(&kept)).await),
+        Err(error) => return Ok(instead(request, ApiError::from(error).error_response()).await),
     };
-    let response = match begun.await {
-        Ok(Found::Nothing(note)) => {
-            return carry_out(note, daemon, &worker, next.call(request)).await;
-        }
-        Ok(Found::Answer(kept)) => again(&kept),
-        Err(error) => ApiError::from(error).error_response(),
-    };
-    let most = mantyx.settings().upload_limit.saturating_add(OVERHEAD);
-    pass_over(request.take_payload(), most).await;
-    Ok(request.into_response(response))
+    let note = Note { mantyx: Mantyx::clone(&mantyx), request: keyed, underway };
+    let (answer, answered) = oneshot::channel();
+    worker.spawn(async move {
+        let outcome = daemon.run(carry_out(note, request, next)).await;
+        // Whoever asked may have gone.
+        let _ = answer.send(outcome);
+    });
+    let broken = |_| Err(ApiError::from(Error::internal("answer this request", "it broke off")).into());
+    answered.await.unwrap_or_else(broken)
 }
 
-/// What is found under a key, in memory or in the database.
-enum Found {
-    Nothing(Note),
-    Answer(Arc<Kept>),
+/// Whether it is of an address that takes requests with a key. It is looked up as actix does, by the decoded path.
+fn has_key(request: &ServiceRequest) -> bool {
+    let path = request.match_info().as_str();
+    let document = request.app_data::<Data<Document>>();
+    let is_taken = || document.and_then(|it| it.methods.at(path)).is_some_and(|all| all.contains("POST"));
+    let is_sent = request.method() == Method::POST && request.headers().contains_key(KEY);
+    is_sent && path.starts_with("/api/") && is_taken()
+}
+
+/// Reads what a request says, and begins it as far as this daemon knows.
+async fn begin(
+    request: &mut ServiceRequest,
+    token: TokenId,
+    replays: &Arc<Replays>,
+) -> Result<(Begun, KeyedRequest)> {
+    let key = Key { token, text: key_of(request.headers())? };
+    let fingerprint = fingerprint(request).await?;
+    let keyed = key.request(&fingerprint);
+    Ok((replays.begin(key, fingerprint, Instant::now())?, keyed))
+}
+
+/// Answers a request that is not carried out.
+async fn instead(mut request: ServiceRequest, response: HttpResponse) -> ServiceResponse {
+    let limit = request.app_data::<Data<Mantyx>>().map_or(0, |mantyx| mantyx.settings().upload_limit);
+    pass_over(request.take_payload(), limit.saturating_add(OVERHEAD)).await;
+    request.into_response(response)
 }
 
 /// The note of a request that is carried out.
@@ -90,21 +110,23 @@ struct Note {
     underway: Underway,
 }
 
-/// An earlier daemon may have begun it.
-async fn recall(mantyx: Mantyx, underway: Underway, request: KeyedRequest) -> Result<Found> {
-    let Some(Recalled { request: before, answer }) = mantyx.begin_request(&request).await? else {
-        return Ok(Found::Nothing(Note { mantyx, request, underway }));
-    };
-    refuse_other(&before, &request)?;
-    let unknown = || {
-        let detail = "Mantyx went down while it carried this request out, and cannot tell how far it came";
-        let hint = "Look whether it was done; send it with a new key if it was not";
-        Error::new(Code::IllegalState, detail).hint(hint)
-    };
-    answer.map(|answer| Found::Answer(Arc::new(Kept::of(answer)))).ok_or_else(unknown)
-}
-
 impl Note {
+    /// Writes it down, unless an earlier daemon has begun the request.
+    async fn write(&self) -> Result<Option<Kept>> {
+        let Some(Recalled { request: before, answer }) = self.mantyx.begin_request(&self.request).await?
+        else {
+            return Ok(None);
+        };
+        refuse_other(&before, &self.request)?;
+        let unknown = || {
+            let detail =
+                "Mantyx went down while it carried this request out, and cannot tell how far it came";
+            let hint = "Look whether it was done; send it with a new key if it was not";
+            Error::new(Code::IllegalState, detail).hint(hint)
+        };
+        answer.map(|answer| Some(Kept::of(answer))).ok_or_else(unknown)
+    }
+
     /// Ends it with this answer.
     async fn keep(self, kept: Kept) {
         let stored = kept.stored(&self.request.path);
@@ -136,7 +158,7 @@ fn key_of(headers: &HeaderMap) -> Result<String> {
 
 /// What a request says. Its body is read for that, and put back.
 async fn fingerprint(request: &mut ServiceRequest) -> Result<Fingerprint> {
-    let path = request.path().to_owned();
+    let path = request.match_info().as_str().to_owned();
     if is_form(request.headers()) {
         return Ok(Fingerprint { path, body: None });
     }
@@ -160,27 +182,34 @@ fn is_form(headers: &HeaderMap) -> bool {
     media_type.trim_start().to_ascii_lowercase().starts_with("multipart/")
 }
 
-/// Carries a request out, and keeps its answer even when nobody waits for it any more.
+/// Notes a request, carries it out and keeps its answer, unless an earlier daemon has done so.
 async fn carry_out<B: MessageBody + 'static>(
     note: Note,
-    daemon: Data<Daemon>,
-    worker: &Worker,
-    answering: impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + 'static,
+    request: ServiceRequest,
+    next: Next<B>,
 ) -> Result<ServiceResponse, actix_web::Error> {
-    let (answer, answered) = oneshot::channel();
-    worker.spawn(async move {
-        let outcome = match daemon.run(answering).await {
-            Ok(response) => daemon.run(keep(response, note)).await.map_err(actix_web::Error::from),
-            Err(error) => {
-                daemon.run(note.forget()).await;
-                Err(error)
-            }
-        };
-        // Whoever asked may have gone.
-        let _ = answer.send(outcome);
-    });
-    let broken = |_| Err(ApiError::from(Error::internal("answer this request", "it broke off")).into());
-    answered.await.unwrap_or_else(broken)
+    let response = match note.write().await {
+        Ok(None) => return end(note, next.call(request)).await,
+        Ok(Some(kept)) => again(&kept),
+        Err(error) => ApiError::from(error).error_response(),
+    };
+    drop(note);
+    Ok(instead(request, response).await)
+}
+
+/// Ends a note by what a request comes to.
+async fn end<B: MessageBody + 'static>(
+    note: Note,
+    answering: impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>>,
+) -> Result<ServiceResponse, actix_web::Error> {
+    let outcome = AssertUnwindSafe(answering).catch_unwind().await;
+    match outcome.unwrap_or_else(|panic| Err(panicked(&*panic).into())) {
+        Ok(response) => Ok(keep(response, note).await?),
+        Err(error) => {
+            note.forget().await;
+            Err(error)
+        }
+    }
 }
 
 /// Keeps an answer that is final.
@@ -202,8 +231,8 @@ async fn keep<B: MessageBody + 'static>(
     let (request, response) = response.into_parts();
     let (head, body) = response.into_parts();
     let read = to_bytes(body).await;
+    note.keep(Kept { status, headers, body: read.as_ref().ok().cloned() }).await;
     let body = read.map_err(|error| Error::internal("keep an answer", error.into().to_string()))?;
-    note.keep(Kept { status, headers, body: Some(body.clone()) }).await;
     Ok(ServiceResponse::new(request, head.set_body(BoxBody::new(body))))
 }
 
@@ -259,6 +288,8 @@ async fn pass_over(mut payload: Payload, most: u64) {
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
+    use mantyx_settings::Settings;
+    use std::collections::BTreeMap;
 
     #[test]
     fn a_key_is_one_short_text() {
@@ -283,6 +314,28 @@ mod tests {
         for passing in [400, 401, 403, 429, 500, 503] {
             assert!(!is_final(StatusCode::from_u16(passing).unwrap()), "{passing}");
         }
+    }
+
+    #[actix_web::test]
+    async fn what_panics_may_be_tried_again() {
+        let root = tempfile::tempdir().unwrap();
+        let settings = Settings::load(Some(root.path().into()), BTreeMap::new(), std::iter::empty()).unwrap();
+        let mantyx = Mantyx::open(settings).await.unwrap();
+        let replays = Arc::new(Replays::default());
+        let key = Key { token: TokenId::generate(), text: "one".into() };
+        for _ in 0..2 {
+            let says = Fingerprint { path: "/api/apps/x/run".into(), body: None };
+            let request = key.request(&says);
+            let Ok(Begun::First(underway)) = replays.begin(key.clone(), says, Instant::now()) else {
+                panic!("It is still under way")
+            };
+            let note = Note { mantyx: mantyx.clone(), request, underway };
+            assert!(note.write().await.unwrap().is_none());
+            let answering = async { panic!("on purpose") };
+            let error = end::<BoxBody>(note, answering).await.unwrap_err();
+            assert_eq!(error.error_response().status(), StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        mantyx.shutdown().await;
     }
 
     #[actix_web::test]

@@ -47,7 +47,7 @@ impl Methods {
     }
 
     /// The methods of the address that this path is, as `Allow` lists them.
-    fn at(&self, path: &str) -> Option<&str> {
+    pub(crate) fn at(&self, path: &str) -> Option<&str> {
         self.0.iter().find(|(resource, _)| resource.is_match(path)).map(|(_, allowed)| allowed.as_str())
     }
 }

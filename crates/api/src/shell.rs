@@ -77,7 +77,8 @@ fn without_stream(body: BoxBody) -> BoxBody {
     if body.size() == BodySize::Stream { BoxBody::new(actix_web::body::None::new()) } else { body }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> ApiError {
+/// What a panic is answered with.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ApiError {
     let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
     Error::internal("answer this request", message.unwrap_or_else(|| "a panic".to_owned())).into()

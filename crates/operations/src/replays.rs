@@ -16,7 +16,7 @@ use crate::mantyx::Mantyx;
 /// How long an answer is kept.
 const LIFE: TimeDelta = TimeDelta::days(1);
 
-/// How many are kept; the oldest go first.
+/// How many answers are kept; the oldest go first.
 const MOST: i64 = 1_000;
 
 /// A request with a key.

@@ -50,7 +50,7 @@ impl<K, V, const MOST: usize> Default for Memo<K, V, MOST> {
     }
 }
 
-impl<K: Eq + Hash, V: Clone, const MOST: usize> Memo<K, V, MOST> {
+impl<K: Clone + Eq + Hash, V: Clone, const MOST: usize> Memo<K, V, MOST> {
     /// The value that was kept for a version, unless it is not `good` any more for a reason of its own.
     pub fn get<Q: Eq + Hash + ?Sized>(
         &self,
@@ -75,8 +75,21 @@ impl<K: Eq + Hash, V: Clone, const MOST: usize> Memo<K, V, MOST> {
         good: impl Fn(&V) -> bool,
         work: impl Future<Output = Result<V>>,
     ) -> Result<V> {
-        let cell = self.cell(version, key, good);
-        cell.get_or_try_init(|| work).await.cloned()
+        let cell = self.cell(version, key.clone(), good);
+        let asked = Asked { memo: self, key, cell };
+        asked.cell.get_or_try_init(|| work).await.cloned()
+    }
+
+    /// Keeps only this one of all values when together they weigh more than `most`.
+    pub fn lighten<Q: Eq + Hash + ?Sized>(&self, key: &Q, most: usize, weight: impl Fn(&V) -> usize)
+    where
+        K: Borrow<Q>,
+    {
+        let mut kept = self.kept();
+        let all: usize = kept.values.values().filter_map(|cell| cell.get()).map(weight).sum();
+        if all > most {
+            kept.values.retain(|other, _| other.borrow() == key);
+        }
     }
 
     fn cell(&self, version: Version, key: K, good: impl Fn(&V) -> bool) -> Arc<OnceCell<V>> {
@@ -95,9 +108,29 @@ impl<K: Eq + Hash, V: Clone, const MOST: usize> Memo<K, V, MOST> {
         }
         Arc::clone(cell)
     }
+}
 
+impl<K, V, const MOST: usize> Memo<K, V, MOST> {
     fn kept(&self) -> MutexGuard<'_, Kept<K, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A question that somebody is at. Without an answer it takes no room from others, whether the work failed or whoever
+/// asked has gone.
+struct Asked<'a, K: Eq + Hash, V, const MOST: usize> {
+    memo: &'a Memo<K, V, MOST>,
+    key: K,
+    cell: Arc<OnceCell<V>>,
+}
+
+impl<K: Eq + Hash, V, const MOST: usize> Drop for Asked<'_, K, V, MOST> {
+    fn drop(&mut self) {
+        let mut kept = self.memo.kept();
+        let is_its_own = kept.values.get(&self.key).is_some_and(|cell| Arc::ptr_eq(cell, &self.cell));
+        if is_its_own && self.cell.get().is_none() {
+            kept.values.remove(&self.key);
+        }
     }
 }
 
@@ -154,6 +187,38 @@ mod tests {
         };
         let (one, other) = tokio::join!(ask(), ask());
         assert_eq!((one.unwrap(), other.unwrap(), calls.into_inner()), (1, 1, 1));
+    }
+
+    #[tokio::test]
+    async fn questions_without_an_answer_take_no_room() {
+        let (version, memo) = (Version::default(), Memo::<u32, u32, 2>::default());
+        memo.work_out(version, 0, always, async { Ok(1) }).await.unwrap();
+        for key in 1..5 {
+            let failed = memo.work_out(version, key, always, async { Err(Error::not_found("app", "a")) });
+            assert!(failed.await.is_err());
+            let given_up = memo.work_out(version, key, always, std::future::pending());
+            tokio::select! {
+                biased;
+                _ = given_up => panic!("It has no end"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(memo.get(version, &0, always), Some(1));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_heavy_together_gives_way_to_one() {
+        let (version, memo) = (Version::default(), Memo::<&str, usize, 8>::default());
+        for (key, value) in [("a", 3), ("b", 4)] {
+            memo.work_out(version, key, always, async { Ok(value) }).await.unwrap();
+        }
+        let kept = || ["a", "b"].map(|key| memo.get(version, key, always));
+        memo.lighten("b", 7, |value| *value);
+        assert_eq!(kept(), [Some(3), Some(4)]);
+        memo.lighten("b", 6, |value| *value);
+        assert_eq!(kept(), [None, Some(4)]);
+        memo.lighten("b", 3, |value| *value);
+        assert_eq!(kept(), [None, Some(4)], "the only one");
     }
 
     #[tokio::test]

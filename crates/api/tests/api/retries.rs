@@ -1,10 +1,16 @@
 //! Requests with an `Idempotency-Key`: sent twice, carried out once, whichever daemon they reach.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 
 use crate::live::DEADLINE;
 use crate::server::{Api, problem, refusal};
+use actix_web::dev::Service;
+use actix_web::test::{TestRequest, init_service, read_body_json};
 use futures_util::stream;
+use mantyx_api::Server;
 use mantyx_api_types::{AppView, NewToken, Page, Problem, TokenCreated, TokenView};
 use mantyx_core::{Actor, Code, Scope};
 use mantyx_operations::{Answer, KeyedRequest};
@@ -244,5 +250,87 @@ async fn the_database_has_no_secret_of_an_answer() {
     let answer = kept.answer.unwrap();
     assert_eq!((kept.request.path.as_str(), answer.status, &answer.body), ("/api/tokens", 201, &None));
     assert!(!format!("{answer:?}").contains(&secret));
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_a_code_nor_another_spelling_of_an_address_gets_a_secret_kept() {
+    let story = Story::begin().await;
+    let code = story.api.mantyx.login_code().unwrap();
+    let login = story.post("/api/login", "one").json(&json!({ "code": code })).send().await.unwrap();
+    assert_eq!(login.status(), 200);
+    let spelled = |path, name| story.post(path, "two").json(&json!({ "name": name, "scope": "read" }));
+    assert_eq!(spelled("/%61pi/%74okens", "a").send().await.unwrap().status(), 201);
+    assert!(is_replayed(&spelled("/api/tokens", "a").send().await.unwrap()));
+    let token = story.api.mantyx.tokens().await.unwrap().items;
+    let token = token.iter().find(|token| token.name == "a test with admin").unwrap().id;
+    for (key, status) in [("one", 200), ("two", 201)] {
+        let other = KeyedRequest { token, key: key.into(), path: "/".into(), body: None };
+        let kept = story.api.mantyx.begin_request(&other).await.unwrap().unwrap().answer.unwrap();
+        assert_eq!((kept.status, kept.body), (status, None), "{key}");
+    }
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_nowhere_is_not_noted() {
+    let story = Story::begin().await;
+    for (path, code) in [("/api/nothing", Code::NotFound), ("/api/system", Code::MethodNotAllowed)] {
+        for _ in 0..2 {
+            let refused = story.post(path, "one").send().await.unwrap();
+            assert!(!is_replayed(&refused), "{path}");
+            assert_eq!(problem(refused).await.code, code, "{path}");
+        }
+    }
+    assert_eq!(story.make_token("one", "a").send().await.unwrap().status(), 201, "the key is free");
+    story.api.end().await;
+}
+
+/// Polls a future until it is pending for the nth time, then drops it as actix does when a client leaves.
+async fn leave_at<F: Future>(nth: usize, future: F) -> Option<F::Output> {
+    let (mut future, mut pending) = (pin!(future), 0);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => {
+            pending += 1;
+            if pending == nth { Poll::Ready(None) } else { Poll::Pending }
+        }
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn a_client_may_leave_at_any_moment_and_ask_again() {
+    let story = Story::begin().await;
+    let app = init_service(Server::new(story.api.mantyx.clone()).unwrap().app()).await;
+    let send = |name: &str| {
+        let request = TestRequest::post().uri("/api/tokens").insert_header(("Host", "localhost"));
+        let request = request.insert_header(("Authorization", format!("Bearer {}", story.token)));
+        let request = request.insert_header(("Idempotency-Key", name));
+        app.call(request.set_json(json!({ "name": name, "scope": "read" })).to_request())
+    };
+    let mut left = 0;
+    for nth in 1.. {
+        let name = format!("left at {nth}");
+        if leave_at(nth, send(&name)).await.is_some() {
+            break;
+        }
+        left += 1;
+        let again = async {
+            loop {
+                let response = send(&name).await.unwrap();
+                if response.status() != 409 {
+                    return response.status().as_u16();
+                }
+                let refusal: Problem = read_body_json(response).await;
+                assert_eq!(refusal.code, Code::OperationInProgress, "{name}: {}", refusal.detail);
+                tokio::task::yield_now().await;
+            }
+        };
+        assert_eq!(timeout(DEADLINE, again).await.unwrap(), 201, "{name}");
+        assert_eq!(story.tokens_named(&name).await, 1, "{name}");
+    }
+    assert!(left > 1, "{left}");
+    drop(app);
     story.api.end().await;
 }

@@ -61,16 +61,17 @@ pub fn delete(tx: &mut Write<'_>, token: TokenId, key: &str) -> Result<()> {
     row.execute(tx.connection()).map(drop).doing("forget a request with a key")
 }
 
-/// Forgets what was begun before an instant, and of the rest all but the newest, this many.
+/// Forgets what was begun before an instant, and of the rest all answered ones but the newest, this many. What has no
+/// answer may be under way.
 pub fn prune(tx: &mut Write<'_>, before: Timestamp, most: i64) -> Result<()> {
     let old = diesel::delete(replays::table.filter(replays::begun_at.lt(before)));
     old.execute(tx.connection()).doing("forget old requests")?;
-    let query =
-        replays::table.order(replays::begun_at.desc()).offset(most).limit(1).select(replays::begun_at);
+    let answered = replays::table.filter(replays::answer.is_not_null());
+    let query = answered.order(replays::begun_at.desc()).offset(most).limit(1).select(replays::begun_at);
     let newest: Option<Timestamp> = query.first(tx.connection()).optional().doing("count the requests")?;
     match newest {
         Some(newest) => {
-            let rest = diesel::delete(replays::table.filter(replays::begun_at.le(newest)));
+            let rest = diesel::delete(answered.filter(replays::begun_at.le(newest)));
             rest.execute(tx.connection()).map(drop).doing("forget too many requests")
         }
         None => Ok(()),
@@ -90,19 +91,21 @@ mod tests {
         let (token, begun) = (TokenId::generate(), DateTime::UNIX_EPOCH);
         let answered = Answer { status: 201, headers: vec![("location".into(), "/x".into())], body: None };
         let work = |tx: &mut Write<'_>| {
-            for number in 0..4 {
+            for number in 0..6 {
                 let (key, begun_at) = (number.to_string(), begun + TimeDelta::seconds(number));
                 let (path, body) = ("/api/tokens".into(), Some("d1".into()));
                 insert(tx, &Replay { token_id: Word(token), key, path, body, begun_at, answer: None })?;
             }
-            answer(tx, token, "3", answered.clone())?;
+            for key in ["2", "3", "4", "5"] {
+                answer(tx, token, key, answered.clone())?;
+            }
             prune(tx, begun + TimeDelta::seconds(1), 2)?;
-            let keys = ["0", "1", "2", "3"].map(|key| find(tx, token, key).unwrap());
-            assert_eq!(keys.each_ref().map(Option::is_some), [false, false, true, true]);
-            assert_eq!(keys[3].clone().unwrap().answer, Some(Json(answered.clone())));
-            assert_eq!(find(tx, TokenId::generate(), "3")?, None);
-            delete(tx, token, "3")?;
-            assert_eq!(find(tx, token, "3")?, None);
+            let keys = ["0", "1", "2", "3", "4", "5"].map(|key| find(tx, token, key).unwrap());
+            assert_eq!(keys.each_ref().map(Option::is_some), [false, true, false, false, true, true]);
+            assert_eq!(keys[5].clone().unwrap().answer, Some(Json(answered.clone())));
+            assert_eq!(find(tx, TokenId::generate(), "5")?, None);
+            delete(tx, token, "5")?;
+            assert_eq!(find(tx, token, "5")?, None);
             Ok(())
         };
         store.write(work).unwrap();
