@@ -37,6 +37,27 @@ print('all drawn', flush=True)
 time.sleep(3600)
 ";
 
+/// Keeps the live connections to come, what each says first, and what the page says.
+const LISTEN: &str = "
+window.said = [];
+window.WebSocket = class extends WebSocket {
+    constructor(address) {
+        super(address);
+        window.live = this;
+        this.addEventListener('message', event => { window.hello = event.data; }, { once: true });
+    }
+    send(text) {
+        window.said.push(text);
+        super.send(text);
+    }
+};";
+
+/// Greets the page once more, as when it has missed changes, and returns how often it asked for logs before and after.
+const GREET: &str = "
+const before = window.said.length;
+window.live.dispatchEvent(new MessageEvent('message', { data: window.hello }));
+return [JSON.parse(window.hello).tell, before, window.said.length];";
+
 /// A browser that shows the log of an app.
 async fn look_at_log(mantyx: &TestMantyx, name: &AppName) -> Browser {
     let browser = Browser::start().await;
@@ -70,11 +91,18 @@ async fn a_lost_connection_loses_no_line_and_repeats_none() {
     let name = begin(mantyx.client(), COUNTER, &[("name", "counter")], json!({})).await;
     let browser = look_at_log(&mantyx, &name).await;
     let mut count = wait_for_count(&browser, 50).await;
+    browser.run_script(LISTEN).await;
     for _ in 0..2 {
         mantyx.kill_9();
         mantyx.start_again().await;
         count = wait_for_count(&browser, count + 100).await;
     }
+    assert_eq!(
+        browser.run_script(GREET).await,
+        json!(["hello", 2, 2]),
+        "a log that goes on is not asked for"
+    );
+    wait_for_count(&browser, count + 100).await;
     browser.screenshot("log-resumed").await;
 }
 
