@@ -89,6 +89,14 @@ impl Store {
         }
     }
 
+    /// An app as it was a moment ago. One that is known already is kept up to date by the live connection, and may be
+    /// newer than any answer.
+    pub(crate) fn put_unknown_app(self, app: AppView) {
+        if self.apps.with_untracked(|apps| apps.as_ref().is_none_or(|apps| !apps.contains_key(&app.id))) {
+            self.put_app(app);
+        }
+    }
+
     /// An app as it is now.
     pub(crate) fn put_app(self, app: AppView) {
         let known =

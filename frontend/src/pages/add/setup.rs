@@ -73,7 +73,7 @@ async fn load(state: State, name: &str) -> Result<Loaded, Failure> {
     let app = state.client.app(name).await?;
     let view = state.client.configuration(name).await?;
     let timezone = state.client.system().await.map_or_else(|_| clock::timezone(), |system| system.timezone);
-    state.store.put_app(app.clone());
+    state.store.put_unknown_app(app.clone());
     Ok(Loaded { app, view, timezone })
 }
 
