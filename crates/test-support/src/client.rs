@@ -174,8 +174,10 @@ impl Client {
             self.install(name).await.unwrap_or_else(|refusal| panic!("install `{name}`: {refusal}"));
         assert_eq!(installed.status, OperationStatus::Succeeded, "install `{name}`: {:?}", installed.problem);
         self.event(name, "enable").await.unwrap_or_else(|refusal| panic!("enable `{name}`: {refusal}"));
-        // A short one may have ended before anybody looked.
-        let ended = |app: &AppView| matches!(app.state, AppState::Stopped | AppState::Failed);
+        // A short one may have ended before anybody looked, and may wait for its restart.
+        let ended = |app: &AppView| {
+            matches!(app.state, AppState::Stopped | AppState::Failed) || app.restarts_at.is_some()
+        };
         let ready = |app: &AppView| app.pid.is_some() || app.legal_events.contains(&AppEvent::Run);
         let up = |app: &AppView| ready(app) || ended(app);
         self.wait_for_app(name, "be enabled", up).await
