@@ -134,7 +134,7 @@ mod tests {
         /// The shell itself is asked what the words of a line are.
         #[test]
         fn plain_words_are_those_of_the_shell(line in "/bin/[a-z]{1,3}( {1,2}('[a-z $\"*]{0,3}'|[a-z:=,@%./+-]{1,3}){1,2}){0,3}") {
-            let words = direct(&line).unwrap();
+            let words = plain_words(&line).unwrap();
             let told = std::process::Command::new("/bin/sh")
                 .args(["-c", &format!("printf '%s\\n' {line}")])
                 .output()
