@@ -22,7 +22,7 @@ use serde_json::json;
 use crate::actions::history_of;
 use crate::files;
 use crate::mantyx::Mantyx;
-use crate::work::{Work, blocking};
+use crate::work::Work;
 
 mod processes;
 
@@ -37,11 +37,8 @@ impl Mantyx {
         self.settle_processes().await?;
         self.remove_debris().await?;
         self.settle_operations().await?;
-        for app in self.registry().read(apps::list).await? {
-            if self.registry().read(move |db| operations::under_way(db, app.id.0)).await?.is_some() {
-                continue;
-            }
-            if let Err(error) = self.bring_up(&app).await {
+        for (app, instance) in self.registry().read(to_bring_up).await? {
+            if let Err(error) = self.bring_up(&app, &instance).await {
                 tracing::error!(?error, app = %app.name.0, "an app could not be brought up");
             }
         }
@@ -107,23 +104,21 @@ impl Mantyx {
     }
 
     /// Starts what should run, goes on waiting for what is tried again, and decides about what fell due.
-    pub(crate) async fn bring_up(&self, app: &apps::App) -> Result<()> {
-        let id = app.id.0;
-        let instance = self.registry().read(move |db| instances::of_app(db, id)).await?;
+    pub(crate) async fn bring_up(&self, app: &apps::App, instance: &instances::Instance) -> Result<()> {
         match instance.state.0 {
             AppState::Enabled | AppState::Running => {}
-            AppState::Failed => return self.rearm_retry(&instance).await,
+            AppState::Failed => return self.rearm_retry(instance).await,
             _ => return Ok(()),
         }
-        let supervisor = &self.inner().supervisor;
-        let watched = supervisor.status(instance.id.0).is_some() || supervisor.live_runs(instance.id.0) > 0;
-        if !watched && self.inner().unclear.reason(instance.id.0).is_none() {
-            self.boot(app, &instance).await?;
+        let (supervisor, id) = (&self.inner().supervisor, instance.id.0);
+        let watched = supervisor.status(id).is_some() || supervisor.live_runs(id) > 0;
+        if !watched && self.inner().unclear.reason(id).is_none() {
+            self.boot(app, instance).await?;
         }
         if app.app_type.0 == AppType::Perpetual {
             return Ok(());
         }
-        let rows = self.registry().read(move |db| schedules::of_instance(db, instance.id.0)).await?;
+        let rows = self.registry().read(move |db| schedules::of_instance(db, id)).await?;
         for row in rows.into_iter().filter(|row| row.enabled) {
             self.catch_up(row).await?;
         }
@@ -177,28 +172,21 @@ impl Mantyx {
 
     /// Half-received uploads and environments that no row speaks of.
     async fn remove_debris(&self) -> Result<()> {
-        let rows = self.registry().read(apps::list).await?;
-        for app in &rows {
-            self.remove_stray_environments(app.id.0, &app.name.0).await?;
-        }
         let layout = self.layout().clone();
-        blocking(move || remove_leftovers(&layout, &rows)).await
+        let known = |db: &mut Read<'_>| Ok((apps::list(db)?, environments::ids(db)?.into_iter().collect()));
+        let remove = move |(rows, known): (Vec<apps::App>, HashSet<EnvironmentId>)| {
+            for app in &rows {
+                remove_strays(&layout.environments(&app.name.0), &known).unwrap_or_else(left_for_later);
+            }
+            remove_leftovers(&layout, &rows)
+        };
+        self.registry().read_then(known, remove).await
     }
 
     pub(crate) async fn remove_stray_environments(&self, app: AppId, name: &AppName) -> Result<()> {
-        let known = self.registry().read(move |db| environments::of_app(db, app)).await?;
-        let known: HashSet<EnvironmentId> = known.into_iter().map(|row| row.id.0).collect();
         let place = self.layout().environments(name);
-        blocking(move || {
-            for folder in entries(&place)? {
-                let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-                if id.is_some_and(|id| !known.contains(&id)) {
-                    folders::remove(&folder)?;
-                }
-            }
-            Ok(())
-        })
-        .await
+        let known = move |db: &mut Read<'_>| Ok(environments::ids_of_app(db, app)?.into_iter().collect());
+        self.registry().read_then(known, move |known| remove_strays(&place, &known)).await
     }
 
     async fn repaired(&self, app: &AppName, what: String) -> Result<()> {
@@ -210,19 +198,45 @@ impl Mantyx {
     }
 }
 
-fn remove_leftovers(layout: &Layout, rows: &[apps::App]) -> Result<()> {
-    for place in [layout.uploads(), layout.cache().join("staging")] {
-        entries(&place)?.iter().try_for_each(|entry| folders::remove(entry))?;
-    }
-    let known: HashSet<PathBuf> = rows.iter().map(|app| layout.app(&app.name.0)).collect();
-    for folder in entries(&layout.apps())? {
-        if known.contains(&folder) {
-            folders::remove(&files::unfinished_mark(&folder))?;
-        } else {
-            settle_unknown_folder(layout, &folder, rows)?;
+/// What is decided about at a start: all that no operation has in its hands.
+fn to_bring_up(db: &mut Read<'_>) -> Result<Vec<(apps::App, instances::Instance)>> {
+    let busy: HashSet<AppId> = operations::all_under_way(db)?.iter().map(|row| row.app_id.0).collect();
+    let rows = instances::list(db)?;
+    Ok(rows.into_iter().filter(|(app, _)| !busy.contains(&app.id.0)).collect())
+}
+
+/// Removes the environments that no row speaks of.
+fn remove_strays(place: &Path, known: &HashSet<EnvironmentId>) -> Result<()> {
+    for folder in entries(place)? {
+        let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        if id.is_some_and(|id| !known.contains(&id)) {
+            folders::remove(&folder)?;
         }
     }
     Ok(())
+}
+
+fn remove_leftovers(layout: &Layout, rows: &[apps::App]) -> Result<()> {
+    for place in [layout.uploads(), layout.cache().join("staging")] {
+        for entry in entries(&place)? {
+            folders::remove(&entry).unwrap_or_else(left_for_later);
+        }
+    }
+    let known: HashSet<PathBuf> = rows.iter().map(|app| layout.app(&app.name.0)).collect();
+    for folder in entries(&layout.apps())? {
+        let settled = if known.contains(&folder) {
+            folders::remove(&files::unfinished_mark(&folder))
+        } else {
+            settle_unknown_folder(layout, &folder, rows)
+        };
+        settled.unwrap_or_else(left_for_later);
+    }
+    Ok(())
+}
+
+/// Debris is no reason to stay down: what an earlier daemon began may still be writing to it.
+fn left_for_later(error: Error) {
+    tracing::warn!(?error, "what was left behind stays until the next start");
 }
 
 /// A folder that no app is named after: half of a creation is thrown away, half of a rename goes back, and a

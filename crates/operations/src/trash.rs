@@ -9,7 +9,7 @@ use mantyx_core::{
 };
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, port_leases};
-use mantyx_registry::{Change, PortPool, Word, check, settle_web_port, views};
+use mantyx_registry::{Change, PortPool, Read, Word, check, settle_web_port, views};
 use serde_json::json;
 
 use crate::actions::stopped_by;
@@ -161,12 +161,13 @@ impl Mantyx {
     /// As long as nothing was committed the folders go back, and what was stopped runs again.
     async fn undo_delete(&self, app: &apps::App) {
         let id = app.id.0;
-        let row = self.registry().read(move |db| apps::find(db, id)).await;
-        if !matches!(row, Ok(Some(row)) if row.deleted_at.is_none()) {
+        let now = move |db: &mut Read<'_>| Ok((apps::find(db, id)?, instances::of_app(db, id)?));
+        let Ok((Some(row), instance)) = self.registry().read(now).await else { return };
+        if row.deleted_at.is_some() {
             return;
         }
         let moved = self.take_out_of_trash(app, &app.name.0).await;
-        let up = self.bring_up(app).await;
+        let up = self.bring_up(app, &instance).await;
         for error in [moved.err(), up.err()].into_iter().flatten() {
             tracing::error!(?error, app = %app.name.0, "a failed delete could not be undone; the next start tries again");
         }

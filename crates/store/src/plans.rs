@@ -13,8 +13,8 @@ use diesel::sql_types::Text;
 use mantyx_core::{AppId, AppName, ExecutionId, InstanceId, OperationId, Result, ScheduleId, TokenId};
 
 use crate::tables::{
-    apps, events, executions, instances, operations, port_leases, principals, releases, replays, samples,
-    schedules, ticks,
+    apps, environments, events, executions, instances, operations, port_leases, principals, releases,
+    replays, samples, schedules, ticks,
 };
 use crate::{Read, Store, Write};
 
@@ -41,7 +41,7 @@ enum Leave {
 }
 
 /// Tables of which an app has one row or a few.
-const PER_APP: [&str; 4] = ["apps", "instances", "port_leases", "schedules"];
+const PER_APP: [&str; 5] = ["apps", "environments", "instances", "port_leases", "schedules"];
 
 impl Leave {
     fn covers(self, step: &str) -> bool {
@@ -179,6 +179,9 @@ fn a_row_of_the_dashboard_is_found_by_indexes() {
         check(tx, Leave::None, |tx| principals::find_by_hash(tx, "x"));
         check(tx, Leave::PerApp, |tx| apps::list(tx));
         check(tx, Leave::PerApp, |tx| instances::all_active(tx));
+        check(tx, Leave::PerApp, |tx| instances::list(tx));
+        check(tx, Leave::PerApp, |tx| environments::ids(tx));
+        check(tx, Leave::None, |tx| environments::ids_of_app(tx, app));
         check(tx, Leave::PerApp, |tx| instances::with_apps(tx));
         check(tx, Leave::PerApp, |tx| port_leases::web_ports(tx));
         check(tx, Leave::PerApp, |tx| schedules::list(tx));

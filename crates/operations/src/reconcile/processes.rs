@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use futures_util::future::join_all;
 use mantyx_core::{
     Actor, AppState, AppType, Code, Ending, Error, ExecutionId, ExecutionStatus, InstanceId, Result,
     Timestamp,
@@ -31,11 +32,7 @@ impl Mantyx {
         let known: HashSet<ExecutionId> = discovered.iter().map(|d| d.execution).collect();
         // What begins from here on, because something had ended, is nobody's riddle.
         let live = self.registry().read(executions::live).await?;
-        for process in discovered {
-            if let Err(error) = self.settle_process(process.clone()).await {
-                self.settle_later(process, &error);
-            }
-        }
+        join_all(in_turns(discovered).into_iter().map(|processes| self.settle_in_turn(processes))).await;
         let left = self.left().await?;
         let unknown = live.into_iter().filter(|row| !known.contains(&row.id.0));
         let (unclear, lost): (Vec<_>, Vec<_>) = unknown.partition(|row| left.contains(&row.id.0));
@@ -43,6 +40,14 @@ impl Mantyx {
             self.leave_alone(row.id.0, row.instance_id.0, self.unreadable(row.id.0)).await;
         }
         self.lose(lost.iter().map(|row| row.id.0).collect()).await
+    }
+
+    async fn settle_in_turn(&self, processes: Vec<Discovered>) {
+        for process in processes {
+            if let Err(error) = self.settle_process(process.clone()).await {
+                self.settle_later(process, &error);
+            }
+        }
     }
 
     async fn settle_process(&self, process: Discovered) -> Result<()> {
@@ -139,9 +144,12 @@ impl Mantyx {
         // Under the lock: a stop that came in between would be undone.
         self.inner().unclear.settle(execution);
         let Some(app) = found? else { return Ok(()) };
-        match self.registry().read(move |db| operations::under_way(db, app.id.0)).await? {
-            Some(_) => Ok(()),
-            None => self.bring_up(&app).await,
+        let now = move |db: &mut Read<'_>| {
+            Ok((instances::find(db, instance)?, operations::under_way(db, app.id.0)?))
+        };
+        match self.registry().read(now).await? {
+            (Some(row), None) => self.bring_up(&app, &row).await,
+            _ => Ok(()),
         }
     }
 
@@ -168,6 +176,12 @@ impl Mantyx {
             tracing::warn!(?error, %instance, "what cannot be seen of an app could not be recorded");
         }
     }
+}
+
+/// Instances know nothing of each other; what was found of one is settled in the order in which it began.
+fn in_turns(mut discovered: Vec<Discovered>) -> Vec<Vec<Discovered>> {
+    discovered.sort_unstable_by_key(|process| (process.instance, process.execution));
+    discovered.chunk_by(|a, b| a.instance == b.instance).map(<[_]>::to_vec).collect()
 }
 
 /// All in the run folder is named after an execution.

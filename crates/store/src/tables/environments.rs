@@ -51,9 +51,16 @@ pub fn get(db: &mut Read<'_>, id: EnvironmentId) -> Result<Environment> {
     query.first(db.connection()).doing("read an environment")
 }
 
-/// All environments of an app.
-pub fn of_app(db: &mut Read<'_>, app: AppId) -> Result<Vec<Environment>> {
-    let query =
-        environments::table.filter(environments::app_id.eq(Word(app))).select(Environment::as_select());
-    query.load(db.connection()).doing("list the environments")
+/// The ids of all environments of an app.
+pub fn ids_of_app(db: &mut Read<'_>, app: AppId) -> Result<Vec<EnvironmentId>> {
+    let query = environments::table.filter(environments::app_id.eq(Word(app))).select(environments::id);
+    let ids: Vec<Word<EnvironmentId>> = query.load(db.connection()).doing("list the environments")?;
+    Ok(ids.into_iter().map(|id| id.0).collect())
+}
+
+/// The ids of all environments.
+pub fn ids(db: &mut Read<'_>) -> Result<Vec<EnvironmentId>> {
+    let ids: Vec<Word<EnvironmentId>> =
+        environments::table.select(environments::id).load(db.connection()).doing("list the environments")?;
+    Ok(ids.into_iter().map(|id| id.0).collect())
 }
