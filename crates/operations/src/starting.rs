@@ -153,15 +153,15 @@ fn pending(active: &Active, start: Start, now: Timestamp) -> Execution {
 }
 
 /// What of an app is active: all that decides how a process of it is started.
-struct Active {
-    app: apps::App,
+pub(crate) struct Active {
+    pub(crate) app: apps::App,
     instance: instances::Instance,
     release: releases::Release,
     revision: config_revisions::Revision,
     web_port: Option<u16>,
 }
 
-fn active(db: &mut Read<'_>, instance: InstanceId) -> Result<Active> {
+pub(crate) fn active(db: &mut Read<'_>, instance: InstanceId) -> Result<Active> {
     let row = instances::find(db, instance)?.ok_or_else(|| Error::not_found("instance", instance))?;
     Ok(Active {
         app: views::find_app(db, row.app_id.0)?,
@@ -176,6 +176,13 @@ impl Active {
     /// Where its environment lies, if it has one.
     fn environment(&self, layout: &Layout) -> Option<PathBuf> {
         self.release.environment_id.map(|id| layout.environment(&self.app.name.0, id.0))
+    }
+
+    /// How a process of it is cared for. Accounts and folders are looked at, which may take its time.
+    pub(crate) fn care(&self, house: &House, execution: ExecutionId) -> Result<Care> {
+        let (configuration, environment) = (&self.revision.configuration.0, self.environment(&house.layout));
+        let runs_as = RunsAs::whatever_happens(configuration, &house.settings, environment.as_deref());
+        Ok(launch::care(&self.launching(house, execution, runs_as)?))
     }
 
     fn launching<'a>(
@@ -210,13 +217,7 @@ pub(crate) async fn care_of(
     execution: ExecutionId,
 ) -> Result<Care> {
     let house = Arc::clone(house);
-    let care = move |active: Active| {
-        let (configuration, environment) =
-            (&active.revision.configuration.0, active.environment(&house.layout));
-        let runs_as = RunsAs::whatever_happens(configuration, &house.settings, environment.as_deref());
-        Ok(launch::care(&active.launching(&house, execution, runs_as)?))
-    };
-    registry.read_then(move |db| active(db, instance), care).await
+    registry.read_then(move |db| active(db, instance), move |active| active.care(&house, execution)).await
 }
 
 /// Nothing starts in an app that is not on, however long ago the start was planned. What is started again by itself

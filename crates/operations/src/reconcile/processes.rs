@@ -6,23 +6,24 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use mantyx_core::{
     Actor, AppState, AppType, Code, Ending, Error, ExecutionId, ExecutionStatus, InstanceId, Result,
-    Timestamp,
 };
 use mantyx_registry::tables::executions::Finish;
 use mantyx_registry::tables::{apps, executions, instances, operations};
-use mantyx_registry::{Change, Json, Read, Word, views};
-use mantyx_supervisor::{Discovered, Found, Role};
+use mantyx_registry::{Change, Json, Read, Word};
+use mantyx_supervisor::{Care, Discovered, Found, Role};
 use tokio::time::sleep;
 
 use super::{RESTARTS_REMEMBERED, entries};
 use crate::actions::history_of;
 use crate::conductor::record_end;
+use crate::house::House;
 use crate::mantyx::Mantyx;
-use crate::starting::care_of;
+use crate::starting::{Active, active};
 use crate::work::{FIRST_PAUSE, LAST_PAUSE, blocking};
 
 impl Mantyx {
@@ -32,7 +33,7 @@ impl Mantyx {
         let known: HashSet<ExecutionId> = discovered.iter().map(|d| d.execution).collect();
         // What begins from here on, because something had ended, is nobody's riddle.
         let live = self.registry().read(executions::live).await?;
-        join_all(in_turns(discovered).into_iter().map(|processes| self.settle_in_turn(processes))).await;
+        self.settle_all(discovered).await;
         let left = self.left().await?;
         let unknown = live.into_iter().filter(|row| !known.contains(&row.id.0));
         let (unclear, lost): (Vec<_>, Vec<_>) = unknown.partition(|row| left.contains(&row.id.0));
@@ -42,36 +43,57 @@ impl Mantyx {
         self.lose(lost.iter().map(|row| row.id.0).collect()).await
     }
 
-    async fn settle_in_turn(&self, processes: Vec<Discovered>) {
-        for process in processes {
-            if let Err(error) = self.settle_process(process.clone()).await {
-                self.settle_later(process, &error);
+    /// Settles all of them at once; where that cannot be, one by one, so that one says nothing about the others.
+    async fn settle_all(&self, processes: Vec<Discovered>) {
+        let Ok(standings) = self.recognise_all(processes.clone()).await else {
+            for process in processes {
+                let settled = self.settle_process(process.clone()).await;
+                self.or_later(process, settled);
             }
-        }
+            return;
+        };
+        let taking = processes.into_iter().zip(standings).map(|(process, standing)| async move {
+            let taken = self.take_over(process.clone(), standing).await;
+            self.or_later(process, taken);
+        });
+        join_all(taking).await;
     }
 
     async fn settle_process(&self, process: Discovered) -> Result<()> {
-        let (id, instance) = (process.execution, process.instance);
-        let alive = match &process.found {
-            Found::Live { pid, started_at } => Some((*pid, *started_at)),
-            _ => None,
+        for standing in self.recognise_all(vec![process.clone()]).await? {
+            self.take_over(process.clone(), standing).await?;
+        }
+        Ok(())
+    }
+
+    /// What each of them is to us, in one change.
+    async fn recognise_all(&self, processes: Vec<Discovered>) -> Result<Vec<Standing<Care>>> {
+        let executions: Vec<ExecutionId> = processes.iter().map(|process| process.execution).collect();
+        let recognise = move |change: &mut Change<'_, '_>| {
+            processes.iter().map(|process| recognise(change, process)).collect::<Result<Vec<_>>>()
         };
-        let work = move |change: &mut Change<'_, '_>| recognise(change, id, instance, alive);
-        match self.registry().note(work).await? {
-            Standing::Ours(role) => {
-                let care = care_of(self.registry(), &self.inner().house, instance, id).await?;
-                self.inner().supervisor.adopt(process, role, care).await
-            }
-            Standing::Recorded => self.inner().supervisor.forget(id).await,
+        let (standings, house) = (self.registry().note(recognise).await?, Arc::clone(&self.inner().house));
+        blocking(move || {
+            let standings = standings.into_iter().zip(executions);
+            standings.map(|(standing, execution)| standing.cared_for(&house, execution)).collect()
+        })
+        .await
+    }
+
+    async fn take_over(&self, process: Discovered, standing: Standing<Care>) -> Result<()> {
+        match standing {
+            Standing::Ours(role, care) => self.inner().supervisor.adopt(process, role, care).await,
+            Standing::Recorded => self.inner().supervisor.forget(process.execution).await,
             Standing::Stray => {
-                tracing::warn!(execution = %id, "a process that no record speaks of is stopped");
+                tracing::warn!(execution = %process.execution, "a process that no record speaks of is stopped");
                 self.inner().supervisor.end_stray(&process).await
             }
         }
     }
 
-    /// What was found could not be taken over, as when the database is locked.
-    fn settle_later(&self, process: Discovered, error: &Error) {
+    /// What was found and could not be taken over, as when the database is locked, is tried again.
+    fn or_later(&self, process: Discovered, outcome: Result<()>) {
+        let Err(error) = outcome else { return };
         let (execution, instance) = (process.execution, process.instance);
         tracing::error!(?error, %execution, "a process could not be adopted yet");
         let reason =
@@ -178,35 +200,39 @@ impl Mantyx {
     }
 }
 
-/// Instances know nothing of each other; what was found of one is settled in the order in which it began.
-fn in_turns(mut discovered: Vec<Discovered>) -> Vec<Vec<Discovered>> {
-    discovered.sort_unstable_by_key(|process| (process.instance, process.execution));
-    discovered.chunk_by(|a, b| a.instance == b.instance).map(<[_]>::to_vec).collect()
-}
-
 /// All in the run folder is named after an execution.
 fn executions_in(run: &Path) -> Result<HashSet<ExecutionId>> {
     let name = |path: &std::path::PathBuf| path.file_name()?.to_str()?.split('.').next()?.parse().ok();
     Ok(entries(run)?.iter().filter_map(name).collect())
 }
 
-/// What a process that was found is to us.
-enum Standing {
+/// What a process that was found is to us, with what is known of its app.
+enum Standing<T> {
     /// Its execution is not over as far as we know.
-    Ours(Role),
+    Ours(Role, T),
     /// Its end is written down already.
     Recorded,
     /// No row speaks of it.
     Stray,
 }
 
-fn recognise(
-    change: &mut Change<'_, '_>,
-    id: ExecutionId,
-    instance: InstanceId,
-    alive: Option<(u32, Timestamp)>,
-) -> Result<Standing> {
-    let (row, instance) = (executions::find(change, id)?, instances::find(change, instance)?);
+impl Standing<Active> {
+    fn cared_for(self, house: &House, execution: ExecutionId) -> Result<Standing<Care>> {
+        Ok(match self {
+            Self::Ours(role, active) => Standing::Ours(role, active.care(house, execution)?),
+            Self::Recorded => Standing::Recorded,
+            Self::Stray => Standing::Stray,
+        })
+    }
+}
+
+fn recognise(change: &mut Change<'_, '_>, process: &Discovered) -> Result<Standing<Active>> {
+    let id = process.execution;
+    let alive = match &process.found {
+        Found::Live { pid, started_at } => Some((*pid, *started_at)),
+        _ => None,
+    };
+    let (row, instance) = (executions::find(change, id)?, instances::find(change, process.instance)?);
     let (Some(row), Some(instance)) = (row, instance) else {
         return Ok(if alive.is_some() { Standing::Stray } else { Standing::Recorded });
     };
@@ -223,12 +249,13 @@ fn recognise(
         instances::update(change, instance.id.0, &changes)?;
         change.touch_app(instance.app_id.0);
     }
-    let app = views::find_app(change, instance.app_id.0)?;
-    if app.app_type.0 == AppType::Scheduled {
-        return Ok(Standing::Ours(Role::Run));
+    let active = active(change, process.instance)?;
+    if active.app.app_type.0 == AppType::Scheduled {
+        return Ok(Standing::Ours(Role::Run, active));
     }
-    let restarts = executions::restarts_of(change, app.id.0, RESTARTS_REMEMBERED)?;
-    Ok(Standing::Ours(Role::Service { history: history_of(&instance, restarts), health: instance.health.0 }))
+    let restarts = executions::restarts_of(change, active.app.id.0, RESTARTS_REMEMBERED)?;
+    let role = Role::Service { history: history_of(&instance, restarts), health: instance.health.0 };
+    Ok(Standing::Ours(role, active))
 }
 
 /// An execution whose process and records are gone, as after a loss of power.
