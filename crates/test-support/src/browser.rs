@@ -5,31 +5,34 @@
 
 mod driver;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use fantoccini::elements::Element;
+use fantoccini::error::CmdError;
 use fantoccini::key::Key;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
+use tokio::time::timeout;
 
-use crate::leftovers::end_all_that_mention;
+use crate::aloud::say;
 use crate::places;
-use crate::wait::{PATIENCE, wait_until};
+use crate::wait::{PATIENCE, insist, wait_until};
 use driver::Driver;
 
 /// No window of Chromium is narrower, headless or not.
 const NARROWEST_WINDOW: u32 = 500;
 
+/// How often Chromium may fail to start, or be too slow for chromedriver, on a machine that has too much to do.
+const STARTS: usize = 3;
+
 /// A running browser with one window.
 pub struct Browser {
     client: Client,
     session: String,
-    // Dropped in this order: first the driver, then the profile that its processes are known by.
     driver: Driver,
-    profile: TempDir,
 }
 
 impl Browser {
@@ -41,15 +44,24 @@ impl Browser {
     /// Starts one with a window of this size, in CSS pixels. A window narrower than Chromium makes any is that of a
     /// phone, which Chromium imitates.
     pub async fn start_sized(width: u32, height: u32) -> Self {
-        let profile =
-            tempfile::Builder::new().prefix("mantyx-browser-").tempdir().expect("a temporary folder");
-        let driver = Driver::start(profile.path());
+        for start in 1..=STARTS {
+            match Self::try_start(width, height).await {
+                Ok(browser) => return browser,
+                Err(error) => say(&format!("Chromium could not be started ({start} of {STARTS}): {error}")),
+            }
+        }
+        panic!("Chromium could not be started {STARTS} times; the failures stand above");
+    }
+
+    /// Each time with a driver and a profile of its own, so that nothing of a failed start is in the way of the next.
+    async fn try_start(width: u32, height: u32) -> Result<Self, String> {
+        let driver = Driver::start().await;
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities(profile.path(), width, height));
-        let client = builder.connect(&driver.url()).await;
-        let client = client.unwrap_or_else(|error| panic!("Chromium could not be started: {error}"));
-        let session = client.session_id().await.ok().flatten().expect("a browser has a session");
-        Self { client, session, driver, profile }
+        builder.capabilities(capabilities(driver.profile(), width, height));
+        let connected = timeout(2 * PATIENCE, builder.connect(&driver.url())).await;
+        let client = connected.map_err(|_| "chromedriver does not answer")?.map_err(|e| e.to_string())?;
+        let session = client.session_id().await.map_err(|e| e.to_string())?;
+        Ok(Self { client, session: session.ok_or("a browser without a session")?, driver })
     }
 
     /// The WebDriver client, for what the methods below do not do.
@@ -60,31 +72,34 @@ impl Browser {
 
     /// Opens an address.
     pub async fn open(&self, url: &str) {
-        self.client.goto(url).await.unwrap_or_else(|error| panic!("open {url}: {error}"));
+        insist(&format!("{url} to open"), PATIENCE, async || self.client.goto(url).await).await;
     }
 
     /// The address that it shows.
     pub async fn url(&self) -> String {
-        self.client.current_url().await.expect("a window has an address").to_string()
+        insist("the address", PATIENCE, async || self.client.current_url().await).await.to_string()
     }
 
     /// The element with this test id, if it is there now.
     pub async fn find(&self, testid: &str) -> Option<Element> {
-        self.client.find(Locator::Css(&selector(testid))).await.ok()
+        let answer = async || match self.element(testid).await {
+            Ok(element) => Ok(Some(element)),
+            Err(error) if error.is_no_such_element() => Ok(None),
+            Err(error) => Err(error),
+        };
+        insist(&format!("a look for `{testid}`"), PATIENCE, answer).await
     }
 
     /// Every element with this test id.
     pub async fn find_all(&self, testid: &str) -> Vec<Element> {
-        self.client.find_all(Locator::Css(&selector(testid))).await.unwrap_or_default()
+        let all = selector(testid);
+        let look = async || self.client.find_all(Locator::Css(&all)).await;
+        insist(&format!("a look for every `{testid}`"), PATIENCE, look).await
     }
 
     /// Waits for the element with this test id until it is shown.
     pub async fn wait_for(&self, testid: &str) -> Element {
-        wait_until(&format!("`{testid}` on the page"), PATIENCE, async || {
-            let element = self.find(testid).await?;
-            element.is_displayed().await.is_ok_and(|shown| shown).then_some(element)
-        })
-        .await
+        self.insist_on(&format!("`{testid}` on the page"), testid, shown).await
     }
 
     /// Waits until the element with this test id is gone.
@@ -97,47 +112,51 @@ impl Browser {
 
     /// Waits until the element with this test id shows a text that contains this one.
     pub async fn wait_for_text(&self, testid: &str, text: &str) -> Element {
-        wait_until(&format!("`{testid}` to say «{text}»"), PATIENCE, async || {
-            let element = self.find(testid).await?;
-            element.text().await.is_ok_and(|shown| shown.contains(text)).then_some(element)
+        self.insist_on(&format!("`{testid}` to say «{text}»"), testid, async |element| {
+            let shown = element.text().await?;
+            if shown.contains(text) { Ok(element) } else { Err(Unlike(format!("it says «{shown}»"))) }
         })
         .await
     }
 
     /// What the element with this test id shows.
     pub async fn text(&self, testid: &str) -> String {
-        self.wait_for(testid).await.text().await.unwrap_or_default()
+        let text = async |element| Ok(shown(element).await?.text().await?);
+        self.insist_on(&format!("the text of `{testid}`"), testid, text).await
+    }
+
+    /// An attribute of the element with this test id.
+    pub async fn attribute(&self, testid: &str, name: &str) -> Option<String> {
+        let value = async |element: Element| Ok(element.attr(name).await?);
+        self.insist_on(&format!("`{name}` of `{testid}`"), testid, value).await
     }
 
     /// Clicks the element with this test id once it can be clicked.
     pub async fn click(&self, testid: &str) {
-        wait_until(&format!("`{testid}` to take a click"), PATIENCE, async || {
-            self.find(testid).await?.click().await.ok()
-        })
-        .await;
+        let click = async |element: Element| Ok(element.click().await?);
+        self.insist_on(&format!("`{testid}` to take a click"), testid, click).await;
     }
 
     /// Types into a field, over what it held.
     pub async fn fill(&self, testid: &str, text: &str) {
         let select_all = format!("{}a{}", char::from(Key::Control), char::from(Key::Null));
         let text = if text.is_empty() { char::from(Key::Delete).to_string() } else { text.to_owned() };
-        let field = self.wait_for(testid).await;
-        let typed = field.send_keys(&format!("{select_all}{text}")).await;
-        typed.unwrap_or_else(|error| panic!("type into `{testid}`: {error}"));
+        let keys = format!("{select_all}{text}");
+        let typed = async |element: Element| Ok(element.send_keys(&keys).await?);
+        self.insist_on(&format!("`{testid}` to take «{text}»"), testid, typed).await;
     }
 
-    /// Chooses an option of a `<select>` by its value.
+    /// Chooses an option of a `<select>` by its value, once it is there.
     pub async fn select(&self, testid: &str, value: &str) {
-        let chosen = self.wait_for(testid).await.select_by_value(value).await;
-        chosen.unwrap_or_else(|error| panic!("choose `{value}` in `{testid}`: {error}"));
+        let chosen = async |element: Element| Ok(element.select_by_value(value).await?);
+        self.insist_on(&format!("`{value}` to be chosen in `{testid}`"), testid, chosen).await;
     }
 
     /// Gives a file to an `<input type="file">`, which may be hidden as in a drop area.
     pub async fn choose_file(&self, testid: &str, path: &Path) {
-        let input =
-            wait_until(&format!("`{testid}` on the page"), PATIENCE, async || self.find(testid).await).await;
-        let given = input.send_keys(&path.display().to_string()).await;
-        given.unwrap_or_else(|error| panic!("give a file to `{testid}`: {error}"));
+        let path = path.display().to_string();
+        let given = async |element: Element| Ok(element.send_keys(&path).await?);
+        self.insist_on(&format!("`{testid}` to take `{path}`"), testid, given).await;
     }
 
     /// Looks at the tab that a link has just opened, closes it, and comes back.
@@ -158,11 +177,55 @@ impl Browser {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
-    /// Keeps a picture of the window in `target/screenshots/NAME.png`.
-    pub async fn screenshot(&self, name: &str) -> PathBuf {
-        let png = self.client.screenshot().await.expect("a window can be pictured");
-        keep_screenshot(name, &png)
+    /// The same, or nothing when it fails: what it asks for may be about to be drawn. For conditions that are waited
+    /// for.
+    pub async fn try_script(&self, script: &str) -> Option<Value> {
+        self.client.execute(script, Vec::new()).await.ok()
     }
+
+    /// Keeps a picture of the window in `target/screenshots/NAME.png`. A test proves what it does without it.
+    pub async fn screenshot(&self, name: &str) {
+        match timeout(PATIENCE, self.client.screenshot()).await {
+            Ok(Ok(png)) => drop(keep_screenshot(name, &png)),
+            Ok(Err(error)) => say(&format!("The screenshot `{name}` is missing: {error}")),
+            Err(_) => say(&format!("The screenshot `{name}` is missing: it took longer than {PATIENCE:?}")),
+        }
+    }
+
+    async fn element(&self, testid: &str) -> Result<Element, CmdError> {
+        self.client.find(Locator::Css(&selector(testid))).await
+    }
+
+    /// The one way to do something with an element: whatever was found may be drawn anew, or be covered for a moment,
+    /// before it is used. Then it is looked for again.
+    async fn insist_on<T>(
+        &self,
+        what: &str,
+        testid: &str,
+        mut act: impl AsyncFnMut(Element) -> Result<T, Unlike>,
+    ) -> T {
+        insist(what, PATIENCE, async || act(self.element(testid).await?).await).await
+    }
+}
+
+/// Why an element is not yet what it should be.
+#[derive(Debug)]
+struct Unlike(String);
+
+impl fmt::Display for Unlike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<CmdError> for Unlike {
+    fn from(error: CmdError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+async fn shown(element: Element) -> Result<Element, Unlike> {
+    if element.is_displayed().await? { Ok(element) } else { Err(Unlike("it is hidden".to_owned())) }
 }
 
 impl Drop for Browser {
@@ -171,14 +234,10 @@ impl Drop for Browser {
             eprintln!("── the browser's console ──\n{}\n──", self.driver.console(&self.session));
             if let Some(png) = self.driver.screenshot(&self.session) {
                 let name = std::thread::current().name().unwrap_or("test").replace("::", "-");
-                eprintln!(
-                    "the window as it was: {}",
-                    keep_screenshot(&format!("failed-{name}"), &png).display()
-                );
+                let kept = keep_screenshot(&format!("failed-{name}"), &png);
+                eprintln!("the window as it was: {}", kept.display());
             }
         }
-        self.driver.end();
-        end_all_that_mention(self.profile.path());
     }
 }
 
@@ -190,7 +249,7 @@ fn keep_screenshot(name: &str, png: &[u8]) -> PathBuf {
     let folder = places::target().join("screenshots");
     let path = folder.join(format!("{name}.png"));
     let kept = fs::create_dir_all(&folder).and_then(|()| fs::write(&path, png));
-    kept.unwrap_or_else(|error| eprintln!("{}: {error}", path.display()));
+    kept.unwrap_or_else(|error| say(&format!("The screenshot `{}` is missing: {error}", path.display())));
     path
 }
 
@@ -201,6 +260,7 @@ fn capabilities(profile: &Path, width: u32, height: u32) -> Map<String, Value> {
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--disable-quic",
+        "--no-proxy-server",
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",
@@ -238,7 +298,7 @@ mod tests {
         assert_eq!(browser.text("out").await, "new");
         browser.click("go").await;
         browser.wait_for_text("out", "clicked").await;
-        let file = browser.profile.path().join("app.zip");
+        let file = browser.driver.profile().join("app.zip");
         fs::write(&file, "").unwrap();
         browser.choose_file("file", &file).await;
         browser.wait_for_text("out", "app.zip").await;
@@ -248,9 +308,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn waits_for_what_is_drawn_a_moment_later() {
+        const LATE: &str = "data:text/html,<select data-testid=run><option value=a>A</option></select>\
+            <script>setTimeout(() => { document.querySelector('select').outerHTML =\
+            '<select data-testid=run><option value=a>A</option><option value=b>B</option></select>'; }, 300)</script>";
+        let browser = Browser::start_sized(800, 600).await;
+        browser.open(LATE).await;
+        browser.select("run", "b").await;
+        let chosen = browser.run_script("return document.querySelector('select').value").await;
+        assert_eq!(chosen, "b");
+        assert_eq!(browser.attribute("run", "data-testid").await.as_deref(), Some("run"));
+        assert_eq!(browser.try_script("return document.querySelector('form').action").await, None);
+    }
+
+    #[tokio::test]
     async fn leaves_no_process_behind() {
         let browser = Browser::start().await;
-        let folder = browser.profile.path().to_path_buf();
+        let folder = browser.driver.profile().to_path_buf();
         drop(browser);
         let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|entry| {
             let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();

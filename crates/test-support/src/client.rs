@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mantyx_api_types::core::{AppEvent, AppName, AppState, Code, OperationStatus};
 use mantyx_api_types::{AppCreated, AppView, ExecutionView, OperationView, Page, Problem};
@@ -11,7 +12,25 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::wait::{PATIENCE, wait_until};
+use crate::wait::{PATIENCE, insist};
+
+/// How long nothing may come before a request has failed: longer than the longest `?wait=`. Whoever follows a log
+/// hears the heartbeat of the stream in between.
+const SILENCE: Duration = Duration::from_secs(330);
+
+/// A client for what answers on this machine. It sees what is answered itself: there is no proxy, no redirect is
+/// followed, and what hangs is a failure. No connection is used twice, since one that has nothing to do may be closed
+/// by the other end at the moment at which it is used again.
+#[must_use]
+pub fn http_client() -> reqwest::Client {
+    patient_client(SILENCE)
+}
+
+fn patient_client(silence: Duration) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    let client = client.connect_timeout(PATIENCE).read_timeout(silence).pool_max_idle_per_host(0);
+    client.build().expect("a client without TLS")
+}
 
 /// What the daemon answered.
 pub type Answer<T> = Result<T, Refusal>;
@@ -58,9 +77,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn nobody(address: SocketAddr) -> Self {
-        // No proxy and no following: a test sees what the daemon itself says.
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build();
-        Self { http: http.expect("a client without TLS"), base: format!("http://{address}"), token: None }
+        Self { http: http_client(), base: format!("http://{address}"), token: None }
     }
 
     /// The same without credentials.
@@ -195,8 +212,9 @@ impl Client {
         what: &str,
         is_so: impl Fn(&AppView) -> bool,
     ) -> AppView {
-        wait_until(&format!("`{name}` to {what}"), PATIENCE, async || {
-            self.app(name).await.ok().filter(|app| is_so(app))
+        insist(&format!("`{name}` to {what}"), PATIENCE, async || {
+            let app = self.app(name).await.map_err(|refusal| refusal.to_string())?;
+            if is_so(&app) { Ok(app) } else { Err(format!("it is {}", app.state.as_str())) }
         })
         .await
     }
@@ -222,4 +240,19 @@ async fn answer(request: RequestBuilder) -> Answer<Response> {
     let status = answer.status().as_u16();
     let body = answer.text().await.unwrap_or_default();
     Err(Refusal { status, problem: serde_json::from_str(&body).ok(), body })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_hangs_is_a_failure() {
+        let hanging = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", hanging.local_addr().unwrap());
+        let failure = patient_client(Duration::from_millis(50)).get(url).send().await.unwrap_err();
+        assert!(failure.is_timeout(), "{failure:?}");
+    }
 }

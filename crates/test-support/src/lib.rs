@@ -27,6 +27,7 @@
     reason = "a fixture that cannot do its work fails the test that uses it, and says why"
 )]
 
+mod aloud;
 pub mod apps;
 pub mod archives;
 mod browser;
@@ -35,10 +36,11 @@ mod groups;
 mod leftovers;
 mod mantyx;
 mod places;
+mod ports;
 mod wait;
 
 pub use browser::Browser;
-pub use client::{Answer, Client, Refusal};
+pub use client::{Answer, Client, Refusal, http_client};
 pub use groups::control_groups;
 pub use mantyx::{Builder, TestMantyx};
 pub use places::workspace;

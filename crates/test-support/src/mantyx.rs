@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
@@ -16,10 +15,13 @@ use crate::client::Client;
 use crate::groups::remove_control_groups;
 use crate::leftovers::end_all_that_mention;
 use crate::places;
-use crate::wait::{PATIENCE, wait_until};
+use crate::ports::Ports;
+use crate::wait::{PATIENCE, insist, wait_until};
 
 /// How many lines of the daemon's log a failed test shows.
 const LOG_LINES_SHOWN: usize = 80;
+/// How many lines at its end may be what a daemon says when it cannot be: the error, its cause, and a hint.
+const LINES_OF_AN_ERROR: usize = 5;
 
 /// What a daemon is started with.
 #[derive(Default)]
@@ -52,8 +54,8 @@ impl Builder {
         let root = tempfile::Builder::new().prefix("mantyx-").tempdir().expect("a temporary folder");
         open_to_all(root.path());
         share_cache(root.path(), self.user);
-        let address = free_address();
-        let (mut programs, mut variables) = (Programs::built(), defaults());
+        let ports = Ports::take();
+        let (mut programs, mut variables) = (Programs::built(), defaults(&ports));
         if let Some(user) = self.user {
             give(root.path(), user);
             programs = programs.within_reach(root.path());
@@ -61,9 +63,10 @@ impl Builder {
         variables.insert("MANTYX_MONITOR".to_owned(), programs.monitor.display().to_string());
         variables.insert("MANTYX_PAGE".to_owned(), programs.page.display().to_string());
         variables.extend(self.variables);
+        let address = ports.daemon();
         let start = Start { program: programs.daemon, user: self.user, address, variables };
         let daemon = start.spawn(root.path());
-        let mut mantyx = TestMantyx { root, start, daemon, client: Client::nobody(address) };
+        let mut mantyx = TestMantyx { root, start, daemon, client: Client::nobody(address), _ports: ports };
         mantyx.wait_until_it_answers().await;
         mantyx
     }
@@ -75,6 +78,8 @@ pub struct TestMantyx {
     start: Start,
     daemon: Child,
     client: Client,
+    // Given back when everything has ended that may use one.
+    _ports: Ports,
 }
 
 /// How a daemon is started, each time.
@@ -157,14 +162,17 @@ impl TestMantyx {
         self.wait_until_it_answers().await;
     }
 
+    /// Whoever held the port for a moment, such as a process that was just being started when the last daemon died,
+    /// has it no longer when the daemon is started once more.
     async fn wait_until_it_answers(&mut self) {
         let nobody = Client::nobody(self.start.address);
-        let daemon = &mut self.daemon;
-        wait_until("the daemon to answer", PATIENCE, async || {
+        let (start, root, daemon) = (&self.start, self.root.path(), &mut self.daemon);
+        insist("the daemon to answer", PATIENCE, async || {
             if let Some(status) = daemon.try_wait().expect("a child of the test") {
-                panic!("the daemon ended at once: {status}");
+                assert!(start.found_its_port_taken(root), "the daemon ended at once: {status}");
+                *daemon = start.spawn(root);
             }
-            nobody.get::<serde_json::Value>("/health").await.ok()
+            nobody.get::<serde_json::Value>("/health").await
         })
         .await;
         self.client = nobody.with_token(&self.owner_token());
@@ -204,6 +212,13 @@ impl Start {
         }
         command.spawn().unwrap_or_else(|error| panic!("`mantyx` could not be started: {error}"))
     }
+
+    /// Whether that is what the last daemon said at its end.
+    fn found_its_port_taken(&self, root: &Path) -> bool {
+        let log = fs::read_to_string(log_file(root)).unwrap_or_default();
+        let taken = format!("Something else listens on `{}`", self.address);
+        log.lines().rev().take(LINES_OF_AN_ERROR).any(|line| line.contains(&taken))
+    }
 }
 
 /// The two programs that a daemon needs, and the page that it serves.
@@ -229,8 +244,9 @@ impl Programs {
         open_to_all(&folder);
         let bring = |program: PathBuf| {
             let brought = folder.join(program.file_name().expect("a program has a name"));
-            let linked = fs::hard_link(&program, &brought);
-            linked.or_else(|_| fs::copy(&program, &brought).map(drop)).expect("room for a program");
+            if fs::hard_link(&program, &brought).is_err() {
+                copy(&program, &brought);
+            }
             brought
         };
         let page = folder.join("page");
@@ -240,27 +256,20 @@ impl Programs {
     }
 }
 
-fn defaults() -> BTreeMap<String, String> {
-    let (first, last) = own_ports();
+/// By another process: had this one written the program, whatever it happens to be starting meanwhile would have it
+/// open for writing as well, and it could not be run (`ETXTBSY`, execve(2)).
+fn copy(program: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(program).arg(to).status();
+    assert!(copied.is_ok_and(|status| status.success()), "no copy of `{}`", program.display());
+}
+
+fn defaults(ports: &Ports) -> BTreeMap<String, String> {
+    let (first, last) = ports.pool();
     let own = |name: &str, value: String| (name.to_owned(), value);
     BTreeMap::from([
         own("MANTYX_PORT_POOL_FIRST", first.to_string()),
         own("MANTYX_PORT_POOL_LAST", last.to_string()),
     ])
-}
-
-/// Twenty ports below those that the system gives away by itself, so that daemons of tests that run at the same time
-/// do not lease the same one.
-fn own_ports() -> (u16, u16) {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let number = std::process::id().wrapping_mul(7).wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
-    let first = 20_000 + u16::try_from(number % 600).expect("less than 600") * 20;
-    (first, first + 19)
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a listener has an address")
 }
 
 /// The tests share the packages and the uv that their daemons get: each is fetched once for each user.
@@ -330,12 +339,22 @@ fn append(path: &Path) -> File {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
-    #[test]
-    fn pools_of_two_daemons_do_not_meet() {
-        let (one, other) = (own_ports(), own_ports());
-        assert!(one.1 < other.0 || other.1 < one.0, "{one:?} {other:?}");
-        assert!(one.0 >= 20_000 && one.1 < 32_768);
+    #[tokio::test]
+    async fn a_port_that_is_held_for_a_moment_is_waited_for() {
+        let mut mantyx = TestMantyx::start().await;
+        mantyx.kill_9();
+        let (address, log) = (mantyx.start.address, log_file(mantyx.root()));
+        let holder = insist("the port", PATIENCE, async || TcpListener::bind(address)).await;
+        let release = async {
+            let refused = async || fs::read_to_string(&log).ok()?.contains("Something else").then_some(());
+            wait_until("a daemon that cannot have its port", PATIENCE, refused).await;
+            drop(holder);
+        };
+        tokio::join!(mantyx.start_again(), release);
+        mantyx.client().get::<serde_json::Value>("/api/apps").await.unwrap();
     }
 }
