@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 
 use crate::{begin, log_in};
 
-/// Counts, for as long as it lives.
+/// Counts, for as long as it lives: slowly enough that it takes five minutes to have more lines than a page begins
+/// with, of which the first would not be counted any more.
 const COUNTER: &str = r"
 import itertools, time
 
 for number in itertools.count():
     print('line', number, flush=True)
-    time.sleep(0.01)
+    time.sleep(0.03)
 ";
 
 /// Draws a line over itself, leaves one open, and writes one that is longer than a row; then it stays.
@@ -70,7 +71,7 @@ async fn look_at_log(mantyx: &TestMantyx, name: &AppName) -> Browser {
 async fn end_of(browser: &Browser) -> Option<(usize, String)> {
     let script = "const rows = [...document.querySelectorAll('.log-sight .log-text')];\
         return [document.querySelector('[data-testid=log-count]')?.textContent ?? '', rows.at(-1)?.textContent ?? '']";
-    let said = browser.run_script(script).await;
+    let said = browser.try_script(script).await?;
     let count = said[0].as_str()?.split(' ').next()?.replace(',', "").parse().ok()?;
     Some((count, said[1].as_str()?.to_owned()))
 }

@@ -12,9 +12,14 @@ mod service;
 mod small_things;
 mod supervision;
 
-use mantyx_core::AppName;
-use mantyx_test_support::{Browser, Client, TestMantyx};
+use std::time::Duration;
+
+use mantyx_core::{AppEvent, AppName};
+use mantyx_test_support::{Browser, Client, TestMantyx, wait_until};
 use serde_json::{Value, json};
+
+/// How long an installation may take: its packages may come over a slow network.
+const INSTALLATION: Duration = Duration::from_secs(300);
 
 /// Logs a browser in by the link, as the daemon prints it.
 async fn log_in(browser: &Browser, mantyx: &TestMantyx) {
@@ -31,6 +36,14 @@ async fn begin(client: &Client, script: &str, fields: &[(&str, &str)], configura
     client.install(&name).await.unwrap();
     client.event(&name, "enable").await.unwrap();
     name
+}
+
+/// Waits until an app is installed that the page installs, which itself is given less patience.
+async fn wait_until_installed(client: &Client, name: &AppName) {
+    wait_until(&format!("`{name}` to be installed"), INSTALLATION, async || {
+        client.app(name).await.ok()?.legal_events.contains(&AppEvent::Enable).then_some(())
+    })
+    .await;
 }
 
 /// Whether anything sticks out of the window sideways.

@@ -3,7 +3,7 @@
 use mantyx_core::{AppName, AppType, ExecutionStatus};
 use mantyx_test_support::{Browser, PATIENCE, TestMantyx, wait_until};
 
-use crate::log_in;
+use crate::{log_in, wait_until_installed};
 
 const SCRIPT: &str = "print('the weather is fine')";
 
@@ -33,10 +33,11 @@ async fn a_script_is_pasted_scheduled_and_run() {
     browser.fill("app-name", "weather-report").await;
     browser.screenshot("add-setup-scheduled").await;
     browser.click("install").await;
+    let name: AppName = "weather-report".parse().unwrap();
+    wait_until_installed(mantyx.client(), &name).await;
     browser.click("enable").await;
     browser.wait_for_text("app-state", "Enabled").await;
 
-    let name: AppName = "weather-report".parse().unwrap();
     let app = mantyx.client().app(&name).await.unwrap();
     assert_eq!(app.r#type, AppType::Scheduled);
     assert!(app.next_run.is_some());
@@ -69,7 +70,7 @@ async fn a_refused_upload_says_why_and_what_to_do() {
     browser.choose_file("upload-file", &archive).await;
     browser.click("upload-submit").await;
     wait_until("the refusal on the page", PATIENCE, async || {
-        let text = browser.run_script("return document.querySelector('main').innerText").await;
+        let text = browser.try_script("return document.querySelector('main').innerText").await?;
         text.as_str()?.contains("../evil.py").then_some(())
     })
     .await;

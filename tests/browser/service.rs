@@ -4,7 +4,7 @@ use mantyx_core::{AppName, AppState};
 use mantyx_test_support::{Browser, PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::log_in;
+use crate::{log_in, wait_until_installed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flask_app_is_uploaded_installed_followed_opened_restarted_and_deleted() {
@@ -27,6 +27,8 @@ async fn a_flask_app_is_uploaded_installed_followed_opened_restarted_and_deleted
     browser.screenshot("add-setup-service").await;
 
     browser.click("install").await;
+    let name: AppName = "shop".parse().unwrap();
+    wait_until_installed(mantyx.client(), &name).await;
     browser.wait_for_text("log-lines", "flask").await;
     browser.screenshot("add-install").await;
     browser.click("enable").await;
@@ -38,7 +40,6 @@ async fn a_flask_app_is_uploaded_installed_followed_opened_restarted_and_deleted
     browser.screenshot("app-logs").await;
     open_its_own_page(&browser).await;
 
-    let name: AppName = "shop".parse().unwrap();
     let before = mantyx.client().app(&name).await.unwrap();
     let pid = Pid::from_raw(i32::try_from(before.pid.unwrap()).unwrap()).unwrap();
     kill_process(pid, Signal::KILL).unwrap();
@@ -62,7 +63,7 @@ async fn open_its_own_page(browser: &Browser) {
     browser
         .in_other_tab(async |browser| {
             wait_until("the greeting of the app", PATIENCE, async || {
-                let text = browser.run_script("return document.body.innerText").await;
+                let text = browser.try_script("return document.body.innerText").await?;
                 text.as_str()?.contains("Hello from shop").then_some(())
             })
             .await;
@@ -73,7 +74,7 @@ async fn open_its_own_page(browser: &Browser) {
 async fn delete_it(browser: &Browser, mantyx: &TestMantyx, name: &AppName) {
     browser.click("tab-danger").await;
     browser.screenshot("app-danger").await;
-    let disabled = browser.wait_for("delete-submit").await.attr("aria-disabled").await.unwrap();
+    let disabled = browser.attribute("delete-submit", "aria-disabled").await;
     assert_eq!(disabled.as_deref(), Some("true"), "it can be deleted without its name");
     browser.fill("delete-confirm", name.as_str()).await;
     browser.click("delete-submit").await;

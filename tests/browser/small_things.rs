@@ -63,7 +63,7 @@ async fn nothing_sticks_out_of_a_phone_or_a_wall() {
             wait_until("the page", PATIENCE, async || browser.find("connection").await.map(drop)).await;
             let full = "return document.querySelector('.skeleton') === null";
             wait_until("what the page shows", PATIENCE, async || {
-                browser.run_script(full).await.as_bool()?.then_some(())
+                browser.try_script(full).await?.as_bool()?.then_some(())
             })
             .await;
             browser.screenshot(&format!("{screen}-{width}")).await;
@@ -83,9 +83,9 @@ async fn a_screen_that_was_opened_without_an_answer_fills_once_there_is_one() {
     browser.click("nav-system").await;
     browser.wait_for("system-limits").await;
     browser.click("nav-apps").await;
-    let row = browser.wait_for(&format!("app-row-{name}")).await;
+    browser.wait_for(&format!("app-row-{name}")).await;
     mantyx.kill_9();
-    row.click().await.unwrap();
+    browser.click(&format!("app-row-{name}")).await;
     browser.wait_for("connection-lost").await;
     browser.wait_for_text("overview-facts", "does not answer").await;
     mantyx.start_again().await;
@@ -102,9 +102,9 @@ async fn a_screen_that_could_not_be_fetched_comes_by_itself() {
     mantyx.client().install(&name).await.unwrap();
     let browser = Browser::start().await;
     log_in(&browser, &mantyx).await;
-    let row = browser.wait_for(&format!("app-row-{name}")).await;
+    browser.wait_for(&format!("app-row-{name}")).await;
     mantyx.kill_9();
-    row.click().await.unwrap();
+    browser.click(&format!("app-row-{name}")).await;
     browser.wait_for_text("notice", "does not answer").await;
     mantyx.start_again().await;
     browser.wait_for_text("overview-facts", "Entrypoint").await;
