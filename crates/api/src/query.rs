@@ -51,9 +51,9 @@ fn refusal<T: DeserializeOwned>(text: &str, error: &QueryPayloadError) -> Error 
         )
         .hint(hint);
     };
-    let field = words::of_parameter(&message, &name, &value);
-    let detail = format!("The parameter `{name}` is not right: {}", field.detail);
-    Error::new(Code::Malformed, detail).with_field(field.field, field.detail).hint(hint)
+    let detail = words::of_parameter(&message, &name, &value);
+    // The field says the same, so that it is told once by whoever tells both.
+    Error::new(Code::Malformed, detail.clone()).with_field(name, detail).hint(hint)
 }
 
 fn says(error: &QueryPayloadError) -> String {
@@ -77,21 +77,38 @@ mod tests {
         let error = Query::<AppFilter>::read(text).err().unwrap();
         assert_eq!(error.code(), Code::Malformed, "{text}");
         let field = error.field_errors().first().unwrap_or_else(|| panic!("{text}: {error}"));
+        assert_eq!(field.detail, error.detail());
         (field.field.clone(), field.detail.clone())
     }
 
     #[test]
     fn the_wrong_parameter_is_named_among_right_ones() {
         let (name, detail) = refused("tag=a&limit=many&text=b");
-        assert_eq!((name.as_str(), detail.as_str()), ("limit", "It is `many`. It must be a whole number"));
+        let sentence = "The parameter `limit` must be a whole number, not `many`";
+        assert_eq!((name.as_str(), detail.as_str()), ("limit", sentence));
         let (name, detail) = refused("limit=5&state=h%61ppy");
-        assert!(
-            name == "state" && detail.starts_with("It is `happy`, and must be one of `uploaded`"),
-            "{detail}"
-        );
+        let begins = detail.starts_with("The parameter `state` must be one of `uploaded`, ");
+        assert!(name == "state" && begins && detail.ends_with(", not `happy`"), "{detail}");
         let (name, detail) = refused("limit=5&colour=red");
-        assert!(name == "colour" && detail.contains("there is `state`"), "{detail}");
-        assert_eq!(refused("limit=5&text=a&limit=6"), ("limit".into(), "It is given twice".into()));
+        let begins = detail.starts_with("There is no parameter `colour`; there is ");
+        assert!(name == "colour" && begins && detail.contains("`state`"), "{detail}");
+        let (name, detail) = refused("limit=5&text=a&limit=6");
+        assert_eq!((name.as_str(), detail.as_str()), ("limit", "The parameter `limit` is given twice"));
+    }
+
+    #[test]
+    fn an_id_and_an_instant_are_told_from_others() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Of {
+            #[serde(rename = "execution")]
+            _execution: Option<mantyx_core::ExecutionId>,
+            #[serde(rename = "since")]
+            _since: Option<chrono::DateTime<chrono::Utc>>,
+        }
+        let refused = |text: &str| Query::<Of>::read(text).err().unwrap().detail().to_owned();
+        assert_eq!(refused("execution=7"), "The parameter `execution` must be a UUID, not `7`");
+        let sentence = "The parameter `since` must be an instant such as `2026-01-31T08:00:00Z`, not `today`";
+        assert_eq!(refused("since=today"), sentence);
     }
 
     #[test]

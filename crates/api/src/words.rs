@@ -48,31 +48,50 @@ pub(crate) fn of_json(error: &serde_json::Error, json: &[u8]) -> Option<FieldErr
     Some(FieldError { field: path.join("."), detail: told(&complaint) })
 }
 
-/// What is wrong with one parameter of a query.
-pub(crate) fn of_parameter(message: &str, name: &str, value: &str) -> FieldError {
-    let complaint = Complaint::of(message);
-    let detail = match complaint {
-        Complaint::Value(what) => match what.strip_prefix("unknown variant `") {
-            Some(_) => told(&complaint),
-            None => format!("It is `{value}`. {}", people(what)),
+/// What is wrong with one parameter of a query, in one sentence.
+pub(crate) fn of_parameter(message: &str, name: &str, value: &str) -> String {
+    let it = format!("The parameter `{name}`");
+    match Complaint::of(message) {
+        Complaint::Missing(_) => format!("{it} is missing"),
+        Complaint::Twice(_) => format!("{it} is given twice"),
+        Complaint::Unknown(_, known) => match listed(known) {
+            Some(known) => format!("There is no parameter `{name}`; there is {known}"),
+            None => format!("There is no parameter `{name}`"),
         },
-        _ => told(&complaint),
-    };
-    FieldError { field: name.to_owned(), detail }
+        Complaint::Value(TOO_LARGE) => format!("{it} is too large: `{value}`"),
+        Complaint::Value(TOO_SMALL) => format!("{it} is too small: `{value}`"),
+        Complaint::Value(what) => match (wanted(what, value), value) {
+            (Some(wanted), "") => format!("{it} must be {wanted}, not empty"),
+            (Some(wanted), _) => format!("{it} must be {wanted}, not `{value}`"),
+            (None, _) => format!("{it} cannot be `{value}`: {what}"),
+        },
+    }
+}
+
+/// What a parameter must be that is not.
+fn wanted(message: &str, value: &str) -> Option<String> {
+    if let Some((_, wanted)) = got_and_wanted(message) {
+        return Some(wanted);
+    }
+    let negative = value.starts_with('-') && value.parse::<i128>().is_ok();
+    form_of(message).map(|form| if negative { wanted_of("u64") } else { form.to_owned() })
 }
 
 fn told(complaint: &Complaint<'_>) -> String {
     match complaint {
         Complaint::Missing(_) => "It is missing".to_owned(),
-        Complaint::Unknown(_, known) => {
-            match known.strip_prefix("expected one of ").or(known.strip_prefix("expected ")) {
-                Some(known) => format!("There is no such field; there is {known}"),
-                None => "There is no such field".to_owned(),
-            }
-        }
+        Complaint::Unknown(_, known) => match listed(known) {
+            Some(known) => format!("There is no such field; there is {known}"),
+            None => "There is no such field".to_owned(),
+        },
         Complaint::Twice(_) => "It is given twice".to_owned(),
         Complaint::Value(message) => people(message),
     }
+}
+
+/// The fields that there are.
+fn listed(known: &str) -> Option<&str> {
+    known.strip_prefix("expected one of ").or(known.strip_prefix("expected "))
 }
 
 /// What is wrong with a value that was never a text: at the field that is named, or else at this one.
@@ -99,34 +118,45 @@ pub(crate) fn sentence(message: &str) -> String {
 
 /// A message about a value.
 fn people(message: &str) -> String {
-    let typed = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
-    if let Some((got, wanted)) = typed.and_then(|rest| rest.split_once(", expected ")) {
-        return format!("It is {}, and must be {}", got_of(got), wanted_of(wanted));
-    }
-    if let Some((got, wanted)) =
-        message.strip_prefix("unknown variant ").and_then(|rest| rest.split_once(", expected "))
-    {
+    if let Some((got, wanted)) = got_and_wanted(message) {
         return format!("It is {got}, and must be {wanted}");
     }
     match message {
-        "invalid digit found in string" | "cannot parse integer from empty string" => {
-            "It must be a whole number".into()
-        }
-        "number too large to fit in target type" => "The number is too large".into(),
-        "number too small to fit in target type" => "The number is too small".into(),
-        "provided string was not `true` or `false`" => "It must be `true` or `false`".into(),
-        "premature end of input"
-        | "input contains invalid characters"
-        | "input is out of range"
-        | "trailing input" => {
-            format!("It must be {INSTANT}")
-        }
+        TOO_LARGE => "The number is too large".into(),
+        TOO_SMALL => "The number is too small".into(),
         other if other.starts_with("data did not match any variant") => {
             "It has none of the forms that it may have".into()
         }
-        other => other.to_owned(),
+        other => form_of(other).map_or_else(|| other.to_owned(), |form| format!("It must be {form}")),
     }
 }
+
+/// What stands there and what may, when a message says both.
+fn got_and_wanted(message: &str) -> Option<(String, String)> {
+    let typed = message.strip_prefix("invalid type: ").or_else(|| message.strip_prefix("invalid value: "));
+    if let Some((got, wanted)) = typed.and_then(|rest| rest.split_once(", expected ")) {
+        return Some((got_of(got), wanted_of(wanted)));
+    }
+    let (got, wanted) = message.strip_prefix("unknown variant ")?.split_once(", expected ")?;
+    Some((got.to_owned(), wanted.to_owned()))
+}
+
+/// What must stand there, when a message says only that this does not.
+fn form_of(message: &str) -> Option<&'static str> {
+    match message {
+        "invalid digit found in string" | "cannot parse integer from empty string" => Some("a whole number"),
+        "provided string was not `true` or `false`" => Some("`true` or `false`"),
+        "premature end of input"
+        | "input contains invalid characters"
+        | "input is out of range"
+        | "trailing input" => Some(INSTANT),
+        other if other.starts_with("UUID parsing failed") => Some("a UUID"),
+        _ => None,
+    }
+}
+
+const TOO_LARGE: &str = "number too large to fit in target type";
+const TOO_SMALL: &str = "number too small to fit in target type";
 
 const INSTANT: &str = "an instant such as `2026-01-31T08:00:00Z`";
 
@@ -273,14 +303,32 @@ mod tests {
 
     #[test]
     fn a_parameter_is_told_with_its_value_and_what_it_may_be() {
-        let told = |message: &str| of_parameter(message, "limit", "x").detail;
-        assert_eq!(told("invalid digit found in string"), "It is `x`. It must be a whole number");
-        assert_eq!(told("unknown variant `x`, expected `a` or `b`"), "It is `x`, and must be `a` or `b`");
-        assert_eq!(
-            told("unknown field `limit`, expected `a` or `b`"),
-            "There is no such field; there is `a` or `b`"
-        );
-        assert!(told("premature end of input").contains("2026-01-31T08:00:00Z"));
-        assert_eq!(told("A name has letters"), "It is `x`. A name has letters");
+        let told = |message: &str, value: &str| of_parameter(message, "limit", value);
+        let digit = "invalid digit found in string";
+        let table = [
+            (digit, "x", "The parameter `limit` must be a whole number, not `x`"),
+            (digit, "-5", "The parameter `limit` must be a whole number, 0 or more, not `-5`"),
+            (
+                "cannot parse integer from empty string",
+                "",
+                "The parameter `limit` must be a whole number, not empty",
+            ),
+            (TOO_LARGE, "4294967296", "The parameter `limit` is too large: `4294967296`"),
+            (
+                "unknown variant `x`, expected `a` or `b`",
+                "x",
+                "The parameter `limit` must be `a` or `b`, not `x`",
+            ),
+            (
+                "unknown field `limit`, expected `a` or `b`",
+                "x",
+                "There is no parameter `limit`; there is `a` or `b`",
+            ),
+            ("a name cannot have `!`", "x!", "The parameter `limit` cannot be `x!`: a name cannot have `!`"),
+        ];
+        for (message, value, sentence) in table {
+            assert_eq!(told(message, value), sentence);
+        }
+        assert!(told("premature end of input", "now").ends_with("`2026-01-31T08:00:00Z`, not `now`"));
     }
 }
