@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use chrono::{DateTime, Utc};
+use futures_util::stream::{self, BoxStream};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use mantyx_api_types::{Page, Problem};
 use mantyx_core::{Code, Error};
-use reqwest::header::IF_MATCH;
-use reqwest::{Method, RequestBuilder, Response};
+use reqwest::header::{DATE, IF_MATCH};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncBufReadExt as _;
@@ -19,11 +21,22 @@ use crate::sse::{Event, Parser};
 /// Parameters of an address.
 pub(crate) type Query<'a> = &'a [(&'static str, String)];
 
+/// What a stream of events says of itself when it is gone on with.
+const LAST_EVENT_ID: &str = "last-event-id";
+
 /// How long a daemon may take to accept a connection. How long it works has no limit.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The most items that one page of a list may have.
 const PAGE: usize = 500;
+
+/// A stream of events that has begun.
+pub(crate) struct Events<'a> {
+    /// When that was, by the clock of the daemon.
+    pub(crate) began: Option<DateTime<Utc>>,
+    /// Each event. It has no end of its own: when there are no more, the connection broke off.
+    pub(crate) stream: BoxStream<'a, Result<Event>>,
+}
 
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -121,27 +134,32 @@ impl Client {
         let body = response.bytes().await.map_err(|error| self.unreachable(error))?;
         match serde_json::from_slice::<Problem>(&body) {
             Ok(problem) => Err(Failure::Refused(Box::new(self.with_token_hint(problem)))),
+            Err(_) if status.is_server_error() => Err(self.not_reached(status)),
             Err(_) => Err(Failure::strange(&path, status)),
         }
     }
 
-    /// The data of each event of a stream, to its end. A stream that breaks off is a failure.
-    pub(crate) async fn follow(
+    /// A stream of events, from its beginning or behind the event with an id.
+    pub(crate) async fn events(
         &self,
         path: &str,
         query: Query<'_>,
-    ) -> Result<impl Stream<Item = Result<String>> + use<'_>> {
-        let response = self.send(self.request(Method::GET, path).query(query)).await?;
+        after: Option<&str>,
+    ) -> Result<Events<'_>> {
+        let mut request = self.request(Method::GET, path).query(query);
+        if let Some(id) = after {
+            request = request.header(LAST_EVENT_ID, id);
+        }
+        let response = self.send(request).await?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        let began = date.and_then(|date| DateTime::parse_from_rfc2822(date).ok()).map(|date| date.to_utc());
         let mut parser = Parser::default();
         let pieces = response.bytes_stream().map(move |piece| piece.map(|piece| parser.push(&piece)));
         let events = pieces.flat_map(|events| match events {
             Ok(events) => stream::iter(events.into_iter().map(Ok).collect::<Vec<_>>()),
             Err(error) => stream::iter(vec![Err(self.unreachable(error))]),
         });
-        let events = events.chain(stream::once(async { Err(self.broke_off()) }));
-        let is_end = |event: &Result<Event>| matches!(event, Ok(event) if event.name == "end");
-        let before_end = events.take_while(move |event| std::future::ready(!is_end(event)));
-        Ok(before_end.map(|event| event.and_then(data)))
+        Ok(Events { began, stream: events.boxed() })
     }
 
     /// The lines of a text of any length. What an app wrote need not be UTF-8.
@@ -169,7 +187,14 @@ impl Client {
         Failure::Unreachable(Error::new(Code::Unavailable, detail).hint(hint).because(error))
     }
 
-    fn broke_off(&self) -> Failure {
+    /// What stands before the daemon says that it is not there.
+    fn not_reached(&self, status: StatusCode) -> Failure {
+        let detail = format!("No Mantyx answers behind {}, but {status}", self.base);
+        Failure::Unreachable(Error::new(Code::Unavailable, detail).hint("Is the daemon still running?"))
+    }
+
+    /// An answer has ended before its end.
+    pub(crate) fn broke_off(&self) -> Failure {
         let detail = format!("{} ended in the middle", self.base);
         Failure::Unreachable(Error::new(Code::Unavailable, detail).hint("Is the daemon still running?"))
     }
@@ -187,19 +212,8 @@ impl Client {
     }
 }
 
-/// What an event says; one of the type `error` is a refusal in the middle of a stream.
-fn data(event: Event) -> Result<String> {
-    if event.name != "error" {
-        return Ok(event.data);
-    }
-    match serde_json::from_str::<Problem>(&event.data) {
-        Ok(problem) => Err(Failure::Refused(Box::new(problem))),
-        Err(error) => Err(Failure::strange("a stream of events", error)),
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use clap::Parser;
     use mantyx_api_types::HealthView;
@@ -212,7 +226,7 @@ mod tests {
         connection: Connection,
     }
 
-    fn client_of(url: &str) -> Client {
+    pub(crate) fn client_of(url: &str) -> Client {
         let program = Program::parse_from(["mantyx", "--url", url, "--token", "secret"]);
         Client::new(&program.connection).unwrap()
     }
@@ -262,7 +276,11 @@ mod tests {
 
     #[tokio::test]
     async fn somebody_else_and_nobody_are_not_mantyx() {
-        let (client, _server) = answered("200 OK", "<html>").await;
+        for status in ["200 OK", "404 Not Found"] {
+            let (client, _server) = answered(status, "<html>").await;
+            assert!(matches!(client.get::<HealthView>("/health", &[]).await, Err(Failure::Strange(_))));
+        }
+        let (client, _server) = answered("502 Bad Gateway", "<html>").await;
         assert!(matches!(client.get::<HealthView>("/health", &[]).await, Err(Failure::Unreachable(_))));
         // The port was bound and let go, so nobody listens there.
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -275,17 +293,5 @@ mod tests {
         let (client, _server) = answered("200 OK", b"a\nb\xff\n").await;
         let lines = client.lines("/api/apps/x/logs", &[]).await.unwrap();
         assert_eq!(lines.try_collect::<Vec<_>>().await.unwrap(), ["a", "b\u{fffd}"]);
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_ends_is_told_from_one_that_breaks() {
-        let follow = |body: &'static str| async move {
-            let (client, _server) = answered("200 OK", body).await;
-            let events = client.follow("/api/events", &[]).await.unwrap();
-            events.collect::<Vec<_>>().await.into_iter().map(Result::ok).collect::<Vec<_>>()
-        };
-        assert_eq!(follow("data: a\n\nevent: end\ndata: {}\n\n").await, [Some("a".to_owned())]);
-        assert_eq!(follow("data: a\n\ndata: b").await, [Some("a".to_owned()), None]);
-        assert_eq!(follow("event: error\ndata: {}\n\nevent: end\ndata: {}\n\n").await, [None]);
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Usage(Error),
     /// Nobody answers.
     Unreachable(Error),
+    /// Somebody answers who is no Mantyx, or none of this version.
+    Strange(Error),
     /// Mantyx says no.
     Refused(Box<Problem>),
     /// Something here failed, such as reading a folder.
@@ -46,7 +48,16 @@ impl Failure {
             Self::Refused(problem) if problem.status == 401 => 4,
             Self::Refused(_) | Self::Local(_) => 1,
             Self::Usage(_) => 2,
-            Self::Unreachable(_) => 3,
+            Self::Unreachable(_) | Self::Strange(_) => 3,
+        }
+    }
+
+    /// Whether it may be over in a moment: nobody is there, as while a daemon is started again, or it has no time.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Refused(problem) => matches!(problem.status, 429 | 503),
+            Self::Usage(_) | Self::Strange(_) | Self::Local(_) | Self::NobodyReads => false,
         }
     }
 
@@ -61,7 +72,7 @@ impl Failure {
     pub(crate) fn strange(path: &str, why: impl fmt::Display) -> Self {
         let error =
             Error::new(mantyx_core::Code::Internal, format!("`{path}` answered something strange: {why}"));
-        Self::Unreachable(error.hint("Is this address a Mantyx of the same version?"))
+        Self::Strange(error.hint("Is this address a Mantyx of the same version?"))
     }
 }
 
@@ -80,7 +91,7 @@ impl fmt::Display for Failure {
         match self {
             Self::NobodyReads => Ok(()),
             Self::Refused(problem) => write_problem(f, problem),
-            Self::Usage(error) | Self::Unreachable(error) | Self::Local(error) => {
+            Self::Usage(error) | Self::Unreachable(error) | Self::Strange(error) | Self::Local(error) => {
                 writeln!(f, "error: {}", error.detail())?;
                 if let Some(cause) = std::error::Error::source(error) {
                     writeln!(f, "cause: {cause}")?;
@@ -175,6 +186,7 @@ mod tests {
             (Failure::Local(error()), 1),
             (Failure::Usage(error()), 2),
             (Failure::Unreachable(error()), 3),
+            (Failure::Strange(error()), 3),
             (Failure::Refused(Box::new(problem(401))), 4),
         ];
         for (failure, code) in codes {

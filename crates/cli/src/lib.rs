@@ -1,7 +1,7 @@
 //! The commands that talk to a running Mantyx. They use the API that everybody has and no other door.
 //!
-//! `arguments` says what can be typed, `commands` does it, `client` speaks HTTP, `output` prints tables for people
-//! and JSON for programs. What goes wrong is a `Failure`, whose kind is the exit code:
+//! `arguments` says what can be typed, `commands` does it, `client` speaks HTTP, `follow` goes on with a log when the
+//! daemon comes back, `output` prints tables for people and JSON for programs. What goes wrong is a `Failure`, whose kind is the exit code:
 //!
 //! | code | meaning |
 //! |---|---|
@@ -16,7 +16,9 @@ mod client;
 mod commands;
 mod connection;
 mod failure;
+mod follow;
 mod manifest;
+mod outage;
 mod output;
 mod pack;
 mod sse;

@@ -7,6 +7,8 @@ pub(crate) struct Event {
     pub(crate) name: String,
     /// Its lines of data.
     pub(crate) data: String,
+    /// What goes on behind it is asked for with.
+    pub(crate) id: Option<String>,
 }
 
 /// Puts events together from pieces that are cut anywhere.
@@ -29,12 +31,13 @@ impl Parser {
 /// One block of lines; a block of comments is no event.
 fn parse(block: &str) -> Option<Event> {
     let mut name = "message";
-    let mut data: Option<String> = None;
+    let (mut data, mut id): (Option<String>, Option<String>) = (None, None);
     for line in block.lines() {
         let (field, value) = line.split_once(':').unwrap_or((line, ""));
         let value = value.strip_prefix(' ').unwrap_or(value);
         match (field, &mut data) {
             ("event", _) => name = value,
+            ("id", _) => id = Some(value.to_owned()),
             ("data", Some(data)) => {
                 data.push('\n');
                 data.push_str(value);
@@ -43,7 +46,7 @@ fn parse(block: &str) -> Option<Event> {
             _ => {}
         }
     }
-    data.map(|data| Event { name: name.to_owned(), data })
+    data.map(|data| Event { name: name.to_owned(), data, id })
 }
 
 #[cfg(test)]
@@ -52,14 +55,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn event(name: &str, data: &str) -> Event {
-        Event { name: name.into(), data: data.into() }
+        Event { name: name.into(), data: data.into(), id: None }
     }
 
     #[test]
-    fn comments_and_ids_are_no_data() {
+    fn comments_are_no_data_and_an_id_is_of_its_event() {
         let events =
             Parser::default().push(b": \n\nid: 7\ndata: a\ndata:b\n\nevent: end\ndata: {}\n\ndata: half");
-        assert_eq!(events, [event("message", "a\nb"), event("end", "{}")]);
+        let numbered = Event { id: Some("7".into()), ..event("message", "a\nb") };
+        assert_eq!(events, [numbered, event("end", "{}")]);
     }
 
     proptest! {

@@ -9,6 +9,8 @@ use mantyx_api_types::{LogLine, LogSource, LogStream, Page};
 use super::Session;
 use crate::arguments::LogsArgs;
 use crate::failure::{Failure, Result};
+use crate::follow::{Follower, News};
+use crate::outage::Patience;
 use crate::output::{Kept, Output, aside, printable};
 
 /// The most lines that the API gives as JSON at once. Text goes further back.
@@ -30,17 +32,23 @@ pub(super) async fn logs(what: LogsArgs, session: Session) -> Result<()> {
 }
 
 async fn follow(what: &LogsArgs, session: &Session, path: &str) -> Result<()> {
-    let lines = session.client.follow(path, &query(what)).await?;
-    let (mut lines, mut text) = (std::pin::pin!(lines), Text::new(what));
-    while let Some(line) = lines.next().await {
-        let line = serde_json::from_str(&line?).map_err(|error| Failure::strange(path, error))?;
-        session.output.stream(&line, |line| text.of(line))?;
+    let asking = |untold| query(what, untold);
+    let mut lines = Follower::open(&session.client, path, asking, Patience::ENDLESS).await?;
+    let mut text = Text::new(what);
+    while let Some(news) = lines.next().await? {
+        match news {
+            News::Data(line) => {
+                let line = serde_json::from_str(&line).map_err(|error| Failure::strange(path, error))?;
+                session.output.stream(&line, |line| text.of(line))?;
+            }
+            News::Lapse(lapse) => text.interrupted(lapse.words())?,
+        }
     }
     Ok(())
 }
 
 async fn read_page(what: &LogsArgs, session: &Session, path: &str) -> Result<()> {
-    let page: Page<LogLine> = session.client.get(path, &query(what)).await?;
+    let page: Page<LogLine> = session.client.get(path, &query(what, None)).await?;
     let mut text = Text::new(what);
     page.items.iter().try_for_each(|line| session.output.stream(line, |line| text.of(line)))?;
     if what.tail > LARGEST_PAGE && page.items.len() >= LARGEST_PAGE {
@@ -53,7 +61,7 @@ async fn read_page(what: &LogsArgs, session: &Session, path: &str) -> Result<()>
 
 /// Reads the log as text, each line with its time before it.
 async fn read_text(what: &LogsArgs, session: &Session, path: &str) -> Result<()> {
-    let mut query = query(what);
+    let mut query = query(what, None);
     query.push(("download", "true".to_owned()));
     let lines = session.client.lines(path, &query).await?;
     let mut lines = std::pin::pin!(lines);
@@ -68,13 +76,16 @@ async fn read_text(what: &LogsArgs, session: &Session, path: &str) -> Result<()>
     Ok(out.flush()?)
 }
 
-fn query(what: &LogsArgs) -> Vec<(&'static str, String)> {
+/// Since the instant `untold` somebody has followed and was told nothing: who wants no lines of the past wants all of
+/// that time.
+fn query(what: &LogsArgs, untold: Option<DateTime<Utc>>) -> Vec<(&'static str, String)> {
+    let untold = untold.filter(|_| what.tail == 0);
     let instant = |at: &DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let fields = [
-        ("tail", Some(what.tail.to_string())),
+        ("tail", untold.is_none().then(|| what.tail.to_string())),
         ("execution", what.execution.map(|id| id.to_string())),
         ("stream", what.stream.map(|stream| <&str>::from(stream).to_owned())),
-        ("since", what.since.as_ref().map(instant)),
+        ("since", what.since.max(untold).as_ref().map(instant)),
         ("until", what.until.as_ref().map(instant)),
         ("grep", what.grep.clone()),
         ("regex", what.regex.then(|| "true".to_owned())),
@@ -110,6 +121,12 @@ impl<'a> Text<'a> {
         }
         text
     }
+
+    /// Says something beside the log, on a line of its own where both are seen.
+    fn interrupted(&self, words: &str) -> Result<()> {
+        let in_sight = self.unfinished.is_some() && std::io::stdout().is_terminal();
+        aside(&if in_sight { format!("\n{words}") } else { words.to_owned() })
+    }
 }
 
 /// A line with its time, when that is asked for.
@@ -138,9 +155,14 @@ mod tests {
         invocation: Invocation,
     }
 
-    fn written(line: &str, pieces: &[(LogStream, &str, bool)]) -> String {
+    fn arguments(line: &str) -> LogsArgs {
         let program = Program::parse_from(line.split_whitespace());
         let ClientCommand::Logs(what) = program.invocation.command else { unreachable!() };
+        what
+    }
+
+    fn written(line: &str, pieces: &[(LogStream, &str, bool)]) -> String {
+        let what = arguments(line);
         let (mut text, source) = (Text::new(&what), LogSource::Execution(ExecutionId::generate()));
         let line = |&(stream, text, partial): &(LogStream, &str, bool)| LogLine {
             at: DateTime::UNIX_EPOCH,
@@ -160,5 +182,19 @@ mod tests {
         let timed = format!("{time} ab\n{time} c\n{time} d\n");
         assert_eq!(written("mantyx logs x -t", &pieces), timed);
         assert_eq!(written("mantyx logs x", &pieces), "ab\nc\nd\n");
+    }
+
+    #[test]
+    fn who_wanted_no_lines_of_the_past_is_told_all_that_came_since() {
+        let (began, later) = ("2026-11-20T14:37:15Z", "2026-11-20T15:00:00Z");
+        let asked = |line: &str| {
+            let query = query(&arguments(line), Some(began.parse().unwrap()));
+            let asked =
+                |parameter| query.iter().find(|(name, _)| *name == parameter).map(|(_, value)| value.clone());
+            (asked("tail"), asked("since"))
+        };
+        assert_eq!(asked("mantyx logs x -f -n 0"), (None, Some(began.into())));
+        assert_eq!(asked(&format!("mantyx logs x -f -n 0 --since {later}")), (None, Some(later.into())));
+        assert_eq!(asked("mantyx logs x -f -n 5"), (Some("5".into()), None));
     }
 }

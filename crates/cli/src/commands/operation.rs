@@ -1,12 +1,13 @@
 //! Waiting for long work, with its log as it happens.
 
-use futures_util::StreamExt;
 use mantyx_api_types::{LogLine, LogStream, OperationView};
 use mantyx_core::{Code, Error, OperationStatus};
 
 use crate::client::Client;
 use crate::failure::{Failure, Result};
-use crate::output::aside_log;
+use crate::follow::{Follower, News};
+use crate::outage::{Lapse, Outage, Patience};
+use crate::output::{aside, aside_log};
 
 /// How long one request waits for the end, in seconds; then another one does.
 const WAIT: u32 = 3600;
@@ -14,11 +15,17 @@ const WAIT: u32 = 3600;
 /// Prints the log of an operation on standard error until it ends.
 pub(super) async fn watch(client: &Client, operation: &OperationView) -> Result<()> {
     let path = format!("/api/operations/{}/log", operation.id);
-    let lines = client.follow(&path, &[("follow", "true".into())]).await?;
-    let (mut lines, mut whole) = (std::pin::pin!(lines), Whole::default());
-    while let Some(line) = lines.next().await {
-        let line: LogLine = serde_json::from_str(&line?).map_err(|error| Failure::strange(&path, error))?;
-        whole.take(line).iter().try_for_each(|text| aside_log(text))?;
+    let asking = |_| vec![("follow", "true".to_owned())];
+    let mut lines = Follower::open(client, &path, asking, Patience::BOUNDED).await?;
+    let mut whole = Whole::default();
+    while let Some(news) = lines.next().await? {
+        match news {
+            News::Data(line) => {
+                let line = serde_json::from_str(&line).map_err(|error| Failure::strange(&path, error))?;
+                whole.take(line).iter().try_for_each(|text| aside_log(text))?;
+            }
+            News::Lapse(lapse) => aside(lapse.words())?,
+        }
     }
     whole.rest().iter().try_for_each(|text| aside_log(text))
 }
@@ -66,7 +73,7 @@ fn seen(text: String) -> String {
 pub(super) async fn finish(client: &Client, mut operation: OperationView) -> Result<OperationView> {
     let path = format!("/api/operations/{}", operation.id);
     while operation.status == OperationStatus::Running {
-        operation = client.get(&path, &[("wait", WAIT.to_string())]).await?;
+        operation = read_when_it_can_be(client, &path).await?;
     }
     match (operation.status, operation.problem.take()) {
         (OperationStatus::Succeeded, _) => Ok(operation),
@@ -75,6 +82,28 @@ pub(super) async fn finish(client: &Client, mut operation: OperationView) -> Res
             let detail = format!("The operation on `{}` has {}", operation.app, status.as_str());
             Err(Failure::Local(Error::new(Code::Cancelled, detail)))
         }
+    }
+}
+
+/// Reads an operation once it has ended. A daemon that goes in the meantime comes back to it: it goes by what it has
+/// written down.
+async fn read_when_it_can_be(client: &Client, path: &str) -> Result<OperationView> {
+    let mut outage = Outage::none(Patience::BOUNDED);
+    loop {
+        let lasts = outage.lasts();
+        match client.get(path, &[("wait", WAIT.to_string())]).await {
+            Ok(operation) => {
+                if lasts {
+                    aside(Lapse::Back.words())?;
+                }
+                return Ok(operation);
+            }
+            Err(failure) => outage.bear(failure)?,
+        }
+        if !lasts {
+            aside(Lapse::BrokeOff.words())?;
+        }
+        outage.pause().await;
     }
 }
 
