@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod command_line;
 mod configuration;
 mod faults;
 mod first_app;
