@@ -15,7 +15,8 @@ use mantyx_core::{ConfinementId, Cores, LimitMechanism, Limits};
 use mantyx_limits::{Confinement, Offer, Prepared, Shortage, kill_group, plan};
 
 const MIB: u64 = 1 << 20;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far longer than anything takes, also on a machine that is busy with something else.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A shell script under limits. When it is dropped, all of it is killed and its groups are removed.
 struct App {
@@ -101,11 +102,30 @@ fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// User and system time of a process, in clock ticks (proc(5)).
-fn ticks(pid: u32) -> u64 {
+/// What stands in `/proc/<pid>/stat` after the name (proc(5)).
+fn stat(pid: u32) -> Vec<String> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = line.rsplit_once(')').unwrap().1.split_ascii_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    line.rsplit_once(')').unwrap().1.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+/// User and system time of a process, which the kernel tells in hundredths of a second (`USER_HZ`).
+fn processor_time(pid: u32) -> Duration {
+    let fields = stat(pid);
+    let ticks = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+fn niceness(pid: u32) -> i8 {
+    stat(pid)[16].parse().unwrap()
+}
+
+/// This niceness, or our own where that is higher: not everybody may go below.
+fn at_least_own_niceness(nice: i8) -> i8 {
+    nice.max(niceness(std::process::id()))
+}
+
+fn oom_score(pid: u32) -> i16 {
+    fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap().trim().parse().unwrap()
 }
 
 fn limit_of(pid: u32, name: &str) -> Vec<String> {
@@ -147,7 +167,7 @@ fn an_app_that_stays_within_its_memory_is_not_called_out_of_it() {
 #[test]
 fn a_fork_bomb_ends_at_its_limit() {
     let limits = Limits { processes: Some(20), ..Limits::NONE };
-    let script = "i=0; while [ $i -lt 60 ]; do sleep 20 & i=$((i+1)); done";
+    let script = "i=0; while [ $i -lt 60 ]; do sleep 60 & i=$((i+1)); done";
     let mut app = App::start("fork", limits, script);
     let status = app.wait();
     if app.is_held("20 processes", |offer| offer.enforced().processes) {
@@ -171,28 +191,31 @@ fn until_fork_fails(app: &mut App) -> String {
 fn a_quota_of_processor_time_is_a_quota() {
     let busy = "while :; do :; done";
     let quota = Limits { cpu: Some(Cores::from_thousandths(50)), ..Limits::NONE };
+    let begun = Instant::now();
     let slow = App::start("slow", quota, busy);
     let free = App::start("free", Limits::NONE, busy);
-    // As long as the free one needs for a second of processor time, however busy the machine is.
-    let (before_slow, before_free) = (ticks(slow.main.id()), ticks(free.main.id()));
+    // However busy the machine is, there was as much to be had.
     let used = until("a second is used", || {
-        let used = ticks(free.main.id()) - before_free;
-        (used >= 100).then_some(used)
+        Some(processor_time(free.main.id())).filter(|used| *used >= Duration::from_secs(1))
     });
-    let slowed = ticks(slow.main.id()) - before_slow;
-    println!("{slowed} ticks with 0.05 processors, {used} without a limit");
+    let (slowed, elapsed) = (processor_time(slow.main.id()), begun.elapsed());
+    println!("{slowed:?} with 0.05 processors, {used:?} without a limit, within {elapsed:?}");
     if slow.is_held("0.05 processors", |offer| offer.enforced().cpu) {
-        assert!(slowed * 3 < used, "{slowed} of {used}");
-        let throttled =
-            slow.paths().iter().find_map(|path| fs::read_to_string(path.join("cpu.stat")).ok()).unwrap();
-        let times = throttled.lines().find_map(|line| line.strip_prefix("nr_throttled ")).unwrap();
-        assert_ne!(times, "0");
+        // The first period may have begun before, and every processor may have taken a slice that it has not used.
+        let most = elapsed.mul_f64(0.06) + Duration::from_millis(100);
+        assert!(slowed <= most, "{slowed:?} of {elapsed:?}");
+        until("it is held up", || (times_throttled(&slow) > 0).then_some(()));
     }
+}
+
+fn times_throttled(app: &App) -> u64 {
+    let stat = app.paths().iter().find_map(|path| fs::read_to_string(path.join("cpu.stat")).ok()).unwrap();
+    stat.lines().find_map(|line| line.strip_prefix("nr_throttled ")).unwrap().parse().unwrap()
 }
 
 #[test]
 fn a_grandchild_that_hides_is_found_and_killed() {
-    let mut app = App::start("hide", Limits::NONE, "(setsid sh -c 'sleep 60 & exec sleep 60' &) & wait");
+    let mut app = App::start("hide", Limits::NONE, "(setsid sh -c 'sleep 600 & exec sleep 600' &) & wait");
     let mechanism = app.offer.as_ref().unwrap().mechanism();
     app.wait();
     if mechanism == LimitMechanism::Rlimits {
@@ -205,16 +228,19 @@ fn a_grandchild_that_hides_is_found_and_killed() {
         let state = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         assert!(state.is_empty() || state.contains(") Z "), "{state}");
     }
-    app.prepared.remove().unwrap();
+    // The kernel may take a moment to let go of them.
+    until("the groups are removed", || app.prepared.remove().ok());
     assert!(app.paths().iter().all(|path| !path.exists()));
 }
 
 #[test]
 fn a_tree_that_forks_while_it_is_killed_is_killed() {
     let limits = Limits { processes: Some(60), ..Limits::NONE };
-    // Six that do nothing but start others, which outlive whoever started them. Without groups they are not let
-    // loose: only the monitor could end them.
-    let script = "f() { while :; do (sleep 0.05 &); done; }; for i in 1 2 3 4 5 6; do f & done; wait";
+    // Six that do nothing but start others, which outlive whoever started them, and go on when there is no room for
+    // one more. It ends by itself. Without groups they are not let loose: only the monitor could end them.
+    let forks =
+        "f() { while :; do command eval '(sleep 0.05 &)'; done; }; for i in 1 2 3 4 5 6; do f & done; wait";
+    let script = &format!("timeout 300 sh -c \"{forks}\" 2>/dev/null & wait; exec sleep 1000");
     let offer = Offer::detect_direct(&format!("test-forks-{}", std::process::id()));
     let held = offer.enforced().processes;
     offer.release();
@@ -231,7 +257,7 @@ fn a_tree_that_forks_while_it_is_killed_is_killed() {
 
 #[test]
 fn the_daemon_ends_what_a_monitor_left_behind() {
-    let mut app = App::start("left", Limits::NONE, "sleep 60 & sleep 60 & wait");
+    let mut app = App::start("left", Limits::NONE, "sleep 600 & sleep 600 & wait");
     // All that is left of a monitor is what it wrote down.
     let text = serde_json::to_string(&app.confinement).unwrap();
     let recorded: Confinement = serde_json::from_str(&text).unwrap();
@@ -242,24 +268,23 @@ fn the_daemon_ends_what_a_monitor_left_behind() {
     until("all have begun", || (app.prepared.processes().len() == 3).then_some(()));
     until("all are killed", || kill_group(&recorded).is_empty().then_some(()));
     assert_eq!(app.wait().signal(), Some(9));
-    mantyx_limits::Groups::of(&recorded).remove().unwrap();
+    until("the groups are removed", || mantyx_limits::Groups::of(&recorded).remove().ok());
     assert!(app.paths().iter().all(|path| !path.exists()));
 }
 
 #[test]
 fn each_process_gets_its_limits_niceness_and_score() {
-    let limits = Limits { open_files: Some(64), nice: Some(7), oom_score: Some(250), ..Limits::NONE };
-    let app = App::start("terms", limits, "sleep 60");
+    let (nice, score) = (at_least_own_niceness(7), 250.max(oom_score(std::process::id())));
+    let limits = Limits { open_files: Some(64), nice: Some(nice), oom_score: Some(score), ..Limits::NONE };
+    let app = App::start("terms", limits, "sleep 600");
     let pid = app.main.id();
     assert_eq!(limit_of(pid, "Max open files"), ["64", "64"]);
-    assert_eq!(fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap().trim(), "250");
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    assert_eq!(stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(16), Some("7"));
+    assert_eq!((niceness(pid), oom_score(pid)), (nice, score));
 }
 
 #[test]
 fn an_app_has_the_usual_open_files_whatever_the_daemon_has() {
-    let app = App::start("files", Limits::NONE, "sleep 60");
+    let app = App::start("files", Limits::NONE, "sleep 600");
     let [soft, hard] = limit_of(app.main.id(), "Max open files").try_into().unwrap();
     assert_eq!(soft, "1024");
     let [_, own] = limit_of(std::process::id(), "Max open files").try_into().unwrap();
@@ -269,13 +294,14 @@ fn an_app_has_the_usual_open_files_whatever_the_daemon_has() {
 #[test]
 fn limits_change_while_the_app_runs() {
     let before = Limits { open_files: Some(64), processes: Some(50), ..Limits::NONE };
-    let app = App::start("live", before, "sleep 60 & wait");
+    let app = App::start("live", before, "sleep 600 & wait");
     until("both run", || (app.prepared.processes().len() == 2 || app.paths().is_empty()).then_some(()));
+    let nice = at_least_own_niceness(3);
     let after = Limits {
         open_files: Some(48),
         processes: Some(9),
         memory: Some(64 * MIB),
-        nice: Some(3),
+        nice: Some(nice),
         ..Limits::NONE
     };
     let plan = plan(&after, app.offer.as_ref().unwrap(), app.id);
@@ -285,8 +311,7 @@ fn limits_change_while_the_app_runs() {
     processes.push(app.main.id());
     for pid in processes {
         assert_eq!(limit_of(pid, "Max open files"), ["48", "48"]);
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        assert_eq!(stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(16), Some("3"));
+        assert_eq!(niceness(pid), nice);
     }
     let most = app.paths().iter().find_map(|path| fs::read_to_string(path.join("pids.max")).ok());
     assert!(most.is_none_or(|most| most.trim() == "9"));
@@ -295,15 +320,15 @@ fn limits_change_while_the_app_runs() {
 
 #[test]
 fn one_who_looks_at_the_app_is_under_its_limits() {
-    let limits = Limits { open_files: Some(64), nice: Some(5), ..Limits::NONE };
-    let app = App::start("look", limits, "sleep 60");
+    let nice = at_least_own_niceness(5);
+    let limits = Limits { open_files: Some(64), nice: Some(nice), ..Limits::NONE };
+    let app = App::start("look", limits, "sleep 600");
     let line = format!("{} read -r go", app.confinement.in_shell());
     let mut look = Command::new("/bin/sh").args(["-c", &line]).stdin(Stdio::piped()).spawn().unwrap();
     assert_eq!(app.confinement.admit(look.id()), [""; 0]);
     until("it has its limits", || (limit_of(look.id(), "Max open files") == ["64", "64"]).then_some(()));
     assert_eq!(limit_of(look.id(), "Max data size"), limit_of(app.main.id(), "Max data size"));
-    let stat = fs::read_to_string(format!("/proc/{}/stat", look.id())).unwrap();
-    assert_eq!(stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(16), Some("5"));
+    assert_eq!(niceness(look.id()), nice);
     assert_eq!(app.prepared.processes().contains(&look.id()), !app.paths().is_empty());
     drop(look.stdin.take());
     look.wait().unwrap();
@@ -332,8 +357,11 @@ fn the_next_daemon_removes_what_is_left_but_not_what_is_held() {
     for _ in 0..2 {
         let later = more.clone().prepare();
         assert_eq!(later.warnings(), [""; 0]);
-        later.remove().unwrap();
-        assert!(folders.iter().all(|folder| !folder.exists()), "the last one tidies up");
+        // A child that another test is about to start has what held the folders as long as it has not begun.
+        until("the last one tidies up", || {
+            later.remove().unwrap();
+            folders.iter().all(|folder| !folder.exists()).then_some(())
+        });
     }
 }
 

@@ -85,7 +85,7 @@ mod tests {
         let next = std::thread::spawn(move || opened.send(segment.open().unwrap().metadata().unwrap().len()));
         assert!(hear.recv_timeout(Duration::from_millis(50)).is_err(), "it waits for its turn");
         held.pop();
-        assert_eq!(hear.recv_timeout(Duration::from_secs(20)).unwrap(), 34_000);
+        assert_eq!(hear.recv_timeout(Duration::from_secs(120)).unwrap(), 34_000);
         next.join().unwrap().unwrap();
     }
 }

@@ -10,7 +10,7 @@ use mantyx_logs::{Follower, LogWriter, Position, Record, Stream, tail};
 use tempfile::TempDir;
 
 async fn next(follower: &mut Follower) -> Vec<String> {
-    let records = tokio::time::timeout(Duration::from_secs(20), follower.next()).await.unwrap().unwrap();
+    let records = tokio::time::timeout(Duration::from_secs(120), follower.next()).await.unwrap().unwrap();
     records.into_iter().map(text).collect()
 }
 

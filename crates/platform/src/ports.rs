@@ -30,15 +30,14 @@ pub fn in_use(port: u16) -> bool {
 
 /// A machine without this kind of address has nobody on it.
 fn is_taken(address: impl Into<IpAddr>, port: u16) -> bool {
-    let absent = [ErrorKind::AddrNotAvailable, ErrorKind::Unsupported];
-    match TcpListener::bind(SocketAddr::new(address.into(), port)) {
-        Ok(_) => false,
-        // No such family at all (EAFNOSUPPORT) is one that std has no kind for.
-        Err(error) => {
-            let family = rustix::io::Errno::from_io_error(&error) == Some(rustix::io::Errno::AFNOSUPPORT);
-            !family && !absent.contains(&error.kind())
-        }
-    }
+    TcpListener::bind(SocketAddr::new(address.into(), port)).is_err_and(|error| !is_absent(&error))
+}
+
+/// Whether a machine has no such address, or none of its kind.
+fn is_absent(error: &io::Error) -> bool {
+    // No such family at all (EAFNOSUPPORT) is one that std has no kind for.
+    let family = rustix::io::Errno::from_io_error(error) == Some(rustix::io::Errno::AFNOSUPPORT);
+    family || matches!(error.kind(), ErrorKind::AddrNotAvailable | ErrorKind::Unsupported)
 }
 
 /// From where a port can be reached. It asks the kernel's tables, not the program that listens.
@@ -159,22 +158,57 @@ fn parse(hex: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
+    use std::os::fd::OwnedFd;
     use std::time::Instant;
 
-    fn listen(address: &str) -> (TcpListener, u16) {
-        let listener = TcpListener::bind(address).unwrap();
+    /// Listens there, unless this machine has no such address: not every one has IPv6.
+    fn listen(address: impl Into<SocketAddr>) -> Option<(TcpListener, u16)> {
+        let listener = match TcpListener::bind(address.into()) {
+            Err(error) if is_absent(&error) => return None,
+            listener => listener.unwrap(),
+        };
         let port = listener.local_addr().unwrap().port();
-        (listener, port)
+        Some((listener, port))
+    }
+
+    fn listen_on_ipv4() -> (TcpListener, u16) {
+        listen((Ipv4Addr::LOCALHOST, 0)).unwrap()
+    }
+
+    /// Has a port on IPv4 and does not listen there. Others may look whether it is free.
+    fn reserve() -> (OwnedFd, u16) {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        sockopt::set_socket_reuseaddr(&socket, true).unwrap();
+        bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let port = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap().port();
+        (socket, port)
+    }
+
+    /// Listens on IPv6 at the port that something has on IPv4. Somebody else may have some of them.
+    fn beside<T>(mut other: impl FnMut() -> (T, u16)) -> Option<(T, TcpListener, u16)> {
+        for _ in 0..100 {
+            let (there, port) = other();
+            match TcpListener::bind((Ipv6Addr::LOCALHOST, port)) {
+                Ok(listener) => return Some((there, listener, port)),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                Err(error) => {
+                    assert!(is_absent(&error), "{error}");
+                    return None;
+                }
+            }
+        }
+        panic!("somebody has a hundred ports");
     }
 
     #[tokio::test]
     async fn a_listener_is_found_with_its_process() {
-        let (listener, port) = listen("127.0.0.1:0");
+        let (listener, port) = listen_on_ipv4();
         assert!(in_use(port) && answers(port).await);
         assert_eq!(holder(port).map(|(_, pid)| pid), Some(std::process::id()));
         drop(listener);
         // A child that another test starts holds it until it has become its program.
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while in_use(port) {
             assert!(Instant::now() < deadline, "port {port} is not given back");
             tokio::task::yield_now().await;
@@ -193,39 +227,34 @@ mod tests {
             ("0.0.0.0:0", Listening::Everywhere),
             ("[::]:0", Listening::Everywhere),
         ] {
-            let (_listener, port) = listen(address);
+            let Some((_listener, port)) = listen(address.parse::<SocketAddr>().unwrap()) else { continue };
             assert_eq!(listens(port), reached, "{address}");
         }
     }
 
     #[test]
     fn one_open_listener_is_enough_to_be_reached() {
-        use rustix::net::{AddressFamily, SocketType, bind, listen as wait, socket, sockopt};
-        let (_inner, port) = listen("127.0.0.1:0");
-        let both = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).unwrap();
+        let Some((_inner, both, port)) = beside(listen_on_ipv4) else { return };
         assert_eq!(listens(port), Listening::LoopbackOnly);
         drop(both);
         let open = socket(AddressFamily::INET6, SocketType::STREAM, None).unwrap();
         sockopt::set_ipv6_v6only(&open, true).unwrap();
         bind(&open, &SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).unwrap();
-        wait(&open, 8).unwrap();
+        rustix::net::listen(&open, 8).unwrap();
         assert_eq!(listens(port), Listening::Everywhere);
     }
 
     #[tokio::test]
     async fn one_that_listens_on_ipv6_alone_answers() {
-        let (_listener, port) = listen("[::1]:0");
+        let Some((_reserved, _listener, port)) = beside(reserve) else { return };
         assert!(in_use(port) && answers(port).await);
         assert!(connect(&loopback(port)).await.unwrap().peer_addr().unwrap().is_ipv6());
     }
 
     #[tokio::test]
     async fn one_whose_queue_is_full_does_not_hold_the_caller() {
-        use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-        bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
-        listen(&socket, 0).unwrap();
-        let port = SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap().port();
+        let (socket, port) = reserve();
+        rustix::net::listen(&socket, 0).unwrap();
         let first = connect(&loopback(port)).await.unwrap();
         assert!(!answers(port).await);
         assert_eq!(listens(port), Listening::LoopbackOnly);
