@@ -9,7 +9,6 @@ mod contenders;
 mod figures;
 mod lab;
 mod page;
-mod processes;
 mod ready;
 mod report;
 mod statistics;

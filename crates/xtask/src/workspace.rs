@@ -2,9 +2,15 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::terminal;
 
 /// Everything but the page, in one selection throughout: another selection would have other features of the
 /// dependencies, and cargo would build all of them again.
@@ -55,6 +61,28 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let shown = shown(command);
     let output = command.output().with_context(|| format!("Could not start `{shown}`"))?;
+    said(&shown, &output)
+}
+
+/// The same, ended after a time: an error then too.
+pub(crate) fn output_within(command: &mut Command, limit: Duration) -> Result<String> {
+    let shown = shown(command);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().with_context(|| format!("Could not start `{shown}`"))?;
+    let pid = Pid::from_child(&child);
+    let (sender, outcome) = mpsc::channel();
+    // Nobody waits for this thread: what the child has started itself may hold its pipes for longer than it lives.
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = outcome.recv_timeout(limit) else {
+        // One that has ended at the last moment is no longer there.
+        let _ = kill_process(pid, Signal::KILL);
+        bail!("`{shown}` took longer than {}", terminal::took(limit));
+    };
+    said(&shown, &output.with_context(|| format!("Could not wait for `{shown}`"))?)
+}
+
+/// What a program printed, or what it complained of.
+fn said(shown: &str, output: &Output) -> Result<String> {
     if !output.status.success() {
         let complaint = String::from_utf8_lossy(&output.stderr);
         bail!("`{shown}` failed: {}", last_lines(&complaint, 5));

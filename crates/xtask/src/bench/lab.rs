@@ -13,12 +13,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, set_child_subreaper, wait};
+use rustix::process::{WaitOptions, getpid, set_child_subreaper, wait};
 
 use super::contenders::{Contender, Running, Service};
-use super::processes;
 use super::ready::{Notice, Ready};
-use crate::{terminal, workspace};
+use crate::{processes, terminal, workspace};
 
 /// How long services may take to be there, all of them.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -171,9 +170,7 @@ fn sweep() {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         let Ok(left) = processes::descendants(std::process::id()) else { return };
-        for pid in left.iter().filter_map(|pid| Pid::from_raw(i32::try_from(*pid).ok()?)) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        processes::kill(&left);
         while matches!(wait(WaitOptions::NOHANG), Ok(Some(_))) {}
         if left.is_empty() {
             return;

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::fetch::fetch;
 use crate::{terminal, workspace};
 
 /// What rustc's WebAssembly target emits today; an old wasm-opt takes nothing for granted.
@@ -22,6 +23,9 @@ const FEATURES: [&str; 6] = [
 
 /// Older ones write a module whose tables no browser takes: 108, which Debian 12 has, exports the wrong one.
 const OLDEST: u32 = 117;
+
+/// What npm gets: one version, so that the same checkout is the same page.
+const PACKAGE: &str = "binaryen@132.0.0";
 
 /// A wasm-opt, or none.
 pub(super) enum Optimiser {
@@ -39,11 +43,7 @@ impl Optimiser {
         let known = || [PathBuf::from("wasm-opt"), packaged.clone()].into_iter().find_map(usable);
         known()
             .or_else(|| {
-                let mut npm = Command::new("npm");
-                npm.args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
-                    .arg(&own)
-                    .arg("binaryen");
-                workspace::output(&mut npm).ok()?;
+                install(&own);
                 known()
             })
             .unwrap_or(Self::None)
@@ -52,7 +52,7 @@ impl Optimiser {
     /// Makes the module smaller in place. A module that it cannot read stays as it is: that costs bytes, not sense.
     pub(super) fn run(&self, module: &Path) -> Result<()> {
         let Self::WasmOpt(program, version) = self else {
-            terminal::note("No new `wasm-opt` and no npm here: the page works, only a few percent larger");
+            terminal::note("Without a new `wasm-opt` the page works, only a few percent larger");
             return Ok(());
         };
         let smaller = module.with_extension("opt.wasm");
@@ -72,6 +72,15 @@ impl fmt::Display for Optimiser {
             Self::WasmOpt(_, version) => f.write_str(version),
             Self::None => f.write_str("none"),
         }
+    }
+}
+
+/// Has npm put the package into a folder, where that can be done. Its own tries are off, since they are counted here.
+fn install(folder: &Path) {
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=0", "--prefix"]);
+    if let Err(error) = fetch(npm.arg(folder).arg(PACKAGE)) {
+        terminal::note(&format!("No `wasm-opt` from npm: {error}"));
     }
 }
 

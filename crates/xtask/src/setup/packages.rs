@@ -5,7 +5,11 @@ use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
 
+use crate::fetch::fetch;
 use crate::{terminal, workspace};
+
+/// A fresh machine often runs an apt of its own: its lock is waited for, and a download is tried again.
+const PATIENCE: [&str; 4] = ["-o", "DPkg::Lock::Timeout=600", "-o", "Acquire::Retries=5"];
 
 /// Installs packages, or says why not.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
@@ -21,14 +25,15 @@ fn possible() -> bool {
     rustix::process::geteuid().is_root() && workspace::succeeds(Command::new("apt-get").arg("--version"))
 }
 
-/// A fresh machine has no lists; once a run is enough. Old lists may do as well, so a failure is not the end.
+/// A fresh machine has no lists; once a run is enough. Old lists may do as well, so a failure is not the end. apt does
+/// not wait for the lock of the lists, whatever it is told, so it is run again.
 fn update() {
     static UPDATED: OnceLock<bool> = OnceLock::new();
-    UPDATED.get_or_init(|| workspace::succeeds(apt().arg("update")));
+    UPDATED.get_or_init(|| fetch(apt().arg("update")).is_ok());
 }
 
 fn apt() -> Command {
     let mut apt = Command::new("apt-get");
-    apt.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet");
+    apt.env("DEBIAN_FRONTEND", "noninteractive").arg("--quiet").args(PATIENCE);
     apt
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::fetch::fetch;
 use crate::{terminal, workspace};
 
 /// Answers the folder that holds uv when it is not on the path already.
@@ -46,5 +47,5 @@ fn install_uv(folder: &Path) -> Result<()> {
     workspace::output(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder))?;
     let mut pip = Command::new(folder.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"]);
-    workspace::output(&mut pip).map(drop)
+    fetch(&mut pip).map(drop)
 }

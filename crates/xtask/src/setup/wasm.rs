@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
+use crate::fetch::fetch;
 use crate::{terminal, workspace};
 
 /// What Debian's compiler for the web consists of.
@@ -61,8 +62,8 @@ fn toolchain_has_target() -> bool {
 
 fn add_target() -> bool {
     terminal::note("Adding the WebAssembly target with rustup");
-    workspace::succeeds(workspace::program("rustup").args(["target", "add", WasmCompiler::TARGET]))
-        && toolchain_has_target()
+    let mut rustup = workspace::program("rustup");
+    fetch(rustup.args(["target", "add", WasmCompiler::TARGET])).is_ok() && toolchain_has_target()
 }
 
 fn debian_is_there() -> bool {

@@ -10,9 +10,8 @@ use super::{Measured, Measurement};
 use crate::bench::contenders::Contender;
 use crate::bench::figures::{Bar, Metric};
 use crate::bench::lab::{Lab, Program, Stage, pids};
-use crate::bench::processes;
 use crate::bench::statistics::{milliseconds, percentile};
-use crate::interrupt;
+use crate::{interrupt, processes};
 
 /// How long the daemon lives before it is killed again: what the start leaves to be done is done by then.
 const PAUSE: Duration = Duration::from_millis(1500);

@@ -8,8 +8,7 @@ use super::{Measured, Measurement};
 use crate::bench::contenders::Contender;
 use crate::bench::figures::{Bar, Metric};
 use crate::bench::lab::{Lab, Program, pids};
-use crate::bench::processes;
-use crate::interrupt;
+use crate::{interrupt, processes};
 
 /// Processor time over some seconds.
 pub(super) struct Idle {

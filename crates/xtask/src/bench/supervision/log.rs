@@ -17,10 +17,9 @@ use super::{Measured, Measurement};
 use crate::bench::contenders::{Contender, Service, program};
 use crate::bench::figures::{Bar, Metric};
 use crate::bench::lab::{Bench, Lab, PATIENCE, Program, Stage};
-use crate::bench::processes;
 use crate::bench::ready::Word;
 use crate::bench::statistics::as_float;
-use crate::interrupt;
+use crate::{interrupt, processes};
 use lines::Tally;
 
 /// How long a program may take to write its lines.

@@ -10,9 +10,8 @@ use super::{Measured, Measurement};
 use crate::bench::contenders::Contender;
 use crate::bench::figures::{Bar, Metric};
 use crate::bench::lab::{Lab, Program, pids};
-use crate::bench::processes;
 use crate::bench::statistics::as_float;
-use crate::interrupt;
+use crate::{interrupt, processes};
 
 /// Memory with many services, and with a fifth of them for the slope.
 pub(super) struct Memory {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// A process and its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +14,20 @@ struct Kin {
 }
 
 /// Everything that descends from a process, itself excluded, zombies too.
-pub(super) fn descendants(ancestor: u32) -> Result<BTreeSet<u32>> {
+pub(crate) fn descendants(ancestor: u32) -> Result<BTreeSet<u32>> {
     Ok(below(&everybody()?, &[ancestor]))
+}
+
+/// Kills them; one that has just ended is no longer there.
+pub(crate) fn kill(pids: &BTreeSet<u32>) {
+    for pid in pids.iter().filter_map(|pid| Pid::from_raw(i32::try_from(*pid).ok()?)) {
+        let _ = kill_process(pid, Signal::KILL);
+    }
 }
 
 /// The processes of a supervisor: everything below this benchmark, which adopts what daemonises itself, but for
 /// the services and what they have started.
-pub(super) fn supervising(services: &[u32]) -> Result<Vec<u32>> {
+pub(crate) fn supervising(services: &[u32]) -> Result<Vec<u32>> {
     let everybody = everybody()?;
     let mut ours = below(&everybody, &[std::process::id()]);
     let theirs = below(&everybody, services);
@@ -28,7 +36,7 @@ pub(super) fn supervising(services: &[u32]) -> Result<Vec<u32>> {
 }
 
 /// Whether there is such a process, and it has not ended.
-pub(super) fn is_alive(pid: u32) -> bool {
+pub(crate) fn is_alive(pid: u32) -> bool {
     let state = |stat: &str| stat.rsplit_once(") ")?.1.chars().next();
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| !matches!(state(&stat), None | Some('Z' | 'X')))
@@ -36,7 +44,7 @@ pub(super) fn is_alive(pid: u32) -> bool {
 
 /// The proportional memory of processes in bytes, by the name of their program: a page that is shared by n processes
 /// counts as an n-th in each.
-pub(super) fn proportional_memory(pids: &[u32]) -> BTreeMap<String, u64> {
+pub(crate) fn proportional_memory(pids: &[u32]) -> BTreeMap<String, u64> {
     let mut parts: BTreeMap<String, u64> = BTreeMap::new();
     for pid in pids {
         // One that has just ended has no memory.
@@ -48,7 +56,7 @@ pub(super) fn proportional_memory(pids: &[u32]) -> BTreeMap<String, u64> {
 }
 
 /// From here on the peak of a process is counted anew.
-pub(super) fn forget_peak(pids: &[u32]) {
+pub(crate) fn forget_peak(pids: &[u32]) {
     for pid in pids {
         // An old kernel cannot: then the peak is that of its whole life, which is no smaller.
         let _ = fs::write(format!("/proc/{pid}/clear_refs"), "5");
@@ -56,7 +64,7 @@ pub(super) fn forget_peak(pids: &[u32]) {
 }
 
 /// The largest resident sizes of processes in bytes, added up.
-pub(super) fn peak_memory(pids: &[u32]) -> u64 {
+pub(crate) fn peak_memory(pids: &[u32]) -> u64 {
     let peak = |pid: &u32| {
         let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         kilobytes(&text, "VmHWM:").map(|size| size * 1024)
@@ -66,7 +74,7 @@ pub(super) fn peak_memory(pids: &[u32]) -> u64 {
 
 /// The processor time that each thread of these processes has used, in seconds and to the nanosecond. What
 /// `/proc/<pid>/stat` says of a whole process is in hundredths of a second: too coarse for one at rest.
-pub(super) fn processor_times(pids: &[u32]) -> BTreeMap<u32, f64> {
+pub(crate) fn processor_times(pids: &[u32]) -> BTreeMap<u32, f64> {
     let time = |task: fs::DirEntry| {
         let thread = task.file_name().to_str()?.parse().ok()?;
         Some((thread, on_processor(&fs::read_to_string(task.path().join("schedstat")).ok()?)?))
@@ -77,7 +85,7 @@ pub(super) fn processor_times(pids: &[u32]) -> BTreeMap<u32, f64> {
 
 /// What was used between two such observations. A thread that came in between counts whole; one that has gone does
 /// not, since a thread that a pool lets go of has slept until then.
-pub(super) fn used_between(before: &BTreeMap<u32, f64>, after: &BTreeMap<u32, f64>) -> f64 {
+pub(crate) fn used_between(before: &BTreeMap<u32, f64>, after: &BTreeMap<u32, f64>) -> f64 {
     after.iter().map(|(thread, time)| time - before.get(thread).unwrap_or(&0.0)).sum()
 }
 
