@@ -4,8 +4,10 @@
 //! nothing follows it, so that a machine can read it. A failed check does not stop the others: whoever waits for
 //! minutes wants to know everything that is wrong.
 
+mod draws;
 mod steps;
 mod tally;
+mod watch;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,6 +15,8 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::{setup, terminal};
+use draws::Draws;
+use steps::Conditions;
 use tally::Tally;
 
 /// What is checked.
@@ -21,6 +25,9 @@ pub(crate) struct Options {
     /// Check only this; can be given several times.
     #[arg(long, value_enum)]
     only: Vec<Part>,
+    /// Have the property tests draw other cases than in every run, and more of them.
+    #[arg(long)]
+    explore: bool,
 }
 
 /// A part of the checks.
@@ -52,11 +59,22 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let purpose = if parts.contains(&Part::Browser) { setup::Purpose::Test } else { setup::Purpose::Demo };
     let tools = setup::prepare(purpose)?;
     let mut tally = Tally::default();
-    for step in steps::of(&parts, &tools.path()?) {
+    let conditions = Conditions { search_path: tools.path()?, draws: draws(options) };
+    for step in steps::of(&parts, &conditions) {
         tally += step.run();
     }
     report(tally, start);
     Ok(if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the property tests draw; when it is by chance, a person is told how to draw it again.
+fn draws(options: &Options) -> Draws {
+    if !options.explore {
+        return Draws::Same;
+    }
+    let draws = Draws::by_chance();
+    terminal::line(&format!("The property tests draw with {draws}: the same again draws the same"));
+    draws
 }
 
 fn report(tally: Tally, start: Instant) {

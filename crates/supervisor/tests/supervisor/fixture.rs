@@ -7,9 +7,10 @@
 )]
 
 use std::collections::VecDeque;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use mantyx_core::{
@@ -30,17 +31,22 @@ use tokio::time::{Instant, sleep, timeout};
 /// Far longer than anything takes: a test that waits this long has failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The program under test, built from the source that is under test.
+/// The program under test, built from the source that is under test: by `cargo xtask test`, which says where, or else
+/// here.
 pub(crate) fn monitor_program() -> PathBuf {
-    static BUILT: Once = Once::new();
-    BUILT.call_once(|| {
-        let mut cargo = std::process::Command::new(env!("CARGO"));
-        let built = cargo.args(["build", "--quiet", "--package", "mantyx-monitor"]).status().unwrap();
-        assert!(built.success(), "the monitor does not build");
-    });
+    static PROGRAMS: LazyLock<PathBuf> =
+        LazyLock::new(|| env::var_os("TEST_PROGRAMS").map_or_else(build_monitor, PathBuf::from));
+    PROGRAMS.join("mantyx-monitor")
+}
+
+/// Builds it with the selection of packages that `cargo xtask test` has: another would have other features of the
+/// dependencies, and cargo would build each anew whenever the other one was the last.
+fn build_monitor() -> PathBuf {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--workspace", "--exclude", "mantyx-page", "--bin", "mantyx-monitor"]);
+    assert!(cargo.status().unwrap().success(), "the monitor does not build");
     // This test is in `target/debug/deps`, the program one folder above.
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("mantyx-monitor")
+    env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
 /// A folder in which daemons come and go.

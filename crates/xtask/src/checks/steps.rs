@@ -1,17 +1,32 @@
 //! The checks themselves, in the order in which they run.
 
-use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::ffi::OsString;
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
-
 use super::Part;
+use super::draws::Draws;
 use super::tally::{Runner, Tally};
+use super::watch::run_tests;
 use crate::setup::{WasmCompiler, wasm_compiler};
 use crate::{page, terminal, workspace};
+
+/// What the tests run under.
+pub(super) struct Conditions {
+    /// The search path, with the tools that were fetched.
+    pub(super) search_path: OsString,
+    /// The cases of the property tests.
+    pub(super) draws: Draws,
+}
+
+impl Conditions {
+    fn apply(&self, tests: &mut Command) {
+        tests.env("PATH", &self.search_path).envs(self.draws.variables());
+        // Fixtures that would build a program find it here, and nothing is compiled in the middle of a test. Its name
+        // is none of Mantyx's own, since the daemons under test refuse those that they do not know.
+        tests.env("TEST_PROGRAMS", workspace::target().join("debug"));
+    }
+}
 
 /// One check.
 pub(super) struct Step {
@@ -29,7 +44,7 @@ enum Action {
 }
 
 /// The steps of the parts, in order, each once.
-pub(super) fn of(parts: &[Part], search_path: &OsStr) -> Vec<Step> {
+pub(super) fn of(parts: &[Part], conditions: &Conditions) -> Vec<Step> {
     let mut parts = parts.to_vec();
     if parts.contains(&Part::Browser) {
         // The browser tests use the page as it is now.
@@ -41,8 +56,8 @@ pub(super) fn of(parts: &[Part], search_path: &OsStr) -> Vec<Step> {
         parts.iter().filter(|part| **part < Part::Unit).flat_map(|p| checks(*p)).collect();
     let tests: Vec<Part> = parts.into_iter().filter(|part| *part >= Part::Unit).collect();
     if !tests.is_empty() {
-        steps.push(binaries());
-        steps.extend(test_runs(&tests, search_path));
+        steps.push(programs());
+        steps.extend(test_runs(&tests, conditions));
     }
     steps
 }
@@ -72,17 +87,18 @@ fn lints() -> Vec<Step> {
     steps
 }
 
-/// The programs that the stories start. Built as the tests are, so that nothing is compiled twice.
-fn binaries() -> Step {
-    let mut build = cargo(&["build", "--bins"]);
+/// The programs that the stories start. Built with the tests, since without them the dependencies have fewer features,
+/// and nearly everything would be compiled twice.
+fn programs() -> Step {
+    let mut build = cargo(&["build", "--bins", "--tests"]);
     build.args(workspace::SELECTION);
-    succeed("Binaries", build)
+    succeed("Programs and tests", build)
 }
 
-fn test_runs(parts: &[Part], search_path: &OsStr) -> Vec<Step> {
+fn test_runs(parts: &[Part], conditions: &Conditions) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut push = |title, runner, mut command: Command| {
-        command.env("PATH", search_path);
+        conditions.apply(&mut command);
         steps.push(Step { title, action: Action::Tests(runner, command) });
     };
     if workspace::succeeds(workspace::cargo().args(["nextest", "--version"])) {
@@ -159,34 +175,4 @@ impl Step {
             }
         }
     }
-}
-
-/// Runs tests with their output on this terminal, counting as it passes.
-fn run_tests(runner: Runner, mut command: Command) -> Result<Tally> {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().context("Could not start the test runner")?;
-    let outputs = child.stdout.take().zip(child.stderr.take());
-    let (stdout, stderr) = outputs.context("The test runner has no output")?;
-    let mut tally = thread::scope(|scope| {
-        let errors = scope.spawn(|| pass_on(runner, stderr));
-        let mut tally = pass_on(runner, stdout);
-        tally += errors.join().unwrap_or_default();
-        tally
-    });
-    // A test that does not compile is counted by nobody else.
-    if !child.wait()?.success() && tally.failed == 0 {
-        tally += Tally::FAILED;
-    }
-    Ok(tally)
-}
-
-fn pass_on(runner: Runner, output: impl Read) -> Tally {
-    let mut tally = Tally::default();
-    for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
-        let mut terminal = std::io::stdout().lock();
-        // A terminal that is gone is no reason to stop counting.
-        let _ = terminal.write_all(&line).and_then(|()| terminal.write_all(b"\n"));
-        tally += runner.count(&String::from_utf8_lossy(&line));
-    }
-    tally
 }
