@@ -86,6 +86,8 @@ impl Typed {
         let mut command = Command::new(program);
         command.args(arguments).args(["--url", &mantyx.url()]);
         command.args(["--root".as_ref(), mantyx.root().as_os_str()]);
+        // A proxy that the machine may have is not asked for what is here: nobody listens there.
+        command.env("http_proxy", "http://127.0.0.1:9").env_remove("no_proxy").env_remove("NO_PROXY");
         let command = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
         Self { process: command.spawn().unwrap(), folder }
     }

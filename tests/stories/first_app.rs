@@ -5,6 +5,8 @@ use mantyx_test_support::apps::{self, GitRepository};
 use mantyx_test_support::{PATIENCE, TestMantyx, wait_until};
 use serde_json::json;
 
+use crate::visitor::visitor;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_zip_of_a_flask_app_becomes_a_service_with_a_page_of_its_own() {
     let mantyx = TestMantyx::start().await;
@@ -21,8 +23,9 @@ async fn a_zip_of_a_flask_app_becomes_a_service_with_a_page_of_its_own() {
     let app = client.install_and_enable(&name).await;
     assert_eq!(app.state, AppState::Running);
     let url = app.web_url.expect("an app with a port has an address");
-    let page =
-        wait_until("the app's own page", PATIENCE, async || reqwest::get(&url).await.ok()?.text().await.ok());
+    let visitor = visitor();
+    let look = async || visitor.get(&url).send().await.ok()?.text().await.ok();
+    let page = wait_until("the app's own page", PATIENCE, look);
     assert!(page.await.contains(&format!("Hello from {name}")));
 }
 

@@ -47,10 +47,10 @@ async fn a_log_is_followed_across_a_restart() {
 const CALLER: &str = "import os, time
 me = os.environ['MANTYX_EXECUTION_ID']
 call = os.path.join(os.environ['APP_DATA_DIR'], me)
-print('begun', me, flush=True)
+os.write(1, f'begun {me}\\n'.encode())
 while not os.path.exists(call):
     time.sleep(0.02)
-print('called', me, flush=True)
+os.write(1, f'called {me}\\n'.encode())
 ";
 
 /// A bar of progress as many programs draw it: one line that begins anew, and ends when all is done.
@@ -223,12 +223,16 @@ async fn a_log_of_many_segments_is_searched_as_one() {
     );
 }
 
-/// As a monitor does when a burst is over, with the tool that people have.
+/// As a monitor does when a burst is over, with the tool that people have. Its monitor may have done it already, if this
+/// machine was slow.
 fn compress_second_segment(root: &Path, run: ExecutionId) -> PathBuf {
     let apps = std::fs::read_dir(root.join("logs")).unwrap();
     let segments = apps.map(|app| app.unwrap().path().join(format!("{run}.1.log")));
-    let segment = segments.into_iter().find(|segment| segment.exists()).expect("a second segment");
-    assert!(std::process::Command::new("gzip").arg(&segment).status().unwrap().success());
+    let is_there = |segment: &PathBuf| segment.exists() || segment.with_extension("log.gz").exists();
+    let segment = segments.into_iter().find(is_there).expect("a second segment");
+    if segment.exists() {
+        assert!(std::process::Command::new("gzip").arg(&segment).status().unwrap().success());
+    }
     segment.with_extension("log.gz")
 }
 

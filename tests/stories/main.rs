@@ -25,3 +25,4 @@ mod schedules;
 mod services;
 mod survival;
 mod trash;
+mod visitor;

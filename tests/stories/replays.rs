@@ -3,13 +3,12 @@
 use mantyx_api_types::{AppView, Page};
 use mantyx_test_support::{TestMantyx, apps};
 use reqwest::multipart::{Form, Part};
-use reqwest::{Client, Response};
+use reqwest::{Method, Response};
 
 async fn upload(mantyx: &TestMantyx, key: &str) -> Response {
-    let token = std::fs::read_to_string(mantyx.root().join("config/owner-token")).unwrap();
     let file = Part::bytes(apps::hello_script().as_bytes().to_vec()).file_name("hello.py");
-    let request = Client::new().post(format!("{}/api/apps/upload/script", mantyx.url()));
-    let request = request.bearer_auth(token.trim()).header("Idempotency-Key", key);
+    let request = mantyx.client().request(Method::POST, "/api/apps/upload/script");
+    let request = request.header("Idempotency-Key", key);
     request.multipart(Form::new().part("file", file)).send().await.unwrap()
 }
 

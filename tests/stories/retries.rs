@@ -2,9 +2,10 @@
 
 use std::net::TcpListener;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use mantyx_api_types::{AppView, ConfigurationView, OperationView};
 use mantyx_core::{AppName, AppState};
-use mantyx_test_support::{Client, TestMantyx, apps};
+use mantyx_test_support::{Client, PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -66,11 +67,11 @@ async fn whoever_changes_an_app_calls_its_next_try_off() {
 async fn what_cannot_be_started_with_the_machine_is_tried_again() {
     let mut mantyx = TestMantyx::start().await;
     let client = mantyx.client();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let configuration = json!({ "web_port": port, "restart_limit": 0, "health": { "start_period": 600 } });
+    // A leased port is given to nobody else by chance.
+    let configuration = json!({ "web_port": "auto", "restart_limit": 0, "health": { "start_period": 600 } });
     let app = json!({ "name": "page", "type": "perpetual", "configuration": configuration }).to_string();
     let created = client.upload_script("main.py", apps::sleeper_script(), &[("app", &app)]).await.unwrap();
-    let name = created.app.name;
+    let (name, port) = (created.app.name, created.app.web_port.unwrap());
     let before = client.install_and_enable(&name).await;
 
     mantyx.kill_9();
@@ -83,7 +84,8 @@ async fn what_cannot_be_started_with_the_machine_is_tried_again() {
     assert!(failed.reason.is_some(), "{failed:?}");
 
     drop(somebody);
-    client.event(&name, "start").await.unwrap();
+    // A child that another test is starting has a copy of the listener until it becomes another program.
+    wait_until("the port to be free", PATIENCE, async || client.event(&name, "start").await.ok()).await;
     let mended = client.app(&name).await.unwrap();
     assert_eq!((mended.state, mended.restarts_at), (AppState::Running, None));
 }
@@ -98,7 +100,9 @@ async fn a_new_daemon_is_no_way_around_a_back_off() {
     let created = client.upload_script("main.py", "raise SystemExit(3)\n", &[("app", &app)]).await.unwrap();
     let name = created.app.name;
     client.install_and_enable(&name).await;
-    let waits = |app: &AppView| app.state == AppState::Running && app.restarts_at.is_some();
+    // Not only for the moment in which its first restart, which is immediate, is on its way.
+    let is_later = |at: DateTime<Utc>| at > Utc::now() + TimeDelta::minutes(1);
+    let waits = |app: &AppView| app.state == AppState::Running && app.restarts_at.is_some_and(is_later);
     let before = client.wait_for_app(&name, "wait for its restart", waits).await;
 
     mantyx.kill_9();

@@ -11,6 +11,15 @@ async fn every_second(client: &Client, app: &AppName) -> ScheduleView {
     client.post("/api/schedules", body).await.unwrap()
 }
 
+/// The first run that was left out.
+async fn skipped(client: &Client) -> EventView {
+    wait_until("a skipped run", PATIENCE, async || {
+        let events: Page<EventView> = client.get("/api/events?limit=500").await.unwrap();
+        events.items.into_iter().find(|event| event.kind == EventKind::ScheduleSkipped)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_interval_runs_its_app_again_and_again_until_it_is_disabled() {
     let mantyx = TestMantyx::start().await;
@@ -48,11 +57,7 @@ async fn a_run_that_is_still_going_is_not_doubled_and_the_skip_is_recorded() {
     let name = client.upload_script("slow.py", apps::sleeper_script(), &fields).await.unwrap().app.name;
     let schedule = every_second(client, &name).await;
     client.install_and_enable(&name).await;
-    let skipped = wait_until("a skipped run", PATIENCE, async || {
-        let events: Page<EventView> = client.get("/api/events?limit=500").await.unwrap();
-        events.items.into_iter().find(|event| event.kind == EventKind::ScheduleSkipped)
-    })
-    .await;
+    let skipped = skipped(client).await;
     assert_eq!(skipped.subject.id, schedule.id.to_string());
     assert_eq!(client.executions(&name).await.unwrap().len(), 1);
     let by_hand = client.event(&name, "run").await.unwrap_err();
@@ -96,8 +101,7 @@ async fn runs_that_were_missed_while_the_daemon_was_down_are_recorded() {
     wait_until("two instants to pass", PATIENCE, async || (chrono::Utc::now() > second).then_some(())).await;
     mantyx.start_again().await;
     let client = mantyx.client();
-    let events: Page<EventView> = client.get("/api/events?limit=500").await.unwrap();
-    let skipped = events.items.iter().find(|event| event.kind == EventKind::ScheduleSkipped).unwrap();
+    let skipped = skipped(client).await;
     assert_eq!(skipped.subject.id, schedule.id.to_string());
     assert!(skipped.payload["count"].as_i64().unwrap() >= 1, "{skipped:?}");
 }

@@ -1,5 +1,7 @@
 //! Perpetual apps: started, restarted when they die, given up on, stopped for good.
 
+use std::net::{Ipv4Addr, TcpListener};
+
 use mantyx_core::{AppState, ExecutionStatus, Exit, Trigger};
 use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -64,13 +66,16 @@ async fn a_stop_ends_everything_that_the_app_started() {
     let script = r"
 import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+def say(name):
+    # At once, because both write to one pipe.
+    os.write(1, b'%s %d\n' % (name.encode(), os.getpid()))
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        print('grandchild', os.getpid(), flush=True)
+        say('grandchild')
         time.sleep(3600)
     os._exit(0)
-print('main', os.getpid(), flush=True)
+say('main')
 while True:
     time.sleep(3600)
 ";
@@ -152,17 +157,22 @@ async fn an_app_that_spoils_its_own_home_is_told_so_and_can_be_mended() {
 async fn a_port_that_another_program_holds_is_named_before_the_start() {
     let mantyx = TestMantyx::start().await;
     let client = mantyx.client();
-    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    let name =
-        client.upload_script("s.py", apps::sleeper_script(), &[("web_port", &port)]).await.unwrap().app.name;
+    // A leased one is given to nobody else by chance.
+    let fields = [("web_port", "auto")];
+    let app = client.upload_script("s.py", apps::sleeper_script(), &fields).await.unwrap().app;
+    let (name, port) = (app.name, app.web_port.unwrap());
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).unwrap();
     client.install(&name).await.unwrap();
     let refused = client.event(&name, "enable").await.unwrap_err();
     assert_eq!(refused.code(), Some(mantyx_core::Code::StartFailed));
     let detail = refused.problem.unwrap().detail;
-    assert!(detail.contains(&port) && detail.contains(&std::process::id().to_string()), "{detail}");
+    assert!(
+        detail.contains(&port.to_string()) && detail.contains(&std::process::id().to_string()),
+        "{detail}"
+    );
     assert_eq!(client.app(&name).await.unwrap().state, AppState::Failed);
     drop(listener);
-    client.event(&name, "start").await.unwrap();
+    // A child that another test is starting has a copy of the listener until it becomes another program.
+    wait_until("the port to be free", PATIENCE, async || client.event(&name, "start").await.ok()).await;
     assert_eq!(client.app(&name).await.unwrap().state, AppState::Running);
 }

@@ -1,11 +1,13 @@
 //! The daemon is disposable: killed with SIGKILL, it takes nothing down and finds everything again. How much it can
 //! lose is told in `faults/daemon.rs`.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use mantyx_api_types::AppView;
 use mantyx_core::{AppState, Code, ExecutionStatus, Exit};
 use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, test_kill_process};
@@ -25,8 +27,8 @@ async fn what_died_with_the_daemon_is_restarted_by_its_policy() {
     wait_until("the service to die", PATIENCE, async || test_kill_process(pid).is_err().then_some(())).await;
     mantyx.start_again().await;
     let client = mantyx.client();
-    let after = client.wait_for_app(&name, "have another process", |app| app.pid.is_some()).await;
-    assert_ne!(after.pid, before.pid);
+    let is_another = |app: &AppView| app.pid.is_some() && app.pid != before.pid;
+    client.wait_for_app(&name, "have another process", is_another).await;
     let runs = client.executions(&name).await.unwrap();
     assert_eq!(runs.len(), 2);
     assert_eq!((runs[1].status, runs[1].exit), (ExecutionStatus::Failed, Some(Exit::Signal(9))));
@@ -41,23 +43,58 @@ async fn what_died_with_the_daemon_is_restarted_by_its_policy() {
 async fn an_install_that_is_cut_short_is_undone() {
     let mut mantyx = TestMantyx::start().await;
     let client = mantyx.client();
-    let archive = apps::zip(&[("main.py", "print(1)\n"), ("requirements.txt", "flask\nrich\nhttpx\n")]);
-    let name = client.upload_archive("slow.zip", archive, &[]).await.unwrap().app.name;
+    let brake = Brake::on(mantyx.root().join("brake"));
+    let (setup, needs) = (brake.setup_script(), "./slow\n");
+    let files = [("main.py", "print(1)\n"), ("requirements.txt", needs), ("slow/setup.py", &setup)];
+    let name = client.upload_archive("slow.zip", apps::zip(&files), &[]).await.unwrap().app.name;
     client.event(&name, "install").await.unwrap();
-    let environments = mantyx.root().join("venvs").join(name.as_str());
-    wait_until("the build to begin", PATIENCE, async || {
-        std::fs::read_dir(&environments).ok()?.next().map(drop)
-    })
-    .await;
+    // A build begins with what is not in the cache yet: as long as the client waits for a whole one.
+    wait_until("the middle of the build", 5 * PATIENCE, async || brake.is_felt().then_some(())).await;
     mantyx.kill_9();
     mantyx.start_again().await;
     let client = mantyx.client();
-    let app = client.app(&name).await.unwrap();
-    assert_eq!((app.state, app.operation), (AppState::Failed, None));
+    let is_undone = |app: &AppView| app.state == AppState::Failed && app.operation.is_none();
+    let app = client.wait_for_app(&name, "be as if it had not been built", is_undone).await;
     assert!(app.reason.unwrap().contains("Mantyx ended in the middle"));
-    let left = std::fs::read_dir(&environments).map_or(0, Iterator::count);
+    let environments = mantyx.root().join("venvs").join(name.as_str());
+    let left = fs::read_dir(&environments).map_or(0, Iterator::count);
     assert_eq!(left, 0, "half an environment was left behind");
+    brake.release();
     client.install_and_enable(&name).await;
+}
+
+/// Waits for as long as the brake is on; when its folder goes, so does it.
+const SLOW_SETUP: &str = "
+import os, time
+from setuptools import setup
+open('BRAKE/felt', 'w').close()
+while os.path.exists('BRAKE/on'):
+    time.sleep(0.05)
+setup(name='slow')
+";
+
+/// Holds up whoever builds a source distribution, in a folder that the user of a build can write to.
+struct Brake(PathBuf);
+
+impl Brake {
+    fn on(folder: PathBuf) -> Self {
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+        fs::write(folder.join("on"), "").unwrap();
+        Self(folder)
+    }
+
+    fn setup_script(&self) -> String {
+        SLOW_SETUP.replace("BRAKE", &self.0.display().to_string())
+    }
+
+    fn is_felt(&self) -> bool {
+        self.0.join("felt").exists()
+    }
+
+    fn release(self) {
+        fs::remove_file(self.0.join("on")).unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,12 +108,22 @@ async fn a_clean_end_leaves_the_apps_alive_too() {
     assert_eq!((after.pid, after.started_at), (before.pid, before.started_at));
 }
 
+/// Ends when it is told by a file, and by no signal but SIGKILL.
+const DEAF: &str = r"
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+told = os.environ['APP_DATA_DIR'] + '/end'
+print('deaf', flush=True)
+while not os.path.exists(told):
+    time.sleep(0.02)
+os.remove(told)
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_that_is_cut_short_goes_on() {
     let mut mantyx = TestMantyx::start().await;
     let client = mantyx.client();
-    let script = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf', flush=True)\ntime.sleep(3600)\n";
-    let name = client.upload_script("deaf.py", script, &[("stop_grace", "2")]).await.unwrap().app.name;
+    let name = client.upload_script("deaf.py", DEAF, &[("stop_grace", "600")]).await.unwrap().app.name;
     let before = client.install_and_enable(&name).await;
     wait_until("the app to be deaf", PATIENCE, async || {
         let log = client.get_text(&format!("/api/apps/{name}/logs?download=true")).await.ok()?;
@@ -90,6 +137,7 @@ async fn a_restart_that_is_cut_short_goes_on() {
     mantyx.kill_9();
     let _ = asked.await;
     mantyx.start_again().await;
+    fs::write(mantyx.root().join(format!("apps/{name}/data/end")), "").unwrap();
     let client = mantyx.client();
     let after =
         client.wait_for_app(&name, "run again", |app| app.pid.is_some() && app.pid != before.pid).await;

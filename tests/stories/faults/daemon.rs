@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::{JoinSet, LocalSet};
 
-use super::scene::{Scene, is_alive};
+use super::scene::Scene;
 
 const SERVICES: usize = 20;
 const RUNS: usize = 5;
@@ -51,13 +51,12 @@ async fn a_killed_daemon_takes_none_of_twenty_services_and_five_runs_with_it() {
     for (code, run) in runs.iter().enumerate() {
         scene.tell(&job, &format!("end-{}", run.id), &code.to_string());
     }
-    wait_until("the runs to end without a daemon", PATIENCE, async || {
-        runs.iter().all(|run| !is_alive(run.pid.unwrap())).then_some(())
+    scene.ends_recorded(&runs.iter().map(|run| run.id).collect::<Vec<_>>()).await;
+    scene.mantyx.start_again().await;
+    let after = wait_until("the ends of the runs to be told", PATIENCE, async || {
+        Some(running(&scene).await).filter(|running| running.len() == SERVICES)
     })
     .await;
-    scene.mantyx.start_again().await;
-    let after = running(&scene).await;
-    assert_eq!(after.len(), SERVICES);
     assert!(after.iter().all(|(id, pid)| before.get(id) == Some(pid)), "a service was started again");
     for (code, run) in (0..).zip(&runs) {
         assert_ended(&scene, &job, run.id, code).await;

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mantyx_core::{AppState, ExecutionStatus};
-use mantyx_test_support::{PATIENCE, wait_until};
+use mantyx_test_support::{Builder, PATIENCE, TestMantyx, wait_until};
+use rustix::process::geteuid;
 use serde_json::json;
 
+use super::privileges::NOBODY;
 use super::scene::Scene;
 
 /// Numbers its lines, of nearly a kilobyte each, and notes beside the log how far it is.
@@ -24,37 +26,67 @@ for n in itertools.count(1):
     time.sleep(0.002)
 ";
 
-/// A folder that cannot take more: on a disk of its own that is nearly full, or, for who may not mount one, closed.
-enum Narrow {
-    Disk(PathBuf),
-    Closed(PathBuf),
+/// How a folder is made one that cannot take more.
+#[derive(Clone, Copy)]
+enum Means {
+    /// It is on a disk of its own that is nearly full: there is room for about 1000 lines.
+    Disk,
+    /// It is closed, for who may not mount a disk: there is room for none.
+    Permissions,
+}
+
+impl Means {
+    /// What this machine lets this user do. Even root may not mount anything in a container.
+    fn found() -> Self {
+        let probe = tempfile::tempdir().unwrap();
+        if !geteuid().is_root() || !mount(probe.path()) {
+            return Self::Permissions;
+        }
+        unmount(probe.path());
+        Self::Disk
+    }
+
+    /// Nothing is closed to root, so then the daemon is somebody else.
+    fn builder(self) -> Builder {
+        match self {
+            Self::Permissions if geteuid().is_root() => TestMantyx::builder().user(NOBODY),
+            _ => TestMantyx::builder(),
+        }
+    }
+
+    fn narrow(self, folder: PathBuf) -> Narrow {
+        match self {
+            Self::Disk => {
+                assert!(mount(&folder), "what could be mounted before cannot be mounted now");
+                fs::write(folder.join("ballast"), vec![0; 2 << 20]).unwrap();
+            }
+            Self::Permissions => fs::set_permissions(&folder, Permissions::from_mode(0o500)).unwrap(),
+        }
+        Narrow { means: self, folder }
+    }
+}
+
+/// A folder that cannot take more.
+struct Narrow {
+    means: Means,
+    folder: PathBuf,
 }
 
 impl Narrow {
-    /// Room for about 1000 lines on a disk, for none in a folder that is closed.
-    fn make(folder: PathBuf) -> Self {
-        let mounted = rustix::process::geteuid().is_root() && mount(&folder);
-        if !mounted {
-            fs::set_permissions(&folder, Permissions::from_mode(0o500)).unwrap();
-            return Self::Closed(folder);
-        }
-        fs::write(folder.join("ballast"), vec![0; 2 << 20]).unwrap();
-        Self::Disk(folder)
-    }
-
     fn make_room(&self) {
-        match self {
-            Self::Disk(folder) => fs::remove_file(folder.join("ballast")).unwrap(),
-            Self::Closed(folder) => fs::set_permissions(folder, Permissions::from_mode(0o700)).unwrap(),
+        match self.means {
+            Means::Disk => fs::remove_file(self.folder.join("ballast")).unwrap(),
+            Means::Permissions => {
+                fs::set_permissions(&self.folder, Permissions::from_mode(0o700)).unwrap();
+            }
         }
     }
 }
 
 impl Drop for Narrow {
     fn drop(&mut self) {
-        if let Self::Disk(folder) = self {
-            // Lazily: a daemon that is about to end may still look at it.
-            let _ = Command::new("umount").arg("--lazy").arg(folder).status();
+        if let Means::Disk = self.means {
+            unmount(&self.folder);
         }
     }
 }
@@ -64,12 +96,18 @@ fn mount(folder: &Path) -> bool {
     Command::new("mount").args(options).arg(folder).status().is_ok_and(|status| status.success())
 }
 
+/// Lazily: a daemon that is about to end may still look at it.
+fn unmount(folder: &Path) {
+    let _ = Command::new("umount").arg("--lazy").arg(folder).status();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_whose_log_has_no_room_goes_on_and_what_was_lost_is_said() {
-    let scene = Scene::begin().await;
+    let means = Means::found();
+    let scene = Scene::with(means.builder()).await;
     let name = scene.upload("talker", "perpetual", TALKER, json!({})).await;
     scene.client().install(&name).await.unwrap();
-    let narrow = Narrow::make(scene.logs(&name).await);
+    let narrow = means.narrow(scene.logs(&name).await);
     scene.client().event(&name, "enable").await.unwrap();
     let pid = scene.pid(&name).await;
     let beat = scene.data(&name, "beat");

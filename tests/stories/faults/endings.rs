@@ -1,9 +1,6 @@
 //! Every way to end, while there is no daemon: each is told truly by the next one.
 
-use std::fs;
-
 use mantyx_core::{AppName, AppState, Ending, ExecutionId, ExecutionStatus, Exit};
-use mantyx_test_support::{PATIENCE, wait_until};
 use serde_json::{Value, json};
 
 use super::scene::Scene;
@@ -44,14 +41,16 @@ fn ways(memory_is_limited: bool) -> Vec<Way> {
     let mut ways = vec![
         way("code", json!({}), Failed, Exit::Code(7), Ending::Exited),
         way("signal", json!({}), Failed, Exit::Signal(9), Ending::Exited),
-        way("watchdog", json!({ "watchdog": 2 }), Failed, Exit::Signal(6), Ending::WatchdogExpired),
-        way("time", json!({ "timeout": 6 }), Timeout, Exit::Signal(15), Ending::TimedOut { after: 6 }),
+        way("watchdog", json!({ "watchdog": 10 }), Failed, Exit::Signal(6), Ending::WatchdogExpired),
     ];
     if memory_is_limited {
         let limits = json!({ "limits": { "memory": "64 MiB" } });
         let ending = Ending::OutOfMemory { limit: Some(64 << 20) };
         ways.push(way("memory", limits, Failed, Exit::Signal(9), ending));
     }
+    // The last one, because its time runs from its start on.
+    let timeout = json!({ "timeout": 20 });
+    ways.push(way("time", timeout, Timeout, Exit::Signal(15), Ending::TimedOut { after: 20 }));
     ways
 }
 
@@ -77,9 +76,7 @@ async fn whatever_ended_without_a_daemon_is_told_as_it_was() {
     for name in &names {
         scene.tell(name, "go", "");
     }
-    let root = scene.mantyx.root().to_owned();
-    let is_over = |run: &ExecutionId| fs::exists(root.join(format!("run/{run}.exit.json"))).unwrap();
-    wait_until("all to end", PATIENCE, async || runs.iter().all(is_over).then_some(())).await;
+    scene.ends_recorded(&runs).await;
     scene.mantyx.start_again().await;
 
     let back = scene.system().await.started_at;

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use mantyx_core::AppName;
 use mantyx_test_support::{PATIENCE, TestMantyx, wait_until};
@@ -55,7 +54,7 @@ async fn a_burst_of_200_mb_is_rotated_compressed_and_capped_without_a_gap() {
     assert!(most < 8 * MIB, "the monitor needed {} KiB", most >> 10);
     let logs = scene.logs(&name).await;
     let size = usage(&logs, &execution.to_string());
-    assert!((4 * MIB..=8 * MIB).contains(&size), "{} KiB on the disk", size >> 10);
+    assert!(size <= 8 * MIB, "{} KiB on the disk", size >> 10);
 
     assert_only_the_oldest_are_gone(&scene, &name).await;
     assert_needle(&scene, &name).await;
@@ -75,8 +74,9 @@ async fn assert_only_the_oldest_are_gone(scene: &Scene, name: &AppName) {
     assert!(first.contains("[mantyx] ") && first.ends_with("removed to keep within the limits"), "{first}");
     let kept = numbers(&text);
     let expected: Vec<u64> = (LINES + 1 - kept.len() as u64..=LINES).collect();
+    // 4 MiB at least, compressed or not.
     assert!(
-        kept.len() > 16_000 && kept == expected,
+        kept.len() > 17_500 && kept == expected,
         "from {:?} to {:?}, {}",
         kept.first(),
         kept.last(),
@@ -108,7 +108,7 @@ async fn assert_follows_over_segments(scene: &Scene, name: &AppName) {
 
 async fn read_until(stream: &mut Response, text: &mut String, what: &str) {
     loop {
-        let chunk = tokio::time::timeout(Duration::from_secs(30), stream.chunk()).await.expect(what);
+        let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.expect(what);
         let from = text.len().saturating_sub(what.len());
         text.push_str(&String::from_utf8_lossy(&chunk.unwrap().expect("the stream ended")));
         let from = (0..=from).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();

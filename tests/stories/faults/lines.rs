@@ -1,7 +1,10 @@
 //! Output that is no text, has no lines, or comes at the very last moment.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use mantyx_api_types::LogStream;
 use mantyx_core::{AppState, ExecutionStatus, Exit};
@@ -133,15 +136,11 @@ async fn an_app_that_closes_its_output_goes_on() {
     scene.end().await;
 }
 
-/// The records of a log that are on the disk and not compressed: what stands before the text, and the text.
+/// The records of a log that are on the disk: what stands before the text, and the text.
 fn records(folder: &Path, execution: &str) -> Vec<(String, Vec<u8>)> {
     let mut records = Vec::new();
-    for file in fs::read_dir(folder).unwrap().flatten() {
-        let name = file.file_name().to_string_lossy().into_owned();
-        if !name.starts_with(execution) || file.path().extension().is_none_or(|ending| ending != "log") {
-            continue;
-        }
-        let bytes = fs::read(file.path()).unwrap();
+    for segment in segments(folder, execution) {
+        let (bytes, name) = (text_of(&segment), segment.display());
         assert!(bytes.ends_with(b"\n"), "`{name}` ends in the middle of a line");
         for line in bytes[..bytes.len() - 1].split(|byte| *byte == b'\n') {
             let parts: Vec<&[u8]> = line.splitn(4, |byte| *byte == b' ').collect();
@@ -154,4 +153,28 @@ fn records(folder: &Path, execution: &str) -> Vec<(String, Vec<u8>)> {
         }
     }
     records
+}
+
+/// The files of a log by the names that they have as long as they are not compressed.
+fn segments(folder: &Path, execution: &str) -> BTreeSet<PathBuf> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let own = files.filter(|file| file.file_name().unwrap().to_string_lossy().starts_with(execution));
+    own.map(|file| if has_ending(&file, "gz") { file.with_extension("") } else { file })
+        .filter(|file| has_ending(file, "log"))
+        .collect()
+}
+
+fn has_ending(file: &Path, ending: &str) -> bool {
+    file.extension().is_some_and(|own| own == ending)
+}
+
+/// The text of a segment. Its monitor may compress it at any moment, and there is the one before the other goes.
+fn text_of(segment: &Path) -> Vec<u8> {
+    match fs::read(segment) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let unpacked = Command::new("gzip").arg("-dc").arg(segment.with_extension("log.gz")).output();
+            unpacked.unwrap().stdout
+        }
+        read => read.unwrap(),
+    }
 }

@@ -59,7 +59,7 @@ async fn a_daemon_without_rights_starts_apps_as_itself_and_says_what_it_cannot()
 
 async fn a_daemon_without_rights(mantyx: TestMantyx) {
     use std::os::unix::fs::MetadataExt as _;
-    let scene = Scene { mantyx };
+    let scene = Scene::of(mantyx);
     let owner = |pid: u32| std::fs::metadata(format!("/proc/{pid}")).unwrap().uid();
     let wish = json!({ "user": "daemon" });
     let name = scene.service("wishful", apps::sleeper_script(), wish).await;

@@ -1,7 +1,7 @@
 //! What every story about a fault needs: a Mantyx, apps in a line each, and a count of what is alive.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 /// A Mantyx whose processes are all accounted for when the story is over.
 pub(super) struct Scene {
     pub(super) mantyx: TestMantyx,
+    /// The program of the daemon, also while there is none.
+    program: PathBuf,
 }
 
 impl Scene {
@@ -24,7 +26,13 @@ impl Scene {
 
     /// With settings.
     pub(super) async fn with(builder: Builder) -> Self {
-        Self { mantyx: builder.start().await }
+        Self::of(builder.start().await)
+    }
+
+    /// Of one that was started already.
+    pub(super) fn of(mantyx: TestMantyx) -> Self {
+        let program = program(mantyx.pid()).unwrap();
+        Self { mantyx, program }
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -157,6 +165,14 @@ impl Scene {
         .await;
     }
 
+    /// Waits until the monitors of these have written down how they ended, which is still there without a daemon.
+    pub(super) async fn ends_recorded(&self, executions: &[ExecutionId]) {
+        let run = self.mantyx.root().join("run");
+        let is_recorded = |id: &ExecutionId| fs::exists(run.join(format!("{id}.exit.json"))).unwrap();
+        let all = async || executions.iter().all(is_recorded).then_some(());
+        wait_until("all ends to be recorded", PATIENCE, all).await;
+    }
+
     /// The control groups of an execution that is under way, in every hierarchy.
     pub(super) fn groups(&self, execution: ExecutionId) -> Vec<PathBuf> {
         let record = fs::read(self.mantyx.root().join(format!("run/{execution}.json"))).unwrap();
@@ -172,9 +188,18 @@ impl Scene {
         let confined: Vec<u32> = confined.iter().flat_map(|group| members(group)).collect();
         let root = self.mantyx.root();
         let mut pids = processes();
-        pids.retain(|pid| *pid != self.mantyx.pid() && is_alive(*pid) && !is_monitor(*pid));
+        pids.retain(|pid| is_alive(*pid) && self.may_be_of_an_app(*pid));
         pids.retain(|pid| confined.contains(pid) || mentions(*pid, root));
         pids
+    }
+
+    /// Whether it runs neither the daemon's program nor a monitor's. A child of the daemon does until it becomes another
+    /// program: a monitor for the next start, for one. What has no program any more is on its way out.
+    fn may_be_of_an_app(&self, pid: u32) -> bool {
+        match program(pid) {
+            Ok(program) => program != self.program && !is_monitors(&program),
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        }
     }
 
     /// The monitors of this root that have an execution.
@@ -251,8 +276,15 @@ fn processes() -> Vec<u32> {
 }
 
 fn is_monitor(pid: u32) -> bool {
+    program(pid).is_ok_and(|program| is_monitors(&program))
+}
+
+fn is_monitors(program: &Path) -> bool {
+    program.to_string_lossy().contains("mantyx-monitor")
+}
+
+fn program(pid: u32) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe"))
-        .is_ok_and(|program| program.to_string_lossy().contains("mantyx-monitor"))
 }
 
 fn mentions(pid: u32, root: &Path) -> bool {

@@ -112,7 +112,7 @@ async fn a_process_that_forks_away_from_every_signal_is_caught() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_whose_daemon_is_killed_is_a_stop_all_the_same() {
     let mut scene = Scene::begin().await;
-    let name = scene.service("deaf", DEAF, json!({ "stop_grace": 2 })).await;
+    let name = scene.service("deaf", DEAF, json!({ "stop_grace": 10 })).await;
     for process in NAMES.into_iter().chain(["main"]) {
         scene.line(&name, process).await;
     }

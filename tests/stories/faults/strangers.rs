@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 
 use mantyx_core::{AppName, Ending, ExecutionStatus};
-use mantyx_test_support::apps;
+use mantyx_test_support::{PATIENCE, apps, wait_until};
 use serde_json::{Value, json};
 
 use super::scene::{Scene, kill_9};
@@ -52,7 +53,7 @@ async fn a_stranger_with_the_pid_of_an_app_is_neither_adopted_nor_killed() {
         record["main"]["id"]["pid"] = younger.0.id().into();
     });
     // Everything fits, but it was said of another boot, which left no control groups.
-    scene.groups(executions[1]).iter().for_each(|group| fs::remove_dir(group).unwrap());
+    remove(&scene.groups(executions[1])).await;
     forge(&scene, executions[1], |record| {
         let id = json!({ "pid": unrelated.0.id(), "start_ticks": unrelated.start_ticks() });
         (record["monitor"], record["main"]["id"]) = (id.clone(), id);
@@ -73,6 +74,13 @@ async fn a_stranger_with_the_pid_of_an_app_is_neither_adopted_nor_killed() {
 
 async fn execution(scene: &Scene, app: &AppName) -> mantyx_core::ExecutionId {
     scene.client().app(app).await.unwrap().execution.unwrap()
+}
+
+/// Removes control groups, which takes until the kernel has let go of the last process that was in them.
+async fn remove(groups: &[PathBuf]) {
+    let is_gone = |group: &PathBuf| fs::remove_dir(group).is_ok() || !group.exists();
+    let all = async || groups.iter().all(is_gone).then_some(());
+    wait_until("control groups to be empty", PATIENCE, all).await;
 }
 
 fn forge(scene: &Scene, execution: mantyx_core::ExecutionId, change: impl FnOnce(&mut Value)) {
