@@ -49,9 +49,11 @@ impl Client {
     pub(crate) fn new(connection: &Connection) -> Result<Self> {
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
-            .user_agent(concat!("mantyx/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Failure::Local(Error::internal("prepare the connection", error)))?;
+            .user_agent(concat!("mantyx/", env!("CARGO_PKG_VERSION")));
+        // No proxy reaches what listens on loopback here, and none shall see the token.
+        let http = if connection.is_local()? { http.no_proxy() } else { http };
+        let http =
+            http.build().map_err(|error| Failure::Local(Error::internal("prepare the connection", error)))?;
         Ok(Self { http, base: connection.base()?.to_owned(), token: connection.token()? })
     }
 

@@ -62,6 +62,11 @@ impl Connection {
         }
     }
 
+    /// Whether the daemon is on this machine, as far as its address says.
+    pub(crate) fn is_local(&self) -> Result<bool> {
+        self.base().map(is_local)
+    }
+
     /// The token that is given, or the owner's. What lies on this disk is never sent to another machine unless
     /// somebody names the root.
     pub(crate) fn token(&self) -> Result<Option<String>> {
@@ -71,7 +76,7 @@ impl Connection {
         if let Some(root) = &self.root {
             return read(&root.join(OWNER_TOKEN)).map(Some);
         }
-        if !is_local(self.base()?) {
+        if !self.is_local()? {
             return Ok(None);
         }
         let usual = USUAL_ROOTS.map(|root| Path::new(root).join(OWNER_TOKEN));
