@@ -140,11 +140,16 @@ fn terms_can_be_changed_while_it_runs() {
         Stage::script("trap '' TERM; trap 'exit 8' USR1; echo ready; while :; do sleep 0.01; done").start();
     run.stage.wait_for_log(1);
     let stop = StopTerms { signal: 10, grace_seconds: 20.0 };
-    let terms = Terms { stop, deadlines: timeout(0.3), confinement: None };
-    run.link().ask(&Request::Adjust(Box::new(terms)));
+    let adjust = |deadlines| Request::Adjust(Box::new(Terms { stop, deadlines, confinement: None }));
+    run.link().ask(&adjust(timeout(1000.0)));
     assert_eq!(run.link().next(), Message::Done);
-    let record = run.stage.folder().record(run.stage.launch.plan.execution).unwrap().unwrap();
-    assert_eq!((record.plan.stop, record.plan.deadlines), (stop, timeout(0.3)));
+    let (folder, id) = (run.stage.folder(), run.stage.launch.plan.execution);
+    // A slow disk does not hold up the answer.
+    wait_for("the record", || {
+        let plan = folder.record(id).unwrap().unwrap().plan;
+        (plan.stop, plan.deadlines) == (stop, timeout(1000.0))
+    });
+    run.link().ask(&adjust(timeout(0.3)));
     let (record, _) = run.exited();
     assert_eq!(record.outcome, Outcome::Exited(Exit::Code(8)));
     assert_eq!(record.ending, Some(Ending::TimedOut { after: 1 }));

@@ -104,15 +104,13 @@ fn what_the_user_may_not_enter_or_execute_is_named() {
     let mut closed = stage("exit 0");
     let folder = closed.path("closed");
     fs::create_dir(&folder).unwrap();
-    fs::copy("/bin/sh", folder.join("sh")).unwrap();
+    closed.launch.plan.program = closed.copy_program("/bin/sh", "closed/sh");
     close(&folder, 0o700);
-    closed.launch.plan.program = folder.join("sh");
     let may_not = format!("the user `app` may not enter `{}`", folder.display());
     assert!(failure_of(closed).ends_with(&may_not));
 
     let mut not_theirs = stage("exit 0");
-    not_theirs.launch.plan.program = not_theirs.path("sh");
-    fs::copy("/bin/sh", not_theirs.path("sh")).unwrap();
+    not_theirs.launch.plan.program = not_theirs.copy_program("/bin/sh", "sh");
     close(&not_theirs.path("sh"), 0o700);
     assert!(failure_of(not_theirs).contains("the user `app` may not execute it"));
 }
@@ -124,8 +122,7 @@ fn a_monitor_that_is_not_root_cannot_start_as_somebody_else() {
         return assert_refused(&stage.start().exited().0.outcome);
     }
     // The monitor and its folder have to be where another user can reach them.
-    let program = stage.path("monitor");
-    fs::copy(env!("CARGO_BIN_EXE_mantyx-monitor"), &program).unwrap();
+    let program = stage.copy_program(env!("CARGO_BIN_EXE_mantyx-monitor"), "monitor");
     chown(&stage.launch.run_folder, Some(UID), Some(GID)).unwrap();
     let mut monitor = Command::new(program);
     monitor.uid(UID).gid(GID);

@@ -6,7 +6,7 @@ use mantyx_core::Exit;
 use mantyx_monitor::{Message, Outcome, Request, VERSION, Wish};
 use rustix::process::Signal;
 
-use crate::fixture::{Stage, is_gone, signal, wait_for};
+use crate::fixture::{Stage, is_gone, signal, state, wait_for};
 
 fn outcome_of(script: &str) -> Outcome {
     Stage::script(script).start().exited().0.outcome
@@ -67,9 +67,7 @@ fn what_cannot_be_started_says_why() {
     lost.launch.plan.directory = lost.path("nowhere");
     assert!(failed(lost).ends_with("there is no such folder"));
     let mut orphan = Stage::script("exit 0");
-    fs::write(orphan.path("script"), "#!/no/python\n").unwrap();
-    fs::set_permissions(orphan.path("script"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    orphan.launch.plan.program = orphan.path("script");
+    orphan.write_program("#!/no/python\n");
     assert!(failed(orphan).contains("interpreter"));
 }
 
@@ -173,9 +171,7 @@ fn a_process_does_not_wait_for_a_log_that_cannot_be_written() {
 #[test]
 fn a_script_without_a_first_line_is_one_for_the_shell() {
     let mut stage = Stage::program("/nothing", &["one", "two"]);
-    fs::write(stage.path("script"), "echo $# $2\n").unwrap();
-    fs::set_permissions(stage.path("script"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    stage.launch.plan.program = stage.path("script");
+    stage.write_program("echo $# $2\n");
     assert_eq!(stage.start().exited().1.log(), ["2 two"]);
 }
 
@@ -193,8 +189,8 @@ fn a_process_may_close_its_output_and_go_on() {
 
 #[test]
 fn a_process_that_is_stopped_by_a_signal_can_still_be_killed() {
-    let mut run = Stage::script("echo ready; kill -STOP $$").start();
-    run.stage.wait_for_log(1);
+    let mut run = Stage::script("kill -STOP $$").start();
+    wait_for("it to be stopped", || state(run.main()) == Some('T'));
     run.stop(0.1);
     assert_eq!(run.exited().0.outcome, Outcome::Exited(Exit::Signal(9)));
 }

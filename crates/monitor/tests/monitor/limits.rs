@@ -161,10 +161,12 @@ fn limits_can_be_changed_while_it_runs() {
     run.link().ask(&Request::Adjust(Box::new(terms)));
     assert_eq!(run.link().next(), Message::Done);
 
-    let written = run.stage.folder().record(plan.execution).unwrap().unwrap();
-    assert_eq!(written.plan.confinement, Some(confinement));
-    let main = written.main.unwrap().id.pid;
-    let of_process = fs::read_to_string(format!("/proc/{main}/limits")).unwrap();
+    // A slow disk does not hold up the answer.
+    wait_for("the record", || {
+        let written = run.stage.folder().record(plan.execution).unwrap().unwrap();
+        written.plan.confinement.as_ref() == Some(&confinement)
+    });
+    let of_process = fs::read_to_string(format!("/proc/{}/limits", run.main())).unwrap();
     let open_files = of_process.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(open_files.split_whitespace().nth(3), Some("77"), "{open_files}");
     let setting = if machine.offer().mechanism() == LimitMechanism::CgroupV2 {

@@ -7,7 +7,7 @@ use mantyx_core::Exit;
 use mantyx_logs::{Completeness, Record, Rotation, Segment, records, segments};
 use mantyx_monitor::{Message, Outcome, Request};
 
-use crate::fixture::{Run, Stage, wait_for};
+use crate::fixture::{Run, Stage, wait_for, wait_long_for};
 
 /// Far more than a monitor needs, and far less than what goes through it in these tests. In kiB, as the kernel
 /// says it; the build of a test is larger than the one that is shipped.
@@ -26,10 +26,14 @@ fn peak(run: &Run) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Waits until its log is as large as all that it writes (41 bytes stand around each record's text), and asks for its memory then: later it may be gone.
+/// How long a hundred megabytes may take to the disk.
+const LONG: Duration = Duration::from_secs(300);
+
+/// Waits until its log is as large as all that it writes (41 bytes stand around each record's text), and asks for its
+/// memory then: later it may be gone.
 fn peak_at(run: &Run, size: u64) -> u64 {
     let log = run.stage.launch.plan.log.clone();
-    wait_for("the log to be written", || {
+    wait_long_for(LONG, "the log to be written", || {
         segments(&log).unwrap().iter().map(Segment::disk_size).sum::<u64>() >= size
     });
     peak(run)
@@ -37,10 +41,10 @@ fn peak_at(run: &Run, size: u64) -> u64 {
 
 #[test]
 fn a_line_of_a_hundred_megabytes_is_all_there_in_pieces() {
-    let mut run = Stage::script("head -c 100000000 /dev/zero | tr '\\0' x; echo; exec sleep 60").start();
+    let mut run = Stage::script("head -c 100000000 /dev/zero | tr '\\0' x; echo; exec sleep 1000").start();
     let peak = peak_at(&run, 100_000_000 + 41 * 6104);
     assert!(peak < MEMORY, "{peak} kiB");
-    run.stop(5.0);
+    run.stop(25.0);
     let (record, stage) = run.exited();
     assert_eq!((record.outcome, record.dropped_lines), (Outcome::Exited(Exit::Signal(15)), 0));
     let pieces = lines(&stage);
@@ -53,12 +57,12 @@ fn a_line_of_a_hundred_megabytes_is_all_there_in_pieces() {
 
 #[test]
 fn a_burst_goes_through_many_segments_and_nothing_is_lost() {
-    let mut stage = Stage::script("seq 1 1000000; exec sleep 60");
+    let mut stage = Stage::script("seq 1 1000000; exec sleep 1000");
     stage.launch.plan.rotation = Rotation { segment_size: 1 << 20, ..Rotation::default() };
     let mut run = stage.start();
     let peak = peak_at(&run, 46_888_896);
     assert!(peak < MEMORY, "{peak} kiB");
-    run.stop(5.0);
+    run.stop(25.0);
     let (_, stage) = run.exited();
     assert!(segments(&stage.launch.plan.log).unwrap().len() > 20);
     let numbers = lines(&stage).into_iter().map(|line| String::from_utf8(line.text).unwrap());

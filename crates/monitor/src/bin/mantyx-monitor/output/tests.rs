@@ -6,6 +6,9 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::time::Instant;
 
+/// Far longer than anything takes, also on a machine that is busy with something else.
+const LONG: Duration = Duration::from_secs(120);
+
 /// A process's ends of the pipes, and the output that reads the others.
 struct World {
     root: tempfile::TempDir,
@@ -68,7 +71,7 @@ fn a_line_that_stays_open_is_written_while_it_is_open() {
     let comes = |world: &mut World, what: &str| {
         while !std::fs::read_to_string(&log).is_ok_and(|log| log.ends_with(what)) {
             world.turn();
-            assert!(begun.elapsed() < PATIENCE, "{:?}", std::fs::read_to_string(&log));
+            assert!(begun.elapsed() < LONG, "{:?}", std::fs::read_to_string(&log));
         }
     };
     world.say("first\nPassword: ");
@@ -109,12 +112,12 @@ fn a_disk_that_hangs_holds_up_nobody_and_what_is_lost_is_said() {
             world.say(&block);
             said += 1;
         }
-        assert!(begun.elapsed() < PATIENCE * 4, "the pipe is not drained");
+        assert!(begun.elapsed() < LONG, "the pipe is not drained");
     }
     assert!(begun.elapsed() >= PATIENCE, "it waits for a disk that is slow");
     while world.output.dropped_lines() < 500 {
         world.turn();
-        assert!(begun.elapsed() < PATIENCE * 4, "the pipe is not drained");
+        assert!(begun.elapsed() < LONG, "the pipe is not drained");
     }
     // The disk is back: what was lost is said, and what comes is written.
     let reader = std::thread::spawn(move || {
@@ -127,7 +130,7 @@ fn a_disk_that_hangs_holds_up_nobody_and_what_is_lost_is_said() {
     });
     while world.output.pump.as_ref().unwrap().shared.gate().reader == Reader::Loop {
         world.turn();
-        assert!(begun.elapsed() < PATIENCE * 4, "the pump does not come back");
+        assert!(begun.elapsed() < LONG, "the pump does not come back");
     }
     world.say("\nback\n");
     world.stdout = None;
@@ -165,7 +168,7 @@ fn what_the_disk_still_holds_up_at_the_end_is_counted() {
     };
     while !is_writing(&world) {
         world.turn();
-        assert!(begun.elapsed() < PATIENCE, "nothing is written");
+        assert!(begun.elapsed() < LONG, "nothing is written");
     }
     world.say("o\nthree\nfour");
     world.stdout = None;
