@@ -145,7 +145,8 @@ impl Form {
 /// `follow=true` or `Accept: text/event-stream` follows it across its executions, one line of JSON an event;
 /// `download=true` or `Accept: text/plain` answers with plain text, the time before each line; else JSON. `grep`
 /// searches, in every form. A stream that broke off goes on, without a gap and without a line twice, for the same query
-/// with the `id` of its last event as `Last-Event-ID`, as browsers send it by themselves.
+/// with the `id` of its last event as `Last-Event-ID`, as browsers send it by themselves. Where lines were removed
+/// meanwhile, its first event is of the type `gap` and says why.
 #[utoipa::path(tag = "Logs", params(AppPath, AppLogQuery, ("Last-Event-ID" = Option<String>, Header,
     description = "The `id` of the last event that a stream had shown")), responses((
     status = 200, description = "Lines, the oldest first",
@@ -232,11 +233,13 @@ fn raw_batches(log: LogStreamer) -> impl Stream<Item = Result<Vec<RawLine>>> {
 }
 
 /// The same as events, each with the place behind it. Nothing is lost when somebody stops waiting for the next ones.
-fn frames(log: LogStreamer) -> impl Stream<Item = Result<String>> {
-    stream::try_unfold(log, |mut log| async {
+fn frames(mut log: LogStreamer) -> impl Stream<Item = Result<String>> {
+    let gap = log.take_gap().map(|gap| sse::named_frame("gap", &gap));
+    let lines = stream::try_unfold(log, |mut log| async {
         let Some(lines) = log.next().await? else { return Ok(None) };
         Ok(Some((events(&log, &lines)?, log)))
-    })
+    });
+    stream::iter(gap).chain(lines)
 }
 
 fn events(log: &LogStreamer, lines: &[LogLine]) -> Result<String> {

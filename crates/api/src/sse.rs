@@ -36,6 +36,11 @@ pub(crate) fn frame(id: Option<&dyn Display>, value: &impl Serialize) -> Result<
     })
 }
 
+/// One frame of a type of its own.
+pub(crate) fn named_frame(name: &str, value: &impl Serialize) -> Result<String> {
+    Ok(format!("event: {name}\n{}", frame(None, value)?))
+}
+
 /// What a client was shown last, when it comes back.
 pub(crate) fn last_event_id(headers: &HeaderMap) -> Option<&str> {
     Some(headers.get("last-event-id")?.to_str().unwrap_or_default().trim())

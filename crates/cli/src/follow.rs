@@ -70,6 +70,11 @@ impl<'a> Follower<'a> {
                     self.last = event.id.or_else(|| self.last.take());
                     return Ok(Some(News::Data(event.data)));
                 }
+                Ok(event) if event.name == "gap" => {
+                    let gap = serde_json::from_str(&event.data);
+                    let gap = gap.map_err(|error| Failure::strange(self.path, error))?;
+                    return Ok(Some(News::Lapse(Lapse::Missing(gap))));
+                }
                 Ok(event) if event.name == "end" => return Ok(None),
                 // Of a daemon that is newer: nothing that this program could tell.
                 Ok(_) => {}

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use mantyx_api_types::LogGap;
+
 use crate::failure::{Failure, Result};
 
 /// How often to ask, and for how long.
@@ -96,6 +98,8 @@ pub(crate) enum Lapse {
     Back,
     /// It is there again, with a daemon that does not know what was told before.
     BackElsewhere,
+    /// Lines are missing here.
+    Missing(LogGap),
 }
 
 impl Lapse {
@@ -107,6 +111,13 @@ impl Lapse {
             Self::BackElsewhere => {
                 "Mantyx is back. The connection was lost here: lines may be missing, or stand here twice"
             }
+            Self::Missing(LogGap::Removed) => {
+                "Lines are missing here: they were removed to keep the log within its limits"
+            }
+            Self::Missing(LogGap::Skipped) => {
+                "Lines are missing here: more was written than is told at once; all is in the log"
+            }
+            Self::Missing(LogGap::Unplaced) => "Lines may be missing here, or stand here twice",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mantyx_api_types::LogGap;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -206,6 +207,15 @@ async fn a_refusal_in_the_middle_ends_it_and_what_is_not_known_is_passed_over() 
         told(0, vec![Turn::Body("event: new\ndata: x\n\ndata: 7\n\nevent: error\ndata: {}\n\n")]).await;
     assert_eq!(news, [line(7)]);
     assert!(matches!(failure, Some(Failure::Strange(_))), "{failure:?}");
+}
+
+#[tokio::test]
+async fn lines_that_are_gone_are_told_of_where_they_stood() {
+    let gap = Turn::Body("event: gap\ndata: \"removed\"\n\ndata: 7\n\nevent: end\ndata: {}\n\n");
+    let (news, failure, _) = told(2, vec![FIRST_LINE, gap]).await;
+    assert!(failure.is_none(), "{failure:?}");
+    let missing = News::Lapse(Lapse::Missing(LogGap::Removed));
+    assert_eq!(news, [line(0), BROKE_OFF, News::Lapse(Lapse::Back), missing, line(7)]);
 }
 
 #[tokio::test]
