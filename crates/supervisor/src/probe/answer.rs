@@ -341,7 +341,7 @@ mod tests {
         ) {
             let whole = format!("{before}{text}{after}");
             let found = |text: &str| {
-                let (mut reader, text) = (Slow { bytes: whole.as_bytes(), size }, text.to_owned());
+                let (mut reader, text) = (Slow::new(whole.as_bytes(), size), text.to_owned());
                 let (framing, left) = (Framing::UntilClose, BODY);
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 let answer =
@@ -353,18 +353,38 @@ mod tests {
         }
     }
 
-    /// Gives a few bytes at a time.
+    #[tokio::test]
+    async fn the_rest_of_an_answer_is_waited_for() {
+        let mut slow = Slow::new(&[b'x'; 9000], 2000);
+        let framing = Framing::Length(9000);
+        Answer { stream: &mut slow, status: 503, framing, raw: Vec::new(), left: BODY }.drain().await;
+        assert_eq!(slow.bytes.len(), 0);
+    }
+
+    /// Gives a few bytes at a time, each time when it is asked again.
     struct Slow<'a> {
         bytes: &'a [u8],
         size: usize,
+        asked: bool,
+    }
+
+    impl<'a> Slow<'a> {
+        fn new(bytes: &'a [u8], size: usize) -> Self {
+            Self { bytes, size, asked: false }
+        }
     }
 
     impl AsyncRead for Slow<'_> {
         fn poll_read(
             mut self: std::pin::Pin<&mut Self>,
-            _: &mut std::task::Context<'_>,
+            context: &mut std::task::Context<'_>,
             buffer: &mut tokio::io::ReadBuf<'_>,
         ) -> std::task::Poll<io::Result<()>> {
+            self.asked = !self.asked;
+            if self.asked {
+                context.waker().wake_by_ref();
+                return std::task::Poll::Pending;
+            }
             let count = self.size.min(self.bytes.len()).min(buffer.remaining());
             buffer.put_slice(&self.bytes[..count]);
             self.bytes = &self.bytes[count..];

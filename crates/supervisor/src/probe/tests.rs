@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use mantyx_core::Observation::{self, Ill, Well};
+use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
@@ -13,7 +14,7 @@ mod http;
 mod secure;
 
 /// Longer than anything here takes, also on a machine that is busy with something else.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 /// For what never comes.
 const BRIEF: Duration = Duration::from_millis(300);
@@ -47,6 +48,23 @@ async fn listen(address: &str) -> (TcpListener, u16) {
     (listener, port)
 }
 
+/// Listens on IPv6 alone, at a port where nobody else listens on IPv4 as long as the socket is held. Not every machine
+/// has IPv6.
+async fn listen_on_ipv6() -> Option<(TcpSocket, TcpListener, u16)> {
+    for _ in 0..100 {
+        let (held, port) = free_port();
+        match TcpListener::bind(("::1", port)).await {
+            Ok(listener) => return Some((held, listener, port)),
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::ADDRINUSE) => {}
+                Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT) => return None,
+                _ => panic!("{error}"),
+            },
+        }
+    }
+    panic!("somebody has a hundred ports");
+}
+
 /// A port on which nobody listens, and nobody else can as long as the socket is held.
 fn free_port() -> (TcpSocket, u16) {
     let socket = TcpSocket::new_v4().unwrap();
@@ -64,11 +82,13 @@ async fn request(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
 
 /// Answers everybody with these bytes, and closes.
 async fn serve(answer: impl Into<Vec<u8>>) -> u16 {
-    serve_at("127.0.0.1:0", answer).await
+    let (listener, port) = listen("127.0.0.1:0").await;
+    serve_on(listener, answer);
+    port
 }
 
-async fn serve_at(address: &str, answer: impl Into<Vec<u8>>) -> u16 {
-    let ((listener, port), answer) = (listen(address).await, answer.into());
+fn serve_on(listener: TcpListener, answer: impl Into<Vec<u8>>) {
+    let answer = answer.into();
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -76,7 +96,6 @@ async fn serve_at(address: &str, answer: impl Into<Vec<u8>>) -> u16 {
             let _ = stream.write_all(&answer).await;
         }
     });
-    port
 }
 
 #[tokio::test]
@@ -89,13 +108,17 @@ async fn a_connection_is_enough_for_tcp() {
     let (_listener, port) = listen("127.0.0.1:0").await;
     assert_eq!(look(plan(Probe::Tcp { port: Some(port) }, None)).await, Well);
     assert_eq!(look(plan(Probe::Tcp { port: None }, Some(port))).await, Well);
-    let (_six, port) = listen("[::1]:0").await;
-    assert_eq!(look(plan(Probe::Tcp { port: None }, Some(port))).await, Well);
     let (_held, free) = free_port();
     let nobody = look(plan(Probe::Tcp { port: Some(free) }, Some(port))).await;
     assert_eq!(nobody, ill(format!("Nobody listens on port {free}")));
     let nowhere = look(plan(Probe::Tcp { port: None }, None)).await;
     assert_eq!(nowhere, ill("The check names no port, and the app has no web port"));
+}
+
+#[tokio::test]
+async fn a_connection_over_ipv6_is_one_too() {
+    let Some((_held, _listener, port)) = listen_on_ipv6().await else { return };
+    assert_eq!(look(plan(Probe::Tcp { port: None }, Some(port))).await, Well);
 }
 
 #[tokio::test]
