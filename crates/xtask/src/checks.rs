@@ -56,8 +56,9 @@ impl Part {
 pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let start = Instant::now();
     let parts = if options.only.is_empty() { Part::ALL.to_vec() } else { options.only.clone() };
-    let purpose = if parts.contains(&Part::Browser) { setup::Purpose::Test } else { setup::Purpose::Demo };
-    let tools = setup::prepare(purpose)?;
+    let tests = [Part::Unit, Part::Integration, Part::Browser];
+    let has_tests = parts.iter().any(|part| tests.contains(part));
+    let tools = setup::prepare(if has_tests { setup::Purpose::Test } else { setup::Purpose::Demo })?;
     let mut tally = Tally::default();
     let conditions = Conditions { search_path: tools.path()?, draws: draws(options) };
     for step in steps::of(&parts, &conditions) {

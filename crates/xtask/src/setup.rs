@@ -3,8 +3,8 @@
 //! Everything is looked for first. What is missing is installed where that needs no decision of a person: into
 //! `target/tools`, through rustup, or with apt as root on Debian. Otherwise one line says what to install.
 
-mod browser;
 mod packages;
+mod programs;
 mod python;
 mod wasm;
 
@@ -20,7 +20,7 @@ pub(crate) use wasm::{WasmCompiler, compiler as wasm_compiler};
 pub(crate) enum Purpose {
     /// Build and run.
     Demo,
-    /// Also test, with a browser.
+    /// Also test.
     Test,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn prepare(purpose: Purpose) -> Result<Tools> {
     wasm::compiler()?;
     let folders = python::prepare()?.into_iter().collect();
     if purpose == Purpose::Test {
-        browser::prepare();
+        programs::prepare();
     }
     Ok(Tools { folders })
 }
