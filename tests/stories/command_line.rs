@@ -1,12 +1,13 @@
 //! The command line as a person has it in a terminal, for longer than a daemon lives.
 
-use std::fs::{self, File, Permissions};
-use std::os::unix::fs::PermissionsExt as _;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use mantyx_api_types::{LogLine, Page};
 use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
+
+use crate::brake::Brake;
 
 const BROKE_OFF: &str = "The connection broke off; waiting for Mantyx …\n";
 const BACK: &str = "Mantyx is back\n";
@@ -42,16 +43,10 @@ async fn a_log_that_is_followed_goes_on_under_the_next_daemon() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_install_is_waited_for_until_the_next_daemon_has_undone_it() {
     let mut mantyx = TestMantyx::start().await;
-    // The build lasts for as long as there is this folder, and the user of a build can write into it.
-    let brake = mantyx.root().join("brake");
-    fs::create_dir(&brake).unwrap();
-    fs::set_permissions(&brake, Permissions::from_mode(0o777)).unwrap();
-    let setup = SLOW_SETUP.replace("BRAKE", &brake.display().to_string());
-    let files = [("main.py", "print(1)\n"), ("requirements.txt", "./slow\n"), ("slow/setup.py", &setup)];
-    let archive = apps::zip(&files);
-    let name = mantyx.client().upload_archive("slow.zip", archive, &[]).await.unwrap().app.name;
+    let brake = Brake::on(&mantyx);
+    let name = mantyx.client().upload_archive("slow.zip", brake.archive(), &[]).await.unwrap().app.name;
     let mut install = Typed::begin(&mantyx, &["install", name.as_str()]);
-    wait_until("the middle of the build", PATIENCE, async || brake.join("felt").exists().then_some(())).await;
+    brake.wait_until_felt().await;
     mantyx.kill_9();
     install.wait_until_said("that it broke off", |said| said.contains(BROKE_OFF)).await;
     mantyx.start_again().await;
@@ -60,16 +55,6 @@ async fn an_install_is_waited_for_until_the_next_daemon_has_undone_it() {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains(BACK) && said.contains("Mantyx ended in the middle"), "{said}");
 }
-
-/// Waits in the middle of a build.
-const SLOW_SETUP: &str = "
-import os, time
-from setuptools import setup
-open('BRAKE/felt', 'w').close()
-while os.path.exists('BRAKE'):
-    time.sleep(0.05)
-setup(name='slow')
-";
 
 /// A command that goes on beside the story, and ends with it.
 struct Typed {

@@ -7,6 +7,7 @@
 )]
 
 mod access;
+mod brake;
 mod command_line;
 mod configuration;
 mod faults;

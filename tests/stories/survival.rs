@@ -1,16 +1,17 @@
 //! The daemon is disposable: killed with SIGKILL, it takes nothing down and finds everything again. How much it can
 //! lose is told in `faults/daemon.rs`.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mantyx_api_types::AppView;
 use mantyx_core::{AppState, Code, ExecutionStatus, Exit};
 use mantyx_test_support::{PATIENCE, TestMantyx, apps, wait_until};
 use rustix::process::{Pid, test_kill_process};
+
+use crate::brake::Brake;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_died_with_the_daemon_is_restarted_by_its_policy() {
@@ -43,13 +44,10 @@ async fn what_died_with_the_daemon_is_restarted_by_its_policy() {
 async fn an_install_that_is_cut_short_is_undone() {
     let mut mantyx = TestMantyx::start().await;
     let client = mantyx.client();
-    let brake = Brake::on(mantyx.root().join("brake"));
-    let (setup, needs) = (brake.setup_script(), "./slow\n");
-    let files = [("main.py", "print(1)\n"), ("requirements.txt", needs), ("slow/setup.py", &setup)];
-    let name = client.upload_archive("slow.zip", apps::zip(&files), &[]).await.unwrap().app.name;
+    let brake = Brake::on(&mantyx);
+    let name = client.upload_archive("slow.zip", brake.archive(), &[]).await.unwrap().app.name;
     client.event(&name, "install").await.unwrap();
-    // A build begins with what is not in the cache yet: as long as the client waits for a whole one.
-    wait_until("the middle of the build", 5 * PATIENCE, async || brake.is_felt().then_some(())).await;
+    brake.wait_until_felt().await;
     mantyx.kill_9();
     mantyx.start_again().await;
     let client = mantyx.client();
@@ -61,40 +59,6 @@ async fn an_install_that_is_cut_short_is_undone() {
     assert_eq!(left, 0, "half an environment was left behind");
     brake.release();
     client.install_and_enable(&name).await;
-}
-
-/// Waits for as long as the brake is on; when its folder goes, so does it.
-const SLOW_SETUP: &str = "
-import os, time
-from setuptools import setup
-open('BRAKE/felt', 'w').close()
-while os.path.exists('BRAKE/on'):
-    time.sleep(0.05)
-setup(name='slow')
-";
-
-/// Holds up whoever builds a source distribution, in a folder that the user of a build can write to.
-struct Brake(PathBuf);
-
-impl Brake {
-    fn on(folder: PathBuf) -> Self {
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
-        fs::write(folder.join("on"), "").unwrap();
-        Self(folder)
-    }
-
-    fn setup_script(&self) -> String {
-        SLOW_SETUP.replace("BRAKE", &self.0.display().to_string())
-    }
-
-    fn is_felt(&self) -> bool {
-        self.0.join("felt").exists()
-    }
-
-    fn release(self) {
-        fs::remove_file(self.0.join("on")).unwrap();
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
