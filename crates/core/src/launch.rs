@@ -165,13 +165,15 @@ mod tests {
         let line = "uvicorn app:api --port $PORT";
         assert_eq!(Launch::parse(line), Ok(Launch::Command(line.into())));
         assert_eq!(Launch::parse("-m a-b"), Err(LaunchError::Module("a-b".into())));
-        assert!(matches!(Launch::parse("../main.py"), Err(LaunchError::Path(_))));
+        for outside in ["../main.py", "c:x.py", "./c:x.py", "\"./c:my app.py\""] {
+            assert!(matches!(Launch::parse(outside), Err(LaunchError::Path(_))), "{outside}");
+        }
         assert_eq!(Launch::parse(" "), Err(LaunchError::Empty));
     }
 
     proptest! {
         #[test]
-        fn the_text_form_round_trips(text in "[ -~]{1,40}|\"[ -~]{1,20}\\.py\"") {
+        fn the_text_form_round_trips(text in "[ -~]{1,40}|\"[ -~]{1,20}\\.py\"|\"?[./c: -]{1,6}x\\.py\"?") {
             if let Ok(launch) = Launch::parse(&text) {
                 prop_assert_eq!(Launch::parse(&launch.to_string()), Ok(launch));
             }

@@ -35,10 +35,11 @@ impl RelativePath {
         if let Some(c) = text.chars().find(|c| c.is_control() || *c == '\\') {
             return Err(RelativePathError::Character(c));
         }
-        if text.starts_with('/') || has_drive(text) {
+        let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        // What is dropped may have stood before a drive: the path that is kept must be one that parses.
+        if text.starts_with('/') || parts.first().is_some_and(|first| has_drive(first)) {
             return Err(RelativePathError::Absolute);
         }
-        let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
         if parts.contains(&"..") {
             return Err(RelativePathError::Parent);
         }
@@ -62,9 +63,8 @@ impl RelativePath {
 }
 
 /// `C:` and the like, which Windows reads as a place of its own.
-fn has_drive(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':'
+fn has_drive(part: &str) -> bool {
+    matches!(part.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
 }
 
 impl fmt::Display for RelativePath {
@@ -110,19 +110,23 @@ mod tests {
     #[test]
     fn refuses_every_way_out() {
         assert_eq!(RelativePath::parse("/etc"), Err(RelativePathError::Absolute));
-        assert_eq!(RelativePath::parse("c:x"), Err(RelativePathError::Absolute));
+        for drive in ["c:x", "C:/x", "./c:x", ".//./c:", "c:/../x"] {
+            assert_eq!(RelativePath::parse(drive), Err(RelativePathError::Absolute), "{drive}");
+        }
         assert_eq!(RelativePath::parse("a/../../b"), Err(RelativePathError::Parent));
         assert_eq!(RelativePath::parse("a\\b"), Err(RelativePathError::Character('\\')));
         assert_eq!(RelativePath::parse("./"), Err(RelativePathError::Empty));
         assert_eq!(RelativePath::parse("./a//b/").unwrap().as_str(), "a/b");
+        assert_eq!(RelativePath::parse("./a/c:x").unwrap().as_str(), "a/c:x");
     }
 
     proptest! {
         #[test]
-        fn what_parses_stays_inside(text in ".{0,60}") {
+        fn what_parses_stays_inside_and_parses_again(text in ".{0,60}|[.]{0,2}/{0,2}[./a-c:]{0,8}") {
             if let Ok(path) = RelativePath::parse(&text) {
                 let inside = Path::new(path.as_str()).components().all(|c| matches!(c, Component::Normal(_)));
                 prop_assert!(inside);
+                prop_assert_eq!(RelativePath::parse(path.as_str()), Ok(path));
             }
         }
     }

@@ -22,7 +22,7 @@ impl EntryPath {
             ));
         };
         check_text(text)?;
-        let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let parts: Vec<&str> = parts(text).collect();
         for part in &parts {
             check_part(text, part)?;
         }
@@ -51,12 +51,18 @@ impl EntryPath {
     }
 }
 
+/// The parts that say something.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split('/').filter(|part| !part.is_empty() && *part != ".")
+}
+
 /// What can be told from the whole name. Windows reads `\` as `/`, so a way out is a way out in either.
 fn check_text(text: &str) -> Result<()> {
     if text.chars().any(char::is_control) {
         return Err(refuse(Code::EntryName, text, "has a control character in its name"));
     }
-    if text.starts_with(['/', '\\']) || has_drive(text) {
+    // A drive is one at the beginning of what is kept, too: what is dropped may have stood before it.
+    if text.starts_with(['/', '\\']) || parts(text).next().is_some_and(has_drive) {
         return Err(refuse(Code::EntryAbsolute, text, "has a path from a root or a drive"));
     }
     if text.split(['/', '\\']).any(|part| part == "..") {
@@ -81,8 +87,8 @@ fn check_part(text: &str, part: &str) -> Result<()> {
 }
 
 /// `C:` and the like.
-fn has_drive(text: &str) -> bool {
-    matches!(text.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
+fn has_drive(part: &str) -> bool {
+    matches!(part.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
 }
 
 /// Names of devices, whatever follows the first dot (Microsoft: Naming Files, Paths, and Namespaces).
@@ -123,6 +129,8 @@ mod tests {
             (b"\\\\server\\x", Code::EntryAbsolute),
             (b"c:/x", Code::EntryAbsolute),
             (b"C:x", Code::EntryAbsolute),
+            (b"./C:x", Code::EntryAbsolute),
+            (b".//./c:", Code::EntryAbsolute),
             (b"a\0b", Code::EntryName),
             (b"a\nb", Code::EntryName),
             (b"a\xffb", Code::EntryName),
@@ -151,7 +159,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_stays_inside(raw in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn what_parses_stays_inside_and_parses_again(
+            raw in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..80),
+                "[.]{0,2}/{0,2}[./a-c:]{0,8}".prop_map(String::into_bytes),
+            ],
+        ) {
             if let Ok(Some(path)) = EntryPath::parse(&raw) {
                 prop_assert!(Path::new(path.as_str()).components().all(|c| matches!(c, Component::Normal(_))));
                 prop_assert_eq!(EntryPath::parse(path.as_str().as_bytes()).unwrap(), Some(path));
