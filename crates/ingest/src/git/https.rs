@@ -7,7 +7,7 @@ use std::time::Duration;
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 use mantyx_core::{Code, Error};
 use ureq::tls::{RootCerts, TlsConfig};
-use ureq::{Agent, Body, ResponseExt};
+use ureq::{Agent, Body, Proxy, ResponseExt};
 
 use super::stop::Stop;
 use super::transport::error;
@@ -31,6 +31,7 @@ impl Https {
         let config = Agent::config_builder()
             .tls_config(certificates)
             .https_only(!cfg!(test))
+            .proxy(proxy())
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(SILENCE))
@@ -39,6 +40,12 @@ impl Https {
             .user_agent(concat!("git/2 (mantyx/", env!("CARGO_PKG_VERSION"), ")"));
         Self { agent: config.build().new_agent(), stop, base: Arc::default() }
     }
+}
+
+/// The one that the environment names, if any: behind some walls there is no other way out. The server of the tests
+/// listens on loopback, where no proxy reaches it.
+fn proxy() -> Option<Proxy> {
+    if cfg!(test) { None } else { Proxy::try_from_env() }
 }
 
 impl SmartSubtransport for Https {

@@ -229,9 +229,18 @@ fn a_folder_can_be_looked_at_again() {
 }
 
 /// Packs a folder with a tool that people have.
+///
+/// Git has no settings of this machine, and none of the variables by which a hook, which may have started these tests,
+/// names its own repository.
 fn packed_by(program: &str, arguments: &[&str], folder: &Path) -> Vec<u8> {
     let out = folder.with_extension("packed");
-    let output = Command::new(program).args(arguments).current_dir(folder).env("OUT", &out).output().unwrap();
+    let mut command = Command::new(program);
+    let of_git = |name: &str| name.starts_with("GIT_");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_git)) {
+        command.env_remove(name);
+    }
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null").env("OUT", &out);
+    let output = command.args(arguments).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
     fs::read(out).unwrap()
 }
