@@ -27,7 +27,7 @@ const NEWEST_MINOR: u32 = 15;
 const UV: &str = "uv";
 /// A Python that takes longer to say its version is no use.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
-/// Fetching uv is one download of some 20 MB.
+/// Fetching uv is one download of some 20 MB; copying it is quicker.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
 /// Prints the version and the executable behind a virtual environment.
 const PROBE: &str = "import sys; print(sys.version.split()[0]); \
@@ -234,7 +234,7 @@ pub async fn fetch_uv(cache: &Path, tools: &Tools) -> Result<Uv> {
     let target = staging.path().join(UV);
     let hidden = tools.out_of_reach.iter().find(|hidden| hidden.program.ends_with(UV));
     match (hidden, tools.pythons.first()) {
-        (Some(hidden), _) => copy_into(&target, &hidden.program)?,
+        (Some(hidden), _) => copy_into(&target, &hidden.program).await?,
         (None, Some(python)) => fetch_into(&target, staging.path(), python).await?,
         (None, None) => return Err(Error::new(Code::NoPython, "There is no Python to fetch uv with")),
     }
@@ -252,11 +252,13 @@ pub async fn fetch_uv(cache: &Path, tools: &Tools) -> Result<Uv> {
 }
 
 /// uv is one file that needs no other.
-fn copy_into(target: &Path, program: &Path) -> Result<()> {
+///
+/// Another process copies it. A child that the daemon starts meanwhile would inherit a file that the daemon itself is
+/// writing, and until that child has become its own program the copy could not be executed (execve(2), ETXTBSY).
+async fn copy_into(target: &Path, program: &Path) -> Result<()> {
     folders::create(&target.join("bin"), 0o755)?;
-    std::fs::copy(program, target.join("bin").join(UV))
-        .map(drop)
-        .map_err(|error| Error::io(format!("copy `{}`", program.display()), error))
+    let copy = programs::find("cp").unwrap_or_else(|| "/bin/cp".into());
+    to_success(Command::new(copy).arg("--").arg(program).arg(target.join("bin").join(UV))).await
 }
 
 /// With the Python's own pip; where it has none, as on Debian, with that of an environment.
@@ -274,8 +276,12 @@ async fn fetch_into(target: &Path, staging: &Path, python: &Python) -> Result<()
 }
 
 async fn fetching(command: Command) -> Result<()> {
+    to_success(command.variables(crate::variables::for_pip())).await
+}
+
+/// Runs a program that must succeed; otherwise its output says why.
+async fn to_success(command: Command) -> Result<()> {
     let mut output = String::new();
-    let command = command.variables(crate::variables::for_pip());
     let exit = command
         .run(FETCH_LIMIT, pending(), |_, line| {
             output.push_str(line);
