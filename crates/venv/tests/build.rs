@@ -16,7 +16,8 @@ use mantyx_venv::{
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-const LONG: Duration = Duration::from_secs(120);
+/// Whole builds with pip, from the network, on a busy machine.
+const LONG: Duration = Duration::from_secs(600);
 
 /// One cache and one uv for all tests, kept beside the build's output so that a second run is quick.
 struct Machine {
