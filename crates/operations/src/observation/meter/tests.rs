@@ -8,10 +8,13 @@ use std::thread::sleep;
 use chrono::Utc;
 use mantyx_core::{AppName, ExecutionStatus, Trigger};
 use mantyx_registry::{Json, Word};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What a test that was killed leaves behind ends after so many seconds; no test is that slow.
+const LONGEST_LIFE: u64 = 4 * PATIENCE.as_secs();
 
 /// Runs a line of the shell as its child, and says which process that is.
 struct Monitor {
@@ -30,7 +33,7 @@ impl Monitor {
         let program = folder.path().join(name);
         symlink("/bin/sh", &program).unwrap();
         let mut command = Command::new(&program);
-        command.args(["-c", &format!("timeout 30 {line} & echo $!; wait")]);
+        command.args(["-c", &format!("timeout {LONGEST_LIFE} {line} & echo $!; wait")]);
         command.env(variables::EXECUTION_ID, variable).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().unwrap();
         let mut first = String::new();
@@ -66,8 +69,8 @@ impl Monitor {
 
 impl Drop for Monitor {
     fn drop(&mut self) {
-        // `timeout` passes the signal on to what it runs.
-        let _ = Command::new("kill").arg(self.main.to_string()).status();
+        // `timeout` passes the signal on to what it runs. By now it may have ended itself.
+        let _ = kill_process(Pid::from_raw(self.main).unwrap(), Signal::TERM);
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -93,19 +96,31 @@ fn wait_for(meter: &mut Meter, row: &Execution, processes: u32) -> Looked {
 
 #[test]
 fn who_works_is_told_apart_from_who_sleeps() {
-    let (busy, idle) = (Monitor::of("sh -c 'while :; do :; done'", ""), Monitor::of("sleep 30", ""));
+    let begun = Instant::now();
+    let (busy, idle) = (Monitor::of("sh -c 'while :; do :; done'", ""), Monitor::of("sleep 600", ""));
     let (mut meter, rows) = (meter(), [busy.row(), idle.row()]);
     meter.follow(&rows, &[]);
+    let (mut worked, mut rested) = (Duration::ZERO, Duration::ZERO);
+    // However little of the processors there is for it, in the end it has worked for so long.
+    while worked < Duration::from_millis(500) {
+        assert!(begun.elapsed() < PATIENCE, "{worked:?} {rested:?}");
+        sleep(Duration::from_millis(50));
+        for looked in meter.look().unwrap() {
+            let is_busy = looked.instance == rows[0].instance_id.0;
+            *(if is_busy { &mut worked } else { &mut rested }) += looked.used;
+            let share = looked.used.as_secs_f64() / looked.span.as_secs_f64();
+            assert!((looked.cpu - share).abs() < 1e-9, "{looked:?}");
+        }
+    }
+    assert!(worked < begun.elapsed() * 3 / 2, "one thread cannot work longer than time passes: {worked:?}");
     // `timeout` and what it runs.
-    let (busy, idle) = (wait_for(&mut meter, &rows[0], 2), wait_for(&mut meter, &rows[1], 2));
-    assert!(busy.cpu > 0.1 && busy.cpu < 4.0, "{busy:?}");
-    assert!(idle.cpu < 0.1, "{idle:?}");
-    assert!(idle.memory > 0 && busy.used > idle.used);
+    let idle = wait_for(&mut meter, &rows[1], 2);
+    assert!(idle.memory > 0 && rested + idle.used < worked / 4, "{rested:?} {idle:?} {worked:?}");
 }
 
 #[test]
 fn runs_of_one_app_are_added_up_and_one_that_ended_is_not_seen() {
-    let (one, other) = (Monitor::of("sleep 30", ""), Monitor::of("sleep 30", ""));
+    let (one, other) = (Monitor::of("sleep 600", ""), Monitor::of("sleep 600", ""));
     let (mut meter, first) = (meter(), one.row());
     let second = Execution { instance_id: first.instance_id, app_id: first.app_id, ..other.row() };
     meter.follow(&[first.clone(), second], &[]);
@@ -118,8 +133,8 @@ fn runs_of_one_app_are_added_up_and_one_that_ended_is_not_seen() {
 
 #[test]
 fn a_stranger_is_no_execution() {
-    let stranger = Monitor::called("something-else", "sleep 30", "");
-    let ours = Monitor::of("sleep 30", "");
+    let stranger = Monitor::called("something-else", "sleep 600", "");
+    let ours = Monitor::of("sleep 600", "");
     let row = ours.row();
     let long_ago = Execution { started_at: Utc::now() - TimeDelta::hours(1), ..ours.row() };
     let mut meter = meter();
@@ -132,7 +147,7 @@ fn a_stranger_is_no_execution() {
 #[test]
 fn a_process_that_carries_the_id_is_known_whatever_the_clock_says() {
     let id = ExecutionId::generate();
-    let ours = Monitor::of("sleep 30", &id.to_string());
+    let ours = Monitor::of("sleep 600", &id.to_string());
     let row = Execution { id: Word(id), started_at: Utc::now() + TimeDelta::days(400), ..ours.row() };
     let mut meter = meter();
     meter.follow(std::slice::from_ref(&row), &[]);
@@ -172,7 +187,7 @@ fn what_was_used_after_the_last_look_is_told_by_the_next() {
 
 #[test]
 fn what_was_no_process_yet_is_looked_for_when_it_is_one() {
-    let ours = Monitor::of("sleep 30", "");
+    let ours = Monitor::of("sleep 600", "");
     let row = ours.row();
     let mut meter = meter();
     meter.follow(&[Execution { pid: None, ..row.clone() }], &[]);
