@@ -44,7 +44,9 @@ impl Api {
         let serving = tokio::spawn(server.serve(listener, async move {
             let _ = ended.await;
         }));
-        Self { mantyx, url, client: Client::new(), end: Some(end), serving: Some(serving), _root: root }
+        // No proxy that the machine may have reaches what listens on loopback here.
+        let client = Client::builder().no_proxy().build().unwrap();
+        Self { mantyx, url, client, end: Some(end), serving: Some(serving), _root: root }
     }
 
     /// The secret of a new token.
