@@ -301,6 +301,40 @@ async fn a_stream_that_broke_off_goes_on_with_the_next_line() {
     assert_eq!(nowhere.header("Last-Event-ID", "7").send().await.unwrap().status(), 400);
 }
 
+/// It says two lines, and when it is told so, much more than is kept.
+const FLOOD: &str = "import os, time
+os.write(1, b'begun\\nready\\n')
+while not os.path.exists(os.path.join(os.environ['APP_DATA_DIR'], 'go')):
+    time.sleep(0.02)
+for number in range(40):
+    os.write(1, (b'x' * 99 + b'\\n') * 1024)
+os.write(1, b'over\\n')
+time.sleep(600)
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_on_is_told_what_was_removed_meanwhile() {
+    let builder =
+        TestMantyx::builder().setting("log_segment_size", "1 MiB").setting("log_execution_size", "2 MiB");
+    let mantyx = builder.start().await;
+    let client = mantyx.client();
+    let name = client.upload_script("flood.py", FLOOD, &[]).await.unwrap().app.name;
+    client.install_and_enable(&name).await;
+    let mut log = Followed::begin(client, &name, "tail=2").await;
+    log.read_until("ready", 1).await;
+    let place = log.events().1;
+    drop(log);
+    std::fs::write(mantyx.root().join("apps").join(name.as_str()).join("data/go"), "").unwrap();
+    wait_until("the end of the flood", PATIENCE, async || {
+        let last: Page<LogLine> = client.get(&format!("/api/apps/{name}/logs?tail=1")).await.unwrap();
+        last.items.last().is_some_and(|line| line.text == "over").then_some(())
+    })
+    .await;
+    let mut log = Followed::after(client, &name, "", Some(&place)).await;
+    log.read_until("over", 1).await;
+    assert!(log.text.starts_with("event: gap\ndata: \"removed\"\n\n"), "{:?}", log.text.get(..200));
+}
+
 /// Runs a scheduled app by hand and waits until it has written something.
 async fn run(client: &Client, name: &AppName) -> ExecutionId {
     let known = client.executions(name).await.unwrap().len();

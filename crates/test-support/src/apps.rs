@@ -45,7 +45,8 @@ if __name__ == "__main__":
 /// A script that writes a numbered line ten times a second until it is stopped.
 #[must_use]
 pub const fn ticker_script() -> &'static str {
-    "import itertools, time\n\nfor number in itertools.count(1):\n    print('tick', number, flush=True)\n    time.sleep(0.1)\n"
+    // A line in one write: `print` makes several, and a line that takes long is written in pieces.
+    "import itertools, sys, time\n\nfor number in itertools.count(1):\n    sys.stdout.write(f'tick {number}\\n')\n    sys.stdout.flush()\n    time.sleep(0.1)\n"
 }
 
 /// A script that says hello and ends well.
