@@ -96,6 +96,7 @@ async fn runs_that_were_missed_while_the_daemon_was_down_are_recorded() {
         .await;
     let due = client.app(&name).await.unwrap().next_run.unwrap();
     mantyx.kill_9();
+    let down = chrono::Utc::now();
     // The instant that was due next and the one after it pass while nobody is there.
     let second = due + chrono::TimeDelta::seconds(1);
     wait_until("two instants to pass", PATIENCE, async || (chrono::Utc::now() > second).then_some(())).await;
@@ -104,6 +105,8 @@ async fn runs_that_were_missed_while_the_daemon_was_down_are_recorded() {
     let skipped = skipped(client).await;
     assert_eq!(skipped.subject.id, schedule.id.to_string());
     assert!(skipped.payload["count"].as_i64().unwrap() >= 1, "{skipped:?}");
+    let first: chrono::DateTime<chrono::Utc> = skipped.payload["first"].as_str().unwrap().parse().unwrap();
+    assert!(first >= due && first <= down + chrono::TimeDelta::seconds(1), "{skipped:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

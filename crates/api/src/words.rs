@@ -74,7 +74,8 @@ fn wanted(message: &str, value: &str) -> Option<String> {
         return Some(wanted);
     }
     let negative = value.starts_with('-') && value.parse::<i128>().is_ok();
-    form_of(message).map(|form| if negative { wanted_of("u64") } else { form.to_owned() })
+    let is_cut_off = |form: &str| form == WHOLE && negative;
+    form_of(message).map(|form| if is_cut_off(form) { wanted_of("u64") } else { form.to_owned() })
 }
 
 fn told(complaint: &Complaint<'_>) -> String {
@@ -144,7 +145,7 @@ fn got_and_wanted(message: &str) -> Option<(String, String)> {
 /// What must stand there, when a message says only that this does not.
 fn form_of(message: &str) -> Option<&'static str> {
     match message {
-        "invalid digit found in string" | "cannot parse integer from empty string" => Some("a whole number"),
+        "invalid digit found in string" | "cannot parse integer from empty string" => Some(WHOLE),
         "provided string was not `true` or `false`" => Some("`true` or `false`"),
         "premature end of input"
         | "input contains invalid characters"
@@ -155,6 +156,7 @@ fn form_of(message: &str) -> Option<&'static str> {
     }
 }
 
+const WHOLE: &str = "a whole number";
 const TOO_LARGE: &str = "number too large to fit in target type";
 const TOO_SMALL: &str = "number too small to fit in target type";
 
@@ -308,6 +310,11 @@ mod tests {
         let table = [
             (digit, "x", "The parameter `limit` must be a whole number, not `x`"),
             (digit, "-5", "The parameter `limit` must be a whole number, 0 or more, not `-5`"),
+            (
+                "provided string was not `true` or `false`",
+                "-1",
+                "The parameter `limit` must be `true` or `false`, not `-1`",
+            ),
             (
                 "cannot parse integer from empty string",
                 "",

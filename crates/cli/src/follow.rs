@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use mantyx_api_types::Problem;
+use mantyx_api_types::{LogGap, Problem};
 use mantyx_core::Code;
 
 use crate::client::{Client, Events};
@@ -71,8 +71,8 @@ impl<'a> Follower<'a> {
                     return Ok(Some(News::Data(event.data)));
                 }
                 Ok(event) if event.name == "gap" => {
-                    let gap = serde_json::from_str(&event.data);
-                    let gap = gap.map_err(|error| Failure::strange(self.path, error))?;
+                    // A newer daemon may have more reasons.
+                    let gap = serde_json::from_str(&event.data).unwrap_or(LogGap::Unplaced);
                     return Ok(Some(News::Lapse(Lapse::Missing(gap))));
                 }
                 Ok(event) if event.name == "end" => return Ok(None),

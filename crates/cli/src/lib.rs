@@ -1,7 +1,8 @@
 //! The commands that talk to a running Mantyx. They use the API that everybody has and no other door.
 //!
 //! `arguments` says what can be typed, `commands` does it, `client` speaks HTTP, `follow` goes on with a log when the
-//! daemon comes back, `output` prints tables for people and JSON for programs. What goes wrong is a `Failure`, whose kind is the exit code:
+//! daemon comes back, for which `outage` waits, `output` prints tables for people and JSON for programs. What goes wrong
+//! is a `Failure`, whose kind is the exit code:
 //!
 //! | code | meaning |
 //! |---|---|

@@ -94,7 +94,7 @@ impl Outage {
 pub(crate) enum Lapse {
     /// It has broken off, and is tried again.
     BrokeOff,
-    /// It is there again, and nothing was missed.
+    /// It is there again, and goes on where it was.
     Back,
     /// It is there again, with a daemon that does not know what was told before.
     BackElsewhere,
@@ -103,6 +103,11 @@ pub(crate) enum Lapse {
 }
 
 impl Lapse {
+    /// Whether what comes next is not what followed the last line that was told: the rest of an open line is lost.
+    pub(crate) const fn tears(self) -> bool {
+        matches!(self, Self::BackElsewhere | Self::Missing(_))
+    }
+
     /// A sentence for people.
     pub(crate) const fn words(self) -> &'static str {
         match self {

@@ -7,7 +7,7 @@ pub(crate) struct Event {
     pub(crate) name: String,
     /// Its lines of data.
     pub(crate) data: String,
-    /// What goes on behind it is asked for with.
+    /// With this one asks for what comes behind it.
     pub(crate) id: Option<String>,
 }
 

@@ -201,19 +201,26 @@ impl Mantyx {
 /// What is decided about at a start: all that no operation has in its hands.
 fn to_bring_up(db: &mut Read<'_>) -> Result<Vec<(apps::App, instances::Instance)>> {
     let busy: HashSet<AppId> = operations::all_under_way(db)?.iter().map(|row| row.app_id.0).collect();
-    let rows = instances::list(db)?;
-    Ok(rows.into_iter().filter(|(app, _)| !busy.contains(&app.id.0)).collect())
+    let free = apps::list(db)?.into_iter().filter(|app| !busy.contains(&app.id.0));
+    // A row that cannot be read keeps its own app down, and nobody else's.
+    let with_instance = free.filter_map(|app| match instances::of_app(db, app.id.0) {
+        Ok(instance) => Some((app, instance)),
+        Err(error) => {
+            tracing::error!(?error, app = %app.name.0, "an app could not be brought up");
+            None
+        }
+    });
+    Ok(with_instance.collect())
 }
 
-/// Removes the environments that no row speaks of.
+/// Removes the environments that no row speaks of: all that can be removed, whatever one of them says.
 fn remove_strays(place: &Path, known: &HashSet<EnvironmentId>) -> Result<()> {
-    for folder in entries(place)? {
+    let is_stray = |folder: &PathBuf| {
         let id = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
-        if id.is_some_and(|id| !known.contains(&id)) {
-            folders::remove(&folder)?;
-        }
-    }
-    Ok(())
+        id.is_some_and(|id| !known.contains(&id))
+    };
+    let strays = entries(place)?.into_iter().filter(is_stray);
+    strays.map(|folder| folders::remove(&folder)).fold(Ok(()), Result::and)
 }
 
 fn remove_leftovers(layout: &Layout, rows: &[apps::App]) -> Result<()> {

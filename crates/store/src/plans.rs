@@ -179,7 +179,6 @@ fn a_row_of_the_dashboard_is_found_by_indexes() {
         check(tx, Leave::None, |tx| principals::find_by_hash(tx, "x"));
         check(tx, Leave::PerApp, |tx| apps::list(tx));
         check(tx, Leave::PerApp, |tx| instances::all_active(tx));
-        check(tx, Leave::PerApp, |tx| instances::list(tx));
         check(tx, Leave::PerApp, |tx| environments::ids(tx));
         check(tx, Leave::None, |tx| environments::ids_of_app(tx, app));
         check(tx, Leave::PerApp, |tx| instances::with_apps(tx));

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 /// Whole builds with pip, from the network, on a busy machine.
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_secs(300);
 
 /// One cache and one uv for all tests, kept beside the build's output so that a second run is quick.
 struct Machine {

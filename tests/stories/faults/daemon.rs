@@ -53,10 +53,8 @@ async fn a_killed_daemon_takes_none_of_twenty_services_and_five_runs_with_it() {
     }
     scene.ends_recorded(&runs.iter().map(|run| run.id).collect::<Vec<_>>()).await;
     scene.mantyx.start_again().await;
-    let after = wait_until("the ends of the runs to be told", PATIENCE, async || {
-        Some(running(&scene).await).filter(|running| running.len() == SERVICES)
-    })
-    .await;
+    let after = running(&scene).await;
+    assert_eq!(after.len(), SERVICES, "the ends of the runs are told before the daemon answers");
     assert!(after.iter().all(|(id, pid)| before.get(id) == Some(pid)), "a service was started again");
     for (code, run) in (0..).zip(&runs) {
         assert_ended(&scene, &job, run.id, code).await;

@@ -10,8 +10,8 @@ use super::Session;
 use crate::arguments::LogsArgs;
 use crate::failure::{Failure, Result};
 use crate::follow::{Follower, News};
-use crate::outage::Patience;
-use crate::output::{Kept, Output, aside, printable};
+use crate::outage::{Lapse, Patience};
+use crate::output::{Kept, Output, aside, line, printable};
 
 /// The most lines that the API gives as JSON at once. Text goes further back.
 const LARGEST_PAGE: usize = 10_000;
@@ -41,7 +41,7 @@ async fn follow(what: &LogsArgs, session: &Session, path: &str) -> Result<()> {
                 let line = serde_json::from_str(&line).map_err(|error| Failure::strange(path, error))?;
                 session.output.stream(&line, |line| text.of(line))?;
             }
-            News::Lapse(lapse) => text.interrupted(lapse.words())?,
+            News::Lapse(lapse) => text.interrupted(lapse)?,
         }
     }
     Ok(())
@@ -76,10 +76,10 @@ async fn read_text(what: &LogsArgs, session: &Session, path: &str) -> Result<()>
     Ok(out.flush()?)
 }
 
-/// Since the instant `untold` somebody has followed and was told nothing: who wants no lines of the past wants all of
-/// that time.
+/// Since the instant `untold` somebody has followed and was told nothing, so that there were no lines of the past: all
+/// of that time is wanted, however much was written in it. A search may not have come so far as to tell any.
 fn query(what: &LogsArgs, untold: Option<DateTime<Utc>>) -> Vec<(&'static str, String)> {
-    let untold = untold.filter(|_| what.tail == 0);
+    let untold = untold.filter(|_| what.tail == 0 || what.grep.is_none());
     let instant = |at: &DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let fields = [
         ("tail", untold.is_none().then(|| what.tail.to_string())),
@@ -123,8 +123,12 @@ impl<'a> Text<'a> {
     }
 
     /// Says something beside the log, on a line of its own where both are seen.
-    fn interrupted(&self, words: &str) -> Result<()> {
+    fn interrupted(&mut self, lapse: Lapse) -> Result<()> {
+        if lapse.tears() && self.unfinished.take().is_some() {
+            line("")?;
+        }
         let in_sight = self.unfinished.is_some() && std::io::stdout().is_terminal();
+        let words = lapse.words();
         aside(&if in_sight { format!("\n{words}") } else { words.to_owned() })
     }
 }
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn who_wanted_no_lines_of_the_past_is_told_all_that_came_since() {
+    fn who_was_told_nothing_yet_is_told_all_that_came_since() {
         let (began, later) = ("2026-11-20T14:37:15Z", "2026-11-20T15:00:00Z");
         let asked = |line: &str| {
             let query = query(&arguments(line), Some(began.parse().unwrap()));
@@ -195,6 +199,8 @@ mod tests {
         };
         assert_eq!(asked("mantyx logs x -f -n 0"), (None, Some(began.into())));
         assert_eq!(asked(&format!("mantyx logs x -f -n 0 --since {later}")), (None, Some(later.into())));
-        assert_eq!(asked("mantyx logs x -f -n 5"), (Some("5".into()), None));
+        assert_eq!(asked("mantyx logs x -f -n 5"), (None, Some(began.into())));
+        assert_eq!(asked("mantyx logs x -f -n 5 --grep y"), (Some("5".into()), None));
+        assert_eq!(asked("mantyx logs x -f -n 0 --grep y"), (None, Some(began.into())));
     }
 }

@@ -24,7 +24,12 @@ pub(super) async fn watch(client: &Client, operation: &OperationView) -> Result<
                 let line = serde_json::from_str(&line).map_err(|error| Failure::strange(&path, error))?;
                 whole.take(line).iter().try_for_each(|text| aside_log(text))?;
             }
-            News::Lapse(lapse) => aside(lapse.words())?,
+            News::Lapse(lapse) => {
+                if lapse.tears() {
+                    std::mem::take(&mut whole).rest().iter().try_for_each(|text| aside_log(text))?;
+                }
+                aside(lapse.words())?;
+            }
         }
     }
     whole.rest().iter().try_for_each(|text| aside_log(text))

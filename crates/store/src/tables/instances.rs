@@ -8,7 +8,6 @@ use mantyx_core::{
 
 use crate::fault::Doing;
 use crate::schema::{apps, config_revisions, instances, releases};
-use crate::tables::apps::App;
 use crate::{Json, Read, Word, Write};
 
 /// A row.
@@ -142,16 +141,6 @@ pub fn all_active(db: &mut Read<'_>) -> Result<Vec<Active>> {
         .filter(apps::deleted_at.is_null())
         .select(Active::as_select());
     query.load(db.connection()).doing("read what is active of the apps")
-}
-
-/// Those of all apps that are not in the trash, with their apps.
-pub fn list(db: &mut Read<'_>) -> Result<Vec<(App, Instance)>> {
-    let query = apps::table
-        .inner_join(instances::table.on(instances::app_id.eq(apps::id)))
-        .filter(apps::deleted_at.is_null())
-        .order(apps::name)
-        .select((App::as_select(), Instance::as_select()));
-    query.load(db.connection()).doing("list the apps with their instances")
 }
 
 /// All of them with their apps, those in the trash too.

@@ -4,6 +4,9 @@
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 
+/// Where proptest reads its seed from.
+pub(super) const SEED_VARIABLE: &str = "PROPTEST_RNG_SEED";
+
 /// Where every run begins. Of no meaning, but that it stays.
 const SEED: u64 = 8420;
 
@@ -25,9 +28,9 @@ impl Draws {
         Self::Other(RandomState::new().hash_one(()))
     }
 
-    /// What proptest reads. It goes before what a test says of itself.
-    pub(super) fn variables(self) -> Vec<(&'static str, String)> {
-        let seed = |seed: u64| ("PROPTEST_RNG_SEED", seed.to_string());
+    /// What proptest reads. It goes before what a test says of itself. A seed that a person gives goes before ours.
+    pub(super) fn variables(self, given: Option<&str>) -> Vec<(&'static str, String)> {
+        let seed = |seed: u64| (SEED_VARIABLE, given.map_or_else(|| seed.to_string(), str::to_owned));
         match self {
             Self::Same => vec![seed(SEED)],
             Self::Other(chance) => vec![seed(chance), ("PROPTEST_CASES", CASES.to_string())],
@@ -39,7 +42,7 @@ impl Draws {
 impl fmt::Display for Draws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<String> =
-            self.variables().iter().map(|(name, value)| format!("{name}={value}")).collect();
+            self.variables(None).iter().map(|(name, value)| format!("{name}={value}")).collect();
         f.write_str(&words.join(" "))
     }
 }
@@ -53,5 +56,6 @@ mod tests {
         assert_eq!(Draws::Same.to_string(), "PROPTEST_RNG_SEED=8420");
         assert_eq!(Draws::Other(7).to_string(), "PROPTEST_RNG_SEED=7 PROPTEST_CASES=4096");
         assert_ne!(Draws::by_chance(), Draws::by_chance());
+        assert_eq!(Draws::Same.variables(Some("7")), [(SEED_VARIABLE, "7".to_owned())], "drawn once more");
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::Part;
-use super::draws::Draws;
+use super::draws::{Draws, SEED_VARIABLE};
 use super::tally::{Runner, Tally};
 use super::watch::run_tests;
 use crate::setup::{WasmCompiler, wasm_compiler};
@@ -21,7 +21,8 @@ pub(super) struct Conditions {
 
 impl Conditions {
     fn apply(&self, tests: &mut Command) {
-        tests.env("PATH", &self.search_path).envs(self.draws.variables());
+        let seed = std::env::var(SEED_VARIABLE).ok();
+        tests.env("PATH", &self.search_path).envs(self.draws.variables(seed.as_deref()));
         // Fixtures that would build a program find it here, and nothing is compiled in the middle of a test. Its name
         // is none of Mantyx's own, since the daemons under test refuse those that they do not know.
         tests.env("TEST_PROGRAMS", workspace::target().join("debug"));

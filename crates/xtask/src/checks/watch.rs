@@ -69,12 +69,14 @@ fn end_what_hangs(runner: u32, silence: Duration, lines: &Receiver<()>) -> Tally
             Ok(()) => {}
             Err(RecvTimeoutError::Disconnected) => return tally,
             Err(RecvTimeoutError::Timeout) => {
-                terminal::note(&format!(
-                    "Nothing was heard for {}: what runs is ended",
-                    terminal::took(silence)
-                ));
-                processes::kill(&processes::descendants(runner).unwrap_or_default());
-                tally += Tally::FAILED;
+                let hanging = processes::descendants(runner).unwrap_or_default();
+                // A runner that has started nothing waits for another one's lock.
+                if !hanging.is_empty() {
+                    let long = terminal::took(silence);
+                    terminal::note(&format!("Nothing was heard for {long}: what runs is ended"));
+                    processes::kill(&hanging);
+                    tally += Tally::FAILED;
+                }
             }
         }
     }

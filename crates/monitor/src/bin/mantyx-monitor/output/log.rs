@@ -93,7 +93,7 @@ impl Held {
     }
 }
 
-/// As many as there are in one sweep of the processor's widest registers: each burst is counted before it is written.
+/// How many there are. Each burst is counted before it is written, so it is not done byte by byte.
 fn line_breaks(bytes: &[u8]) -> u64 {
     u64::try_from(memchr::memchr_iter(b'\n', bytes).count()).unwrap_or(u64::MAX)
 }
