@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::settings::{SETTINGS, Setting};
+use crate::settings::{Effect, SETTINGS, Setting};
 use crate::variables;
 
 const HEAD: &str = "# Settings
@@ -11,6 +11,9 @@ const HEAD: &str = "# Settings
 
 A setting comes from `config/mantyx.toml` below the root, which the environment overrides, which flags of
 `mantyx serve` override. A key that does not exist is an error that names the nearest one that does.
+
+What takes effect at once can also be changed while the daemon runs, on the page or over the API, unless a variable or
+a flag decides it; the change is written into the file. Everything else takes effect at the next start.
 
 The root is what `--root` or `MANTYX_ROOT` says. Without them it is `/srv/mantyx` for a system service (started by
 systemd as root) and `.mantyx` in the current folder for everybody else.
@@ -41,10 +44,16 @@ pub fn reference() -> String {
 }
 
 fn section(setting: &Setting) -> String {
-    let Setting { name, default, form, doc } = setting;
+    let Setting { name, default, form, doc, effect } = setting;
     let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
     let (variable, flag) = (setting.variable(), setting.flag());
-    format!("\n## {name}\n\n{doc}\n\nTakes {form}. Default: {default}. Also `{variable}`, `{flag}`.\n")
+    let effect = match effect {
+        Effect::Live => " Takes effect at once.",
+        Effect::Restart => "",
+    };
+    format!(
+        "\n## {name}\n\n{doc}\n\nTakes {form}. Default: {default}. Also `{variable}`, `{flag}`.{effect}\n"
+    )
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The table: every setting with its type, default, form and meaning.
+//! The table: every setting with its type, default, form, meaning, and when a new value takes effect.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mantyx_core::{Code, Error, Result};
+use serde_json::Value;
 
 use crate::layers::{self, Values};
 use crate::layout::Layout;
@@ -23,6 +24,17 @@ pub struct Setting {
     pub form: &'static str,
     /// What it is for.
     pub doc: &'static str,
+    /// When a new value takes effect.
+    pub effect: Effect,
+}
+
+/// When a new value of a setting takes effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// At once: it can be changed while the daemon runs.
+    Live,
+    /// At the next start of the daemon.
+    Restart,
 }
 
 impl Setting {
@@ -40,26 +52,54 @@ impl Setting {
 }
 
 macro_rules! settings {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal, $reader:ident;)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal, $notation:ident, $effect:ident;)*) => {
         /// Everything that can be set about the daemon.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub struct Settings {
             /// The folder that holds everything, as an absolute path.
             pub root: PathBuf,
             $($(#[doc = $doc])+ pub $name: $type,)*
+            /// What was said, and where: how the values above came about.
+            pub(crate) given: Values,
         }
 
         /// Every setting but the root, in the order of the reference.
         pub const SETTINGS: &[Setting] = &[$(Setting {
             name: stringify!($name),
             default: $default,
-            form: value::$reader.form,
+            form: value::$notation.form,
             doc: concat!($($doc,)+).trim_ascii(),
+            effect: Effect::$effect,
         },)*];
 
+        impl Setting {
+            /// A value in its usual notation, or why the text is none.
+            pub(crate) fn normalise(&self, text: &str) -> Result<Value, String> {
+                $(if self.name == stringify!($name) {
+                    return (value::$notation.read)(text).map(|value| (value::$notation.write)(&value));
+                })*
+                Err("there is no such setting".to_owned())
+            }
+        }
+
         impl Settings {
-            fn read(root: PathBuf, values: &Values) -> Result<Self> {
-                Ok(Self { root, $($name: values.read(stringify!($name), $default, &value::$reader)?,)* })
+            fn read(root: PathBuf, given: Values) -> Result<Self> {
+                $(let $name = given.read(stringify!($name), $default, &value::$notation)?;)*
+                Ok(Self { root, $($name,)* given })
+            }
+
+            /// Every value in its usual notation, in the order of the reference.
+            pub(crate) fn values(&self) -> Vec<Value> {
+                vec![$((value::$notation.write)(&self.$name),)*]
+            }
+
+            /// Takes over what others say about settings that may change while the daemon runs, and where.
+            pub(crate) fn take_live(&mut self, others: &Values) -> Result<()> {
+                $(if Effect::$effect == Effect::Live {
+                    self.$name = others.read(stringify!($name), $default, &value::$notation)?;
+                    self.given.take(stringify!($name), others);
+                })*
+                self.check()
             }
         }
     };
@@ -67,49 +107,57 @@ macro_rules! settings {
 
 settings! {
     /// Where the daemon listens.
-    bind: SocketAddr = "127.0.0.1:8420", ADDRESS;
+    bind: SocketAddr = "127.0.0.1:8420", ADDRESS, Restart;
     /// The address under which others reach the daemon, for links and for `MANTYX_URL` of apps. Made from `bind`
     /// when not given.
-    public_url: Option<String> = "", OPTIONAL_URL;
+    public_url: Option<String> = "", OPTIONAL_URL, Restart;
     /// Names beside this host's own that a request may be addressed to.
-    allowed_hosts: Vec<String> = "", LIST;
+    allowed_hosts: Vec<String> = "", LIST, Restart;
     /// The largest upload.
-    upload_limit: u64 = "100 MiB", BYTES;
+    upload_limit: u64 = "100 MiB", BYTES, Restart;
     /// The most that all files of an archive may have when unpacked.
-    extracted_limit: u64 = "1 GiB", BYTES;
+    extracted_limit: u64 = "1 GiB", BYTES, Restart;
     /// The most entries of an archive.
-    entry_limit: u64 = "20000", COUNT;
+    entry_limit: u64 = "20000", COUNT, Restart;
     /// How long an installation may take.
-    install_timeout: Duration = "15 min", DURATION;
+    install_timeout: Duration = "15 min", DURATION, Restart;
     /// The first port of the pool for apps that leave the choice of their web port to Mantyx.
-    port_pool_first: u16 = "19001", PORT;
+    port_pool_first: u16 = "19001", PORT, Restart;
     /// The last port of that pool.
-    port_pool_last: u16 = "19100", PORT;
+    port_pool_last: u16 = "19100", PORT, Restart;
     /// How the daemon's own log is written.
-    log_format: LogFormat = "text", LOG_FORMAT;
+    log_format: LogFormat = "text", LOG_FORMAT, Restart;
     /// The least important messages that the daemon's own log keeps.
-    log_level: LogLevel = "info", LOG_LEVEL;
+    log_level: LogLevel = "info", LOG_LEVEL, Restart;
     /// How long logs of executions and operations that are over are kept.
-    log_retention: Duration = "30 days", DURATION;
+    log_retention: Duration = "30 days", RETENTION, Live;
     /// The size at which a log goes on in another file, 256 MiB at most.
-    log_segment_size: u64 = "16 MiB", BYTES;
+    log_segment_size: u64 = "16 MiB", BYTES, Restart;
     /// The most that the log of one execution may take on the disk. Its oldest lines go first.
-    log_execution_size: u64 = "1 GiB", BYTES;
+    log_execution_size: u64 = "1 GiB", BYTES, Restart;
     /// The most that all logs together may take on the disk. The oldest go first.
-    log_total_size: u64 = "10 GiB", BYTES;
+    log_total_size: u64 = "10 GiB", BYTES, Restart;
+    /// How many releases of an app are kept, the active one among them, which always stays. The oldest go first.
+    releases_kept: u32 = "5", KEPT, Live;
+    /// How many backups of an app are kept. The oldest go first.
+    backups_kept: u32 = "5", KEPT, Live;
+    /// How long deleted apps stay in the trash, from where they can be restored.
+    trash_retention: Duration = "14 days", RETENTION, Live;
+    /// How often what should be there is held against what is, and repaired.
+    reconcile_interval: Duration = "5 min", INTERVAL, Restart;
     /// Whether every app is stopped when the daemon is told to end (SIGTERM, SIGINT). They stay alive otherwise. Either
     /// way the next start brings up what ran. Whoever ends the daemon has to give it the longest stop grace of its
     /// apps: `TimeoutStopSec` of systemd.service(5).
-    stop_apps_on_shutdown: OnShutdown = "false", ON_SHUTDOWN;
+    stop_apps_on_shutdown: OnShutdown = "false", ON_SHUTDOWN, Restart;
     /// The time zone of new schedules. The machine's own when not given.
-    timezone: Option<String> = "", OPTIONAL_ZONE;
+    timezone: Option<String> = "", OPTIONAL_ZONE, Restart;
     /// The folder of the built web page. The folder `page` beside the program when not given.
-    page: Option<PathBuf> = "", OPTIONAL_FOLDER;
+    page: Option<PathBuf> = "", OPTIONAL_FOLDER, Restart;
     /// The user that apps run as, and that builds their environments, when the daemon itself runs as root. The user
     /// `mantyx` when there is one and this is not given, else `nobody`. `root` makes every app as mighty as the daemon.
-    app_user: Option<String> = "", OPTIONAL_ACCOUNT;
+    app_user: Option<String> = "", OPTIONAL_ACCOUNT, Restart;
     /// The program that watches one process. `mantyx-monitor` beside the program when not given.
-    monitor: Option<PathBuf> = "", OPTIONAL_PROGRAM;
+    monitor: Option<PathBuf> = "", OPTIONAL_PROGRAM, Restart;
 }
 
 impl Settings {
@@ -128,10 +176,11 @@ impl Settings {
     ) -> Result<Self> {
         let environment: BTreeMap<String, String> = environment.collect();
         let root = root::resolve(root, &environment)?;
-        let mut values = layers::from_file(&Layout::new(&root).settings_file())?;
+        let file = Layout::new(&root).settings_file();
+        let mut values = layers::from_file(&file, &layers::text_of(&file)?)?;
         values.override_with(layers::from_environment(environment)?);
         values.override_with(layers::from_flags(flags)?);
-        let settings = Self::read(root, &values)?;
+        let settings = Self::read(root, values)?;
         settings.check()?;
         Ok(settings)
     }
@@ -209,6 +258,9 @@ mod tests {
         assert_eq!(settings.entry_limit, 20_000);
         assert_eq!(settings.install_timeout, Duration::from_secs(15 * 60));
         assert_eq!((settings.port_pool_first, settings.port_pool_last), (19001, 19100));
+        assert_eq!((settings.releases_kept, settings.backups_kept), (5, 5));
+        assert_eq!(settings.trash_retention, Duration::from_secs(14 * 86_400));
+        assert_eq!(settings.reconcile_interval, Duration::from_secs(300));
         assert_eq!((settings.page, settings.timezone, settings.app_user), (None, None, None));
     }
 

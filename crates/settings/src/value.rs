@@ -1,4 +1,4 @@
-//! How each kind of value is read from text. A reader also says, for people, what it takes.
+//! The notation of each kind of value: how it is read from text, how it is written, and what it takes, for people.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,18 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use mantyx_core::is_account_name;
+use serde_json::Value;
 
-/// Reads one kind of value.
-pub(crate) struct Reader<T> {
+use crate::units::{bytes, duration, is_bare, write_bytes, write_duration};
+
+/// How one kind of value is read and written.
+pub(crate) struct Notation<T> {
     /// What it takes, to be read behind "it takes".
     pub(crate) form: &'static str,
     /// The value, or why the text is none.
     pub(crate) read: fn(&str) -> Result<T, String>,
+    /// The value as JSON and TOML say it; what is written is read as the same value again.
+    pub(crate) write: fn(&T) -> Value,
 }
 
 /// How the daemon's own log is written.
@@ -63,45 +68,89 @@ impl LogLevel {
     }
 }
 
-pub(crate) const ADDRESS: Reader<SocketAddr> = Reader {
+pub(crate) const ADDRESS: Notation<SocketAddr> = Notation {
     form: "an IP address and a port: `127.0.0.1:8420`, `[::1]:8420`",
     read: |text| text.parse().map_err(|_| "this is not an address with a port".to_owned()),
+    write: |address| address.to_string().into(),
 };
-pub(crate) const BYTES: Reader<u64> =
-    Reader { form: "bytes, or a size with its unit: `100 MiB`", read: bytes };
-pub(crate) const COUNT: Reader<u64> = Reader { form: "a number from 1", read: at_least_one };
-pub(crate) const PORT: Reader<u16> = Reader { form: "a port from 1 to 65535", read: at_least_one };
-pub(crate) const DURATION: Reader<Duration> =
-    Reader { form: "seconds, or a time with its unit: `15 min`", read: duration };
-pub(crate) const LIST: Reader<Vec<String>> =
-    Reader { form: "a list; with commas in between in a variable", read: |text| Ok(list(text)) };
-pub(crate) const OPTIONAL_ZONE: Reader<Option<String>> =
-    Reader { form: "the IANA name of a time zone: `Europe/Berlin`", read: |text| optional(text, zone) };
-pub(crate) const OPTIONAL_URL: Reader<Option<String>> =
-    Reader { form: "a web address: `https://mantyx.example.org`", read: |text| optional(text, url) };
-pub(crate) const OPTIONAL_FOLDER: Reader<Option<PathBuf>> =
-    Reader { form: "the path of a folder", read: |text| optional(text, folder) };
-pub(crate) const OPTIONAL_ACCOUNT: Reader<Option<String>> =
-    Reader { form: "the name of a user of this machine", read: |text| optional(text, account) };
-pub(crate) const OPTIONAL_PROGRAM: Reader<Option<PathBuf>> =
-    Reader { form: "the path of a program", read: |text| optional(text, program) };
-pub(crate) const LOG_FORMAT: Reader<LogFormat> = Reader {
+pub(crate) const BYTES: Notation<u64> = Notation {
+    form: "bytes, or a size with its unit: `100 MiB`",
+    read: bytes,
+    write: |size| write_bytes(*size).into(),
+};
+pub(crate) const COUNT: Notation<u64> =
+    Notation { form: "a number from 1", read: at_least_one, write: |number| (*number).into() };
+pub(crate) const KEPT: Notation<u32> =
+    Notation { form: "a number from 1 to 1000", read: kept, write: |number| (*number).into() };
+pub(crate) const PORT: Notation<u16> =
+    Notation { form: "a port from 1 to 65535", read: at_least_one, write: |port| (*port).into() };
+pub(crate) const DURATION: Notation<Duration> = Notation {
+    form: "seconds, or a time with its unit: `15 min`",
+    read: duration,
+    write: |time| write_duration(*time).into(),
+};
+pub(crate) const INTERVAL: Notation<Duration> = Notation {
+    form: "seconds, or a time with its unit: `5 min`; 1 day at most",
+    read: |text| duration(text).and_then(|time| at_most(time, RAREST)),
+    write: DURATION.write,
+};
+pub(crate) const RETENTION: Notation<Duration> = Notation {
+    form: "a time with its unit: `30 days`, `12 hours`; 36500 days at most",
+    read: retention,
+    write: DURATION.write,
+};
+pub(crate) const LIST: Notation<Vec<String>> = Notation {
+    form: "a list; with commas in between in a variable",
+    read: |text| Ok(list(text)),
+    write: |items| items.clone().into(),
+};
+pub(crate) const OPTIONAL_ZONE: Notation<Option<String>> = Notation {
+    form: "the IANA name of a time zone: `Europe/Berlin`",
+    read: |text| optional(text, zone),
+    write: |zone| zone.clone().into(),
+};
+pub(crate) const OPTIONAL_URL: Notation<Option<String>> = Notation {
+    form: "a web address: `https://mantyx.example.org`",
+    read: |text| optional(text, url),
+    write: |url| url.clone().into(),
+};
+pub(crate) const OPTIONAL_FOLDER: Notation<Option<PathBuf>> = Notation {
+    form: "the path of a folder",
+    read: |text| optional(text, folder),
+    write: |path| write_path(path.as_deref()),
+};
+pub(crate) const OPTIONAL_ACCOUNT: Notation<Option<String>> = Notation {
+    form: "the name of a user of this machine",
+    read: |text| optional(text, account),
+    write: |name| name.clone().into(),
+};
+pub(crate) const OPTIONAL_PROGRAM: Notation<Option<PathBuf>> = Notation {
+    form: "the path of a program",
+    read: |text| optional(text, program),
+    write: |path| write_path(path.as_deref()),
+};
+pub(crate) const LOG_FORMAT: Notation<LogFormat> = Notation {
     form: "`text` or `json`",
     read: |text| match text {
         "text" => Ok(LogFormat::Text),
         "json" => Ok(LogFormat::Json),
         _ => Err("there is no such format".to_owned()),
     },
+    write: |format| match format {
+        LogFormat::Text => "text".into(),
+        LogFormat::Json => "json".into(),
+    },
 };
-pub(crate) const ON_SHUTDOWN: Reader<OnShutdown> = Reader {
+pub(crate) const ON_SHUTDOWN: Notation<OnShutdown> = Notation {
     form: "`true` or `false`",
     read: |text| match text {
         "true" => Ok(OnShutdown::StopApps),
         "false" => Ok(OnShutdown::LeaveApps),
         _ => Err("this is neither".to_owned()),
     },
+    write: |on| (*on == OnShutdown::StopApps).into(),
 };
-pub(crate) const LOG_LEVEL: Reader<LogLevel> = Reader {
+pub(crate) const LOG_LEVEL: Notation<LogLevel> = Notation {
     form: "`error`, `warn`, `info`, `debug` or `trace`",
     read: |text| {
         const ALL: [LogLevel; 5] =
@@ -109,58 +158,41 @@ pub(crate) const LOG_LEVEL: Reader<LogLevel> = Reader {
         let level = ALL.into_iter().find(|level| level.as_str() == text);
         level.ok_or_else(|| "there is no such level".to_owned())
     },
+    write: |level| level.as_str().into(),
 };
 
-/// Units of sizes: those of IEC 80000-13 by 1024, those of SI by 1000.
-const SIZES: &[(&str, u64)] = &[
-    ("", 1),
-    ("b", 1),
-    ("kib", 1 << 10),
-    ("mib", 1 << 20),
-    ("gib", 1 << 30),
-    ("tib", 1 << 40),
-    ("kb", 1000),
-    ("mb", 1_000_000),
-    ("gb", 1_000_000_000),
-    ("tb", 1_000_000_000_000),
-];
+/// The longest time that anything is kept, so that an instant that lies so far back can always be named.
+const LONGEST: Duration = Duration::from_secs(36_500 * 86_400);
 
-/// Units of time, in seconds.
-const TIMES: &[(&str, u64)] = &[
-    ("", 1),
-    ("s", 1),
-    ("sec", 1),
-    ("m", 60),
-    ("min", 60),
-    ("h", 3600),
-    ("hour", 3600),
-    ("hours", 3600),
-    ("d", 86_400),
-    ("day", 86_400),
-    ("days", 86_400),
-];
+/// The longest pause between two looks at everything.
+const RAREST: Duration = Duration::from_secs(86_400);
 
-fn bytes(text: &str) -> Result<u64, String> {
-    in_units(text, SIZES)
+/// The most of one kind that an app may keep.
+const MOST_KEPT: u32 = 1000;
+
+/// How long something is kept. A number without a unit is refused: whoever means days would lose all but the last
+/// seconds.
+fn retention(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if is_bare(text) {
+        return Err("it has no unit, so that it could be seconds or days".to_owned());
+    }
+    at_most(time, LONGEST)
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    in_units(text, TIMES).map(Duration::from_secs)
+fn at_most(time: Duration, limit: Duration) -> Result<Duration, String> {
+    if time <= limit { Ok(time) } else { Err(format!("more than {} is too much", write_duration(limit))) }
 }
 
-/// A whole number from 1 with an optional unit behind it.
-fn in_units(text: &str, units: &[(&str, u64)]) -> Result<u64, String> {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let number: u64 = at_least_one(number)?;
-    let unit = unit.trim().to_lowercase();
-    let (_, factor) =
-        units.iter().find(|(name, _)| *name == unit).ok_or_else(|| format!("`{unit}` is not a unit here"))?;
-    number.checked_mul(*factor).ok_or_else(|| "this is too much".to_owned())
+fn kept(text: &str) -> Result<u32, String> {
+    match at_least_one(text)? {
+        number if number <= MOST_KEPT => Ok(number),
+        _ => Err(format!("more than {MOST_KEPT} is too much")),
+    }
 }
 
-fn at_least_one<T: FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
+/// A whole number that is not 0.
+pub(crate) fn at_least_one<T: FromStr + Default + PartialEq>(text: &str) -> Result<T, String> {
     match text.trim().parse::<T>() {
         Ok(number) if number != T::default() => Ok(number),
         Ok(_) => Err("0 is too little".to_owned()),
@@ -214,6 +246,10 @@ fn account(text: &str) -> Result<String, String> {
     is_name.then(|| text.to_owned()).ok_or_else(|| "this cannot be the name of an account".to_owned())
 }
 
+fn write_path(path: Option<&Path>) -> Value {
+    path.map(|path| path.to_string_lossy().into_owned()).into()
+}
+
 fn absent(error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => "nothing is there".to_owned(),
@@ -231,15 +267,19 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn sizes_and_times_take_units() {
-        assert_eq!(bytes("100 MiB"), Ok(100 << 20));
-        assert_eq!(bytes("100MB"), Ok(100_000_000));
-        assert_eq!(bytes(" 17 "), Ok(17));
-        assert_eq!(duration("15 min"), Ok(Duration::from_secs(900)));
-        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
-        for wrong in ["", "MiB", "-1", "1.5 GiB", "0", "99999999999 TiB", "3 min"] {
-            assert!(bytes(wrong).is_err(), "{wrong}");
+    fn what_is_kept_is_kept_within_a_range() {
+        assert_eq!((kept("1"), kept("1000")), (Ok(1), Ok(1000)));
+        assert_eq!(retention("14 days"), Ok(Duration::from_secs(14 * 86_400)));
+        assert_eq!(retention("36500 days"), Ok(LONGEST));
+        assert_eq!((INTERVAL.read)("300"), Ok(Duration::from_secs(300)));
+        for (why, refused) in [("0 is too little", "0"), ("more than 1000", "1001"), ("not a number", "-1")] {
+            assert!(kept(refused).unwrap_err().contains(why), "{refused}");
         }
+        for (why, refused) in [("no unit", "30"), ("more than 36500 days", "36501 days"), ("0 is", "0 days")]
+        {
+            assert!(retention(refused).unwrap_err().contains(why), "{refused}");
+        }
+        assert!((INTERVAL.read)("25 hours").unwrap_err().contains("more than 1 day"));
     }
 
     #[test]
@@ -289,12 +329,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_a_reader_fall_over(text in ".{0,30}") {
-            let _ = (bytes(&text), duration(&text), list(&text), at_least_one::<u16>(&text), url(&text), zone(&text));
-        }
-
-        #[test]
-        fn plain_numbers_are_bytes(number in 1_u64..) {
-            prop_assert_eq!(bytes(&number.to_string()), Ok(number));
+            let _ = (retention(&text), kept(&text), list(&text), at_least_one::<u16>(&text));
+            let _ = (url(&text), zone(&text));
         }
     }
 }
