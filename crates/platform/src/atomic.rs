@@ -30,6 +30,14 @@ pub fn sync_folder(folder: &Path) -> Result<()> {
         .map_err(|error| Error::io(format!("write the folder `{}` to the disk", folder.display()), error))
 }
 
+/// Makes all that was written to the file system of a folder survive a power cut (syncfs(2)). For a whole tree that
+/// is one wait in place of one for each of its files.
+pub fn sync_file_system(folder: &Path) -> Result<()> {
+    File::open(folder)
+        .and_then(|open| rustix::fs::syncfs(open).map_err(Into::into))
+        .map_err(|error| Error::io(format!("write `{}` to the disk", folder.display()), error))
+}
+
 /// The folder that a path is in; a bare name is in the current one.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {

@@ -1,4 +1,4 @@
-//! Trees of files: made private, measured, frozen, moved and removed.
+//! Trees of files: made private, measured, frozen, made again, moved and removed.
 //!
 //! Nothing here follows a symbolic link: a link in an app's tree is a file like another, never a way out. Nor does it
 //! matter how deep a tree is, as long as an app could make it.
@@ -18,6 +18,11 @@ use rustix::io::{Errno, Result as SystemResult};
 
 use crate::atomic::sync_folder;
 use crate::tree::{self, Visitor};
+
+mod content;
+mod copy;
+
+pub use copy::{Copied, copy_tree, link_tree};
 
 /// Write permission for the owner, the group and everybody (chmod(2)).
 const WRITE: RawMode = 0o222;

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`atomic`] | a file that is whole |
 //! | [`folders`] | a tree of files |
+//! | [`reading`] | a tree that is read while somebody writes to it |
 //! | [`ownership`] | a tree that changes hands |
 //! | [`scratch`] | a folder for a while |
 //! | [`lock`] | a folder that is ours |
@@ -28,6 +29,7 @@ pub mod ownership;
 pub mod ports;
 pub mod process;
 pub mod programs;
+pub mod reading;
 pub mod scratch;
 mod tree;
 pub mod usage;

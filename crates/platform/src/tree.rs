@@ -91,16 +91,13 @@ fn is_link(found: &Stat) -> bool {
 struct Way {
     /// Every folder on it, the top first.
     places: Vec<Place>,
-    /// Those that are open: the last ones.
-    open: VecDeque<OwnedFd>,
+    trail: Trail,
 }
 
 /// A folder on the way.
 struct Place {
     /// Its name in the one above.
     name: CString,
-    /// By what it is known again: its file system and its number there.
-    id: (u64, u64),
     /// The folders in it that are still to be visited.
     folders: Vec<CString>,
 }
@@ -108,7 +105,7 @@ struct Place {
 impl Way {
     /// Into a folder of the one where the walk is.
     fn enter(&mut self, name: CString, visitor: &mut impl Visitor) -> Result<()> {
-        let here = self.open.back().ok_or(Errno::STALE)?.as_fd();
+        let here = self.trail.last()?;
         match visitor.enter(here, &name) {
             Ok(folder) => self.go_down(name, folder, visitor),
             // It was replaced since it was listed.
@@ -120,7 +117,33 @@ impl Way {
     /// Visits the files of a folder on the way into it.
     fn go_down(&mut self, name: CString, folder: OwnedFd, visitor: &mut impl Visitor) -> Result<()> {
         let folders = list(folder.as_fd(), visitor)?;
-        self.places.push(Place { name, id: id(&folder)?, folders });
+        self.places.push(Place { name, folders });
+        self.trail.go_down(folder)
+    }
+
+    /// Out of a folder in which nothing is left to visit.
+    fn go_up(&mut self, visitor: &mut impl Visitor) -> Result<()> {
+        let Some(left) = self.places.pop() else { return Ok(()) };
+        let folder = self.trail.go_up()?;
+        if self.places.is_empty() {
+            return visitor.leave(folder.as_fd(), None);
+        }
+        unless_gone(visitor.leave(folder.as_fd(), Some((self.trail.last()?, &left.name))))
+    }
+}
+
+/// The folders from the top of a tree to one in it, of which only the last ones are open.
+#[derive(Default)]
+pub(crate) struct Trail {
+    /// By what each is known again: its file system and its number there.
+    ids: Vec<(u64, u64)>,
+    open: VecDeque<OwnedFd>,
+}
+
+impl Trail {
+    /// Into a folder of the last one, or to the top.
+    pub(crate) fn go_down(&mut self, folder: OwnedFd) -> Result<()> {
+        self.ids.push(id(&folder)?);
         self.open.push_back(folder);
         if self.open.len() > OPEN {
             self.open.pop_front();
@@ -128,15 +151,19 @@ impl Way {
         Ok(())
     }
 
-    /// Out of a folder in which nothing is left to visit.
-    fn go_up(&mut self, visitor: &mut impl Visitor) -> Result<()> {
-        let (Some(left), Some(folder)) = (self.places.pop(), self.open.pop_back()) else { return Ok(()) };
-        let Some(above) = self.places.last() else { return visitor.leave(folder.as_fd(), None) };
-        if self.open.is_empty() {
-            self.open.push_back(open_above(&folder, above.id)?);
+    /// Out of the last folder, which is given back.
+    pub(crate) fn go_up(&mut self) -> Result<OwnedFd> {
+        self.ids.pop();
+        let left = self.open.pop_back().ok_or(Errno::STALE)?;
+        if let (true, Some(above)) = (self.open.is_empty(), self.ids.last()) {
+            self.open.push_back(open_above(&left, *above)?);
         }
-        let parent = self.open.back().ok_or(Errno::STALE)?.as_fd();
-        unless_gone(visitor.leave(folder.as_fd(), Some((parent, &left.name))))
+        Ok(left)
+    }
+
+    /// Where it ends.
+    pub(crate) fn last(&self) -> Result<BorrowedFd<'_>> {
+        self.open.back().map(OwnedFd::as_fd).ok_or(Errno::STALE)
     }
 }
 
