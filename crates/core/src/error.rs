@@ -150,6 +150,12 @@ codes! {
     TooManyEntries = "too_many_entries", Refused, "The archive has too many entries";
     /// A compression ratio that no source has.
     CompressionRatio = "compression_ratio", Refused, "The archive is compressed too well to be true";
+    /// It does not begin as an export of Mantyx does.
+    NotAnExport = "not_an_export", Refused, "This is not an export of Mantyx";
+    /// A format that only another Mantyx knows.
+    UnknownFormat = "unknown_format", Refused, "Another Mantyx wrote this";
+    /// Its files are not what they were when it was made.
+    BackupDamaged = "backup_damaged", Refused, "The backup is damaged";
     /// Nothing to start.
     NoEntrypoint = "no_entrypoint", Refused, "There is nothing to start";
     /// The chosen entrypoint is not there.
@@ -160,6 +166,8 @@ codes! {
     GitAddress = "git_address", Refused, "This git address is not allowed";
     /// The git remote does not answer or says no.
     GitRemote = "git_remote", Refused, "The git repository cannot be read";
+    /// The git remote asks for credentials, or does not take those that it was given.
+    GitAuth = "git_auth", Refused, "The git repository is not open to these credentials";
     /// No such branch, tag or commit.
     GitReference = "git_reference", Refused, "There is no such branch, tag or commit";
     /// No such folder in the repository.
@@ -168,6 +176,8 @@ codes! {
     NeedsUv = "needs_uv", Refused, "Only uv can read this lock file";
     /// No Python that fits.
     NoPython = "no_python", Refused, "No suitable Python was found";
+    /// It did not become healthy in its start period.
+    Unhealthy = "unhealthy", Refused, "The app did not become healthy";
     /// A requirement could not be installed.
     InstallFailed = "install_failed", Refused, "The installation failed";
     /// It took longer than allowed.
