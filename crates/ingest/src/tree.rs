@@ -49,6 +49,11 @@ impl Tree {
         self.nodes.is_empty()
     }
 
+    /// How many paths there are, folders included.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// What is at a path, by its exact name.
     pub(crate) fn kind(&self, path: &str) -> Option<Kind> {
         self.nodes.get(&path.to_lowercase()).filter(|node| node.path == path).map(|node| node.kind)

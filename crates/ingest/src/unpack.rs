@@ -38,7 +38,8 @@ impl Mode {
         if unix & 0o111 == 0 { Self::Plain } else { Self::Executable }
     }
 
-    fn bits(self) -> u32 {
+    /// What chmod(2) takes for it.
+    pub(crate) fn bits(self) -> u32 {
         match self {
             Self::Plain => 0o644,
             Self::Executable => 0o755,
