@@ -55,6 +55,9 @@ pub enum Origin {
         /// The folder of the repository that is the app.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         subdir: Option<RelativePath>,
+        /// The name of the secret that opens the repository.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        credential: Option<String>,
     },
 }
 

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A release that is there can be a source as well: [once more](staged_again), or with [one file](staged_from_edit)
-//! changed. What [differs](diff()) between two of them is told here too.
+//! changed. What [differs](diff()) between two of them is told here too, and whether a repository has [gone on](check()).
 //!
 //! While anything is written there is no symbolic link in the staging folder: links are kept aside, checked
 //! against the finished tree, and made last. So no write can be led astray, whatever order the entries come in.
@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 pub use archive::archive;
 pub use diff::{ContentDiff, DiffLimits, FileChange, FileDiff, Hunk, Line, LineKind, TreeDiff, diff};
-pub use git::{GitRequest, Reach, git};
+pub use git::{Ahead, Commit, Credential, GitRequest, Reach, Secret, Since, Submodules, check, git};
 pub use inspect::inspect;
 pub use limits::Limits;
 pub use listing::{Entry, EntryKind, FileContent, entries, read_file};

@@ -65,7 +65,8 @@ impl Mantyx {
 
     /// A new app from a git repository.
     pub async fn create_from_git(&self, caller: &Caller, source: GitSource) -> Result<AppCreated> {
-        let request = GitRequest { url: source.url, reference: source.reference, subdir: source.subdir };
+        let request =
+            GitRequest { reference: source.reference, subdir: source.subdir, ..GitRequest::new(source.url) };
         let cancel = CancelOnDrop::default();
         let flag = Arc::clone(&cancel.0);
         let reach = caller.reach();

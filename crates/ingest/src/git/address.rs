@@ -4,6 +4,8 @@ use mantyx_core::{Code, Error, Result};
 
 use super::Reach;
 
+mod relative;
+
 /// The longest address that makes sense, in bytes.
 const LONGEST: usize = 2048;
 
@@ -181,7 +183,7 @@ fn wrong(detail: impl Into<String>) -> Error {
 /// The address is not repeated: it would end up in a log.
 fn has_credentials() -> Error {
     wrong("The address has credentials in it, which would be stored and shown")
-        .hint("Leave them out and use SSH with a key: `git@host:path`")
+        .hint("Leave them out: store them as a secret, and name it beside the address")
 }
 
 fn not_encrypted(scheme: &str) -> Error {

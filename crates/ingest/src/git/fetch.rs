@@ -3,8 +3,11 @@
 use git2::{AutotagOption, Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
 use mantyx_core::{Code, Error, Result};
 
-use super::address::{Address, Remote};
+use super::address::Remote;
+use super::peer::Peer;
+use super::reference::{Heads, Wanted, no_such};
 use super::stop::Stop;
+use super::transport;
 use crate::limits::{Limits, too_many_bytes};
 
 /// Where the wanted commit is put in our own repository.
@@ -29,105 +32,81 @@ pub(super) enum History {
     Full,
 }
 
-/// A name on the other side and what it points to. For a tag with a message of its own there is a second entry,
-/// with `^{}` behind the name, for the commit that it is about.
-struct Head {
-    name: String,
-    id: Oid,
+/// How many commits are asked for, from the newest backwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Depth {
+    Commits(u16),
+    All,
 }
 
 /// Fetches the commit that a branch, a tag or a commit id means; the default branch without one.
-pub(super) fn fetch(
-    repository: &Repository,
-    address: &Address,
-    reference: Option<&str>,
-    limits: &Limits,
-    stop: &Stop,
-) -> Result<Fetched> {
-    let session = Session { repository, address, limits, stop };
-    let heads = session.heads()?;
-    let wanted = match reference {
-        None => Some("HEAD"),
-        Some(reference) => name_of(&heads, reference),
-    };
-    let (commit, history) = match (wanted, reference) {
-        (Some(name), _) if heads.iter().any(|head| head.name == name) => session.by_name(name)?,
-        (_, Some(id)) if is_commit_id(id) => session.by_id(id)?,
-        (_, Some(reference)) => return Err(no_such(reference, &heads)),
-        (_, None) => {
-            return Err(Error::new(Code::GitReference, "The repository has no default branch")
-                .hint("Say which branch, tag or commit it should be"));
-        }
-    };
-    Ok(Fetched { commit, tags: tags_at(&heads, commit), history })
+pub(super) fn fetch(session: &Session<'_>, reference: Option<&str>) -> Result<Fetched> {
+    session.connected(|| {
+        let heads = session.heads()?;
+        let (commit, history) = match heads.wanted(reference)? {
+            Wanted::Name(name) => session.by_name(&name)?,
+            Wanted::Commit(id) => session.by_id(&id)?,
+        };
+        Ok(Fetched { commit, tags: heads.tags_at(commit), history })
+    })
 }
 
-/// The full name of a branch or a tag. A branch goes first, as it does for `git clone --branch`.
-fn name_of<'a>(heads: &'a [Head], reference: &str) -> Option<&'a str> {
-    let full = [reference.to_owned(), format!("refs/heads/{reference}"), format!("refs/tags/{reference}")];
-    full.iter().find_map(|name| heads.iter().find(|head| head.name == *name)).map(|head| head.name.as_str())
+/// Fetches one commit, whatever names there are.
+pub(super) fn exactly(session: &Session<'_>, commit: Oid) -> Result<()> {
+    session.connected(|| session.by_id(&commit.to_string()).map(drop))
 }
 
-fn is_commit_id(text: &str) -> bool {
-    (7..=40).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
-}
-
-fn tags_at(heads: &[Head], commit: Oid) -> Vec<String> {
-    let at = heads.iter().filter(|head| head.id == commit);
-    at.filter_map(|head| head.name.strip_prefix("refs/tags/"))
-        .map(|tag| tag.trim_end_matches("^{}").to_owned())
-        .collect()
-}
-
-fn no_such(reference: &str, heads: &[Head]) -> Error {
-    let branches = heads.iter().filter_map(|head| head.name.strip_prefix("refs/heads/"));
-    let some: Vec<String> = branches.take(5).map(|name| format!("`{name}`")).collect();
-    let shown: String = reference.chars().take(100).collect();
-    let error = Error::new(Code::GitReference, format!("There is no branch, tag or commit `{shown}`"));
-    if some.is_empty() { error } else { error.hint(format!("Branches are {}", some.join(", "))) }
-}
-
-struct Session<'a> {
-    repository: &'a Repository,
-    address: &'a Address,
-    limits: &'a Limits,
-    stop: &'a Stop,
+/// Our own repository, and the one that is fetched from.
+#[derive(Clone, Copy)]
+pub(super) struct Session<'a> {
+    pub(super) repository: &'a Repository,
+    pub(super) peer: &'a Peer,
+    pub(super) limits: &'a Limits,
+    pub(super) stop: &'a Stop,
 }
 
 impl Session<'_> {
-    fn heads(&self) -> Result<Vec<Head>> {
+    /// Does what needs the other side.
+    pub(super) fn connected<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        transport::with(self.peer, self.repository.path(), self.stop, work)
+    }
+
+    /// What there is on the other side.
+    pub(super) fn heads(&self) -> Result<Heads> {
         let mut remote = self.remote()?;
         let callbacks = self.callbacks();
         let connection = remote.connect_auth(Direction::Fetch, Some(callbacks), None);
         let connection = connection.map_err(|error| self.failed(&error))?;
-        let heads = connection.list().map_err(|error| self.failed(&error))?;
-        Ok(heads.iter().map(|head| Head { name: head.name().to_owned(), id: head.oid() }).collect())
+        connection.list().map(Heads::new).map_err(|error| self.failed(&error))
     }
 
     fn by_name(&self, name: &str) -> Result<(Oid, History)> {
-        // libgit2 cannot fetch a part of a repository on this machine.
-        let history = match self.address.remote {
-            Remote::File => History::Full,
-            Remote::Https | Remote::Ssh(_) => History::Shallow,
-        };
         let wanted = format!("+{name}:{WANTED}");
-        match history {
-            History::Shallow => self.fetch(&[&wanted], history)?,
-            History::Full => self.fetch(&[&wanted, TAGS], history)?,
-        }
+        let history = if self.is_partial() {
+            self.fetch(&[&wanted], Depth::Commits(1))?;
+            History::Shallow
+        } else {
+            self.fetch(&[&wanted, TAGS], Depth::All)?;
+            History::Full
+        };
         Ok((self.commit(WANTED)?, history))
     }
 
     /// Many servers hand out any commit by its full id; from others everything is fetched, to look for it.
-    fn by_id(&self, id: &str) -> Result<(Oid, History)> {
-        let alone = self.address.remote != Remote::File && id.len() == 40;
-        if alone && self.fetch(&[&format!("+{id}:{WANTED}")], History::Shallow).is_ok() {
+    pub(super) fn by_id(&self, id: &str) -> Result<(Oid, History)> {
+        let alone = self.is_partial() && id.len() == 40;
+        if alone && self.fetch(&[&format!("+{id}:{WANTED}")], Depth::Commits(1)).is_ok() {
             return Ok((self.commit(WANTED)?, History::Shallow));
         }
         self.stop.check()?;
-        self.fetch(&["+refs/heads/*:refs/heads/*", TAGS], History::Full)?;
-        let commit = self.commit(id).map_err(|_| no_such(id, &[]))?;
+        self.fetch(&["+refs/heads/*:refs/heads/*", TAGS], Depth::All)?;
+        let commit = self.commit(id).map_err(|_| no_such(id))?;
         Ok((commit, History::Full))
+    }
+
+    /// libgit2 cannot fetch a part of a repository on this machine.
+    fn is_partial(&self) -> bool {
+        self.peer.address.remote != Remote::File
     }
 
     fn commit(&self, name: &str) -> Result<Oid> {
@@ -137,19 +116,32 @@ impl Session<'_> {
         })
     }
 
-    fn fetch(&self, refspecs: &[&str], history: History) -> Result<()> {
+    /// Fetches names or ids of the other side under names of ours.
+    pub(super) fn fetch(&self, refspecs: &[&str], depth: Depth) -> Result<()> {
         let mut options = FetchOptions::new();
         options.remote_callbacks(self.callbacks());
         options.download_tags(AutotagOption::None);
-        if history == History::Shallow {
-            options.depth(1);
+        if let Depth::Commits(depth) = depth
+            && self.is_partial()
+        {
+            options.depth(depth.into());
         }
         let fetched = self.remote()?.fetch(refspecs, Some(&mut options), None);
         fetched.map_err(|error| self.failed(&error))
     }
 
+    /// Forgets what was fetched by which name, before more of it is fetched. libgit2 would tell the other side what
+    /// there is already, and stumble over where that was cut off.
+    pub(super) fn forget(&self) -> Result<()> {
+        let names = self.repository.references_glob("refs/*").map_err(|error| self.failed(&error))?;
+        for mut name in names.flatten() {
+            name.delete().map_err(|error| self.failed(&error))?;
+        }
+        Ok(())
+    }
+
     fn remote(&self) -> Result<git2::Remote<'_>> {
-        self.repository.remote_anonymous(&self.address.url()).map_err(|error| self.failed(&error))
+        self.repository.remote_anonymous(&self.peer.address.url()).map_err(|error| self.failed(&error))
     }
 
     fn callbacks(&self) -> RemoteCallbacks<'_> {
@@ -165,7 +157,7 @@ impl Session<'_> {
     }
 
     fn failed(&self, error: &git2::Error) -> Error {
-        let detail = format!("`{}` cannot be read: {}", self.address.shown(), error.message());
+        let detail = format!("`{}` cannot be read: {}", self.peer.address.shown(), error.message());
         Error::new(Code::GitRemote, detail).hint("See that the address is right and this machine may read it")
     }
 }

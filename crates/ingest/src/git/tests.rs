@@ -1,7 +1,10 @@
 //! Fetching from real repositories: over `file://`, and over SSH and HTTP with git itself at the other side.
 
+mod ahead;
 mod bench;
+mod private;
 mod server;
+mod submodules;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mantyx_core::{Code, Error, Origin, Result};
 
+use super::address::Address;
 use super::*;
 use bench::{Becomes, Bench};
 use server::Server;
@@ -114,7 +118,8 @@ fn a_silent_server_is_left_when_cancelled() {
     let ssh = program(&bench.path("ssh"), "#!/bin/sh\nexec sleep 600\n");
     let address = Address::parse("git@host:tool").unwrap();
     let (request, staging, limits) = (bench.request(None, None), bench.path("staging"), Limits::default());
-    let fetch = Fetch { request: &request, address, staging: &staging, limits: &limits, ssh: Some(ssh) };
+    let peer = Peer { address, credential: None, ssh: Some(ssh) };
+    let fetch = Fetch { request: &request, peer, staging: &staging, limits: &limits };
     let cancel = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {
         let fetching = scope.spawn(|| fetch.run(&cancel));
@@ -156,7 +161,7 @@ fn what_ssh_complains_about_is_said() {
     let ssh = program(&bench.path("ssh"), "#!/bin/sh\necho 'Permission denied (publickey).' >&2\nexit 255\n");
     let address = || Address::parse("git@host:tool.git").unwrap();
     let error = bench.fetch_from(address(), None, Some(ssh)).unwrap_err();
-    assert_eq!(error.code(), Code::GitRemote);
+    assert_eq!(error.code(), Code::GitAuth);
     assert!(error.detail().contains("Permission denied"), "{error:?}");
     let error = bench.fetch_from(address(), None, None).unwrap_err();
     assert!(error.detail().contains("no program `ssh`"), "{error:?}");
@@ -185,7 +190,8 @@ fn what_a_server_refuses_is_said() {
     };
     assert!(fetch("/nosuch").detail().contains("is not there"), "{:?}", fetch("/nosuch"));
     let private = fetch("/private");
-    assert!(private.hint_text().unwrap().contains("SSH"), "{private:?}");
+    assert_eq!(private.code(), Code::GitAuth);
+    assert!(private.hint_text().unwrap().contains("token"), "{private:?}");
     assert!(fetch("/page").detail().contains("no git repository"));
     assert_eq!(fetch("/moved-away").code(), Code::GitRemote);
     let moved = bench.fetch_from(Address::unencrypted(&format!("{}/old", server.url)), None, None).unwrap();

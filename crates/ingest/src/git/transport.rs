@@ -6,16 +6,18 @@
 //! has set up already.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use git2::transport::Transport;
 use git2::{ErrorClass, ErrorCode, Remote};
 use mantyx_core::{Code, Error, Result};
 
-use super::address::{Address, SshRemote};
+use super::address::{self, SshRemote};
+use super::peer::Peer;
+use super::ssh::{self, LentKey};
 use super::stop::Stop;
-use super::{address, https, ssh};
+use super::{Credential, https};
 
 thread_local! {
     /// libgit2 makes a transport from an address alone; what else it needs waits here. A fetch stays on a thread.
@@ -25,19 +27,19 @@ thread_local! {
 #[derive(Clone)]
 struct Current {
     stop: Stop,
-    ssh: Option<PathBuf>,
-    remote: address::Remote,
+    peer: Peer,
+    folder: PathBuf,
 }
 
-/// Runs a fetch with the two transports in place.
+/// Runs a fetch with the two transports in place. What they have to put somewhere goes to `folder`.
 pub(super) fn with<T>(
-    address: &Address,
+    peer: &Peer,
+    folder: &Path,
     stop: &Stop,
-    ssh: Option<PathBuf>,
     work: impl FnOnce() -> Result<T>,
 ) -> Result<T> {
     register()?;
-    let current = Current { stop: stop.clone(), ssh, remote: address.remote.clone() };
+    let current = Current { stop: stop.clone(), peer: peer.clone(), folder: folder.to_owned() };
     CURRENT.set(Some(current));
     let outcome = work();
     CURRENT.set(None);
@@ -71,23 +73,34 @@ mod unsafe_register {
 
 fn make(remote: &Remote<'_>) -> Result<Transport, git2::Error> {
     let current = CURRENT.with_borrow(Clone::clone).ok_or_else(|| error("no fetch is under way"))?;
-    match current.remote {
-        address::Remote::Ssh(to) => Transport::smart(remote, false, over_ssh(to, current.ssh, current.stop)?),
+    match current.peer.address.remote.clone() {
+        address::Remote::Ssh(to) => {
+            let ssh = over_ssh(to, &current).map_err(|reason| {
+                current.stop.because(reason);
+                error("ssh cannot be used")
+            })?;
+            Transport::smart(remote, false, ssh)
+        }
         address::Remote::Https | address::Remote::File => {
-            Transport::smart(remote, true, https::Https::new(current.stop))
+            let authorization = current.peer.credential.as_ref().and_then(Credential::authorization);
+            let https = https::Https::new(current.peer.address.shown(), authorization, current.stop);
+            Transport::smart(remote, true, https)
         }
     }
 }
 
-fn over_ssh(to: SshRemote, program: Option<PathBuf>, stop: Stop) -> Result<ssh::Ssh, git2::Error> {
-    let Some(program) = program else {
-        stop.because(
-            Error::new(Code::GitRemote, "This machine has no program `ssh`")
-                .hint("Install OpenSSH's client, or use the `https://` address of the repository"),
-        );
-        return Err(error("there is no ssh"));
+fn over_ssh(to: SshRemote, current: &Current) -> Result<ssh::Ssh> {
+    let program = current.peer.ssh.clone().ok_or_else(|| {
+        Error::new(Code::GitRemote, "This machine has no program `ssh`")
+            .hint("Install OpenSSH's client, or use the `https://` address of the repository")
+    })?;
+    let key = match &current.peer.credential {
+        Some(Credential::SshKey { private_key, passphrase }) => {
+            Some(LentKey::new(private_key, passphrase.as_ref(), &current.folder)?)
+        }
+        _ => None,
     };
-    Ok(ssh::Ssh::new(program, to, stop))
+    Ok(ssh::Ssh::new(program, to, key, current.stop.clone()))
 }
 
 /// An error on its way through libgit2. What a person is told goes by way of [`Stop`].

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use git2::build::TreeUpdateBuilder;
-use git2::{Error, FileMode, ObjectType, RepositoryInitOptions, Signature};
+use git2::{Error, FileMode, ObjectType, Oid, RepositoryInitOptions, Signature};
 use mantyx_core::{RelativePath, Result};
 
+use super::super::address::Address;
 use super::super::*;
 
 /// What a commit makes of a path.
@@ -16,6 +17,8 @@ pub(super) enum Becomes<'a> {
     File(&'a str),
     Executable(&'a str),
     LinkTo(&'a str),
+    /// Another repository, at a commit.
+    Submodule(&'a str),
     Nothing,
 }
 
@@ -47,7 +50,33 @@ impl Bench {
         self.path("tool")
     }
 
-    fn url(&self) -> String {
+    /// How it is reached without any server.
+    pub(super) fn peer(&self) -> Peer {
+        Peer { address: Address::parse(&self.url()).unwrap(), credential: None, ssh: None }
+    }
+
+    /// Merges a branch into another one, with the files of the latter.
+    pub(super) fn merge(&self, branch: &str, other: &str) {
+        let repository = Repository::open(self.repository()).unwrap();
+        let tip = |name: &str| {
+            let branch = repository.find_branch(name, git2::BranchType::Local).unwrap();
+            branch.into_reference().peel_to_commit().unwrap()
+        };
+        let (into, from, who) = (tip(branch), tip(other), somebody().unwrap());
+        let name = format!("refs/heads/{branch}");
+        repository
+            .commit(Some(&name), &who, &who, "A merge", &into.tree().unwrap(), &[&into, &from])
+            .unwrap();
+    }
+
+    /// A branch begins anew, as after somebody has rewritten it.
+    pub(super) fn point(&self, branch: &str, to: &str) {
+        let repository = Repository::open(self.repository()).unwrap();
+        let name = format!("refs/heads/{branch}");
+        repository.reference(&name, Oid::from_str(to).unwrap(), true, "test").unwrap();
+    }
+
+    pub(super) fn url(&self) -> String {
         format!("file://{}", self.repository().display())
     }
 
@@ -66,6 +95,10 @@ impl Bench {
                 Becomes::File(text) => (text, FileMode::Blob),
                 Becomes::Executable(text) => (text, FileMode::BlobExecutable),
                 Becomes::LinkTo(target) => (target, FileMode::Link),
+                Becomes::Submodule(id) => {
+                    update.upsert(*path, Oid::from_str(id)?, FileMode::Commit);
+                    continue;
+                }
                 Becomes::Nothing => {
                     update.remove(*path);
                     continue;
@@ -82,11 +115,11 @@ impl Bench {
         repository.commit(Some(branch), &who, &who, "A change", &tree, &parents).map(drop)
     }
 
-    /// A tag with a message of its own, at the newest commit of `main`.
-    fn tag(&self, name: &str) -> Result<(), Error> {
+    /// A tag with a message of its own, at the newest commit of `main`; one that is there is moved.
+    pub(super) fn tag(&self, name: &str) -> Result<(), Error> {
         let repository = Repository::open(self.repository())?;
         let newest = repository.head()?.peel(ObjectType::Commit)?;
-        repository.tag(name, &newest, &somebody()?, "A version", false).map(drop)
+        repository.tag(name, &newest, &somebody()?, "A version", true).map(drop)
     }
 
     /// The id of what a name means.
@@ -98,9 +131,9 @@ impl Bench {
 
     pub(super) fn request(&self, reference: Option<&str>, subdir: Option<&str>) -> GitRequest {
         GitRequest {
-            url: self.url(),
             reference: reference.map(str::to_owned),
             subdir: subdir.map(|subdir| RelativePath::parse(subdir).unwrap()),
+            ..GitRequest::new(self.url())
         }
     }
 
@@ -119,10 +152,22 @@ impl Bench {
         reference: Option<&str>,
         ssh: Option<PathBuf>,
     ) -> Result<Staged> {
-        let request = self.request(reference, None);
+        let peer = Peer { address, credential: None, ssh };
+        self.fetch_as(peer, &self.request(reference, None))
+    }
+
+    pub(super) fn fetch_as(&self, peer: Peer, request: &GitRequest) -> Result<Staged> {
         let (staging, limits) = (self.path("staging"), Limits::default());
-        let fetch = Fetch { request: &request, address, staging: &staging, limits: &limits, ssh };
-        fetch.run(&AtomicBool::new(false))
+        Fetch { request, peer, staging: &staging, limits: &limits }.run(&AtomicBool::new(false))
+    }
+
+    /// Looks for what is new since a commit, at most five of it.
+    pub(super) fn check(&self, peer: &Peer, reference: Option<&str>, since: &str) -> Result<Ahead> {
+        let since = Since { commit: since, most: 5 };
+        let (limits, cancel) = (Limits::default(), AtomicBool::new(false));
+        let ahead = check::check_at(peer, reference, since, &self.path("staging"), &limits, &cancel);
+        assert_eq!(self.left(), 0, "nothing is left");
+        ahead
     }
 
     pub(super) fn left(&self) -> usize {

@@ -1,13 +1,22 @@
 //! A web server with git's own program behind it, and a few paths that answer otherwise.
+//!
+//! Below `/locked` it serves the same to those who know [`TOKEN`], below `/to/<port>` it sends on to another server.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// What opens `/locked`, with the user that is sent when nobody says which.
+pub(super) const TOKEN: &str = "t0p-s3cret";
+const OPENS: &str = "Basic eC1hY2Nlc3MtdG9rZW46dDBwLXMzY3JldA==";
 
 /// It answers one request after the other.
 pub(super) struct Server {
     pub(super) url: String,
+    /// What it was asked: the path, and the credentials if there were any.
+    seen: Arc<Log>,
 }
 
 /// What was asked.
@@ -16,6 +25,7 @@ struct Request {
     path: String,
     query: String,
     content_type: String,
+    credentials: Option<String>,
     body: Vec<u8>,
 }
 
@@ -25,18 +35,42 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let root = root.to_owned();
+        let seen = Arc::default();
+        let log = Arc::clone(&seen);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 // Who hangs up has had enough; the next one is served all the same.
-                let _ = serve(stream, &root);
+                let _ = serve(stream, &root, &log);
             }
         });
-        Self { url }
+        Self { url, seen }
+    }
+
+    pub(super) fn port(&self) -> &str {
+        self.url.rsplit(':').next().unwrap()
+    }
+
+    /// How many requests came with credentials, and how many without.
+    pub(super) fn seen(&self) -> (usize, usize) {
+        let seen = self.seen.lock().unwrap();
+        let with = seen.iter().filter(|(_, credentials)| credentials.is_some()).count();
+        (with, seen.len() - with)
+    }
+
+    /// How many packs were asked for.
+    pub(super) fn packs(&self) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.iter().filter(|(path, _)| path.ends_with("/git-upload-pack")).count()
     }
 }
 
-fn serve(mut stream: TcpStream, root: &Path) -> io::Result<()> {
-    let request = Request::read(BufReader::new(stream.try_clone()?))?;
+/// Each request by its path, with the credentials that came with it.
+type Log = Mutex<Vec<(String, Option<String>)>>;
+
+fn serve(mut stream: TcpStream, root: &Path, log: &Log) -> io::Result<()> {
+    let mut request = Request::read(BufReader::new(stream.try_clone()?))?;
+    log.lock().unwrap().push((request.path.clone(), request.credentials.clone()));
+    request.unlock();
     let answer = match request.without_git() {
         Some(head) => format!("HTTP/1.1 {head}Content-Length: 0\r\nConnection: close\r\n\r\n").into_bytes(),
         None => from_backend(&backend(root, &request)?),
@@ -65,15 +99,29 @@ impl Request {
         let (method, address) = (first.next().unwrap(), first.next().unwrap());
         let (path, query) = address.split_once('?').unwrap_or((&address, ""));
         let (path, query) = (path.to_owned(), query.to_owned());
-        Ok(Self { method, path, query, content_type: header("content-type"), body })
+        let credentials = Some(header("authorization")).filter(|text| !text.is_empty());
+        Ok(Self { method, path, query, content_type: header("content-type"), credentials, body })
+    }
+
+    /// Who has the token is led to what is behind the lock.
+    fn unlock(&mut self) {
+        if self.credentials.as_deref() == Some(OPENS)
+            && let Some(path) = self.path.strip_prefix("/locked")
+        {
+            self.path = path.to_owned();
+        }
     }
 
     /// The status and headers of a path that git knows nothing of.
     fn without_git(&self) -> Option<String> {
         match self.path.split('/').nth(1)? {
-            "private" => Some("401 Unauthorized\r\n".to_owned()),
+            "private" | "locked" => Some("401 Unauthorized\r\n".to_owned()),
             "page" => Some("200 OK\r\nContent-Type: text/html\r\n".to_owned()),
             "moved-away" => Some("302 Found\r\nLocation: http://127.0.0.1:1/tool\r\n".to_owned()),
+            "to" => {
+                let (port, rest) = self.path.strip_prefix("/to/")?.split_once('/')?;
+                Some(format!("302 Found\r\nLocation: http://127.0.0.1:{port}/{rest}?{}\r\n", self.query))
+            }
             "old" => {
                 let place = self.path.replacen("/old", "/tool", 1);
                 Some(format!("301 Moved\r\nLocation: {place}?{}\r\n", self.query))
