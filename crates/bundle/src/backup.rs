@@ -73,7 +73,6 @@ pub struct Data {
 struct Body<F> {
     source: Tally,
     data: Option<Data>,
-    #[serde(rename = "app")]
     facts: F,
 }
 

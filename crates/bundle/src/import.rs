@@ -47,7 +47,7 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 64 GiB, a million entries, and a ratio that not even logs reach.
+    /// 64 GiB, a million entries, and a ratio of which an export reaches less than half, whatever is in it.
     fn default() -> Self {
         Self { total_bytes: 64 << 30, entries: 1_000_000, ratio: 500 }
     }

@@ -2,8 +2,6 @@
 
 use super::*;
 use crate::export::FileDigest;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
 
 /// An entry that somebody made up.
