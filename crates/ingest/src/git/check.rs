@@ -149,7 +149,7 @@ impl Look<'_> {
     fn compare(&self, name: Option<&str>, reference: &str, tip: Oid) -> Result<Ahead> {
         let far = self.most.saturating_add(1);
         let mut sight = Sight::Partial;
-        for depth in [FIRST.min(far), far] {
+        for depth in [FIRST].into_iter().filter(|first| *first < far).chain([far]) {
             name.iter().try_for_each(|name| self.fetch(name, TIP, depth))?;
             let window = Window::of(self.session.repository)?;
             let between = self.between(&window, tip)?;

@@ -2,18 +2,31 @@
 
 use super::*;
 
-fn subjects(ahead: &Ahead) -> Vec<&str> {
+fn ids(ahead: &Ahead) -> Vec<&str> {
     ahead.behind.iter().map(|commit| commit.id.as_str()).collect()
 }
 
-/// A repository of its own, seen over `file://` and over HTTP.
-fn on_both(test: impl Fn(&Bench, &Peer, Option<&Server>)) {
+/// A repository of its own for each transport, and the server where there is one.
+fn on_all(test: impl Fn(&Bench, &Peer, Option<&Server>)) {
     let bench = Bench::new();
     test(&bench, &bench.peer(), None);
     let bench = Bench::new();
+    test(&bench, &over_ssh(&bench), None);
+    let (bench, server, peer) = over_http();
+    test(&bench, &peer, Some(&server));
+}
+
+fn over_ssh(bench: &Bench) -> Peer {
+    let address = Address::parse(&format!("ssh://git@host:22{}", bench.repository().display())).unwrap();
+    let ssh = program(&bench.path("ssh"), LOCAL_SSH);
+    Peer { address, credential: None, ssh: Some(ssh) }
+}
+
+fn over_http() -> (Bench, Server, Peer) {
+    let bench = Bench::new();
     let server = Server::start(bench.folder.path());
     let address = Address::unencrypted(&format!("{}/tool", server.url));
-    test(&bench, &Peer { address, credential: None, ssh: None }, Some(&server));
+    (bench, server, Peer { address, credential: None, ssh: None })
 }
 
 fn add(bench: &Bench, branch: &str, count: usize) {
@@ -24,7 +37,7 @@ fn add(bench: &Bench, branch: &str, count: usize) {
 
 #[test]
 fn nothing_new_costs_one_question() {
-    on_both(|bench, peer, server| {
+    on_all(|bench, peer, server| {
         let known = bench.id("main");
         for reference in [None, Some("main"), Some(known.as_str()), Some(&known[..10])] {
             let ahead = bench.check(peer, reference, &known).unwrap();
@@ -37,12 +50,12 @@ fn nothing_new_costs_one_question() {
 
 #[test]
 fn new_commits_are_listed_the_newest_first() {
-    on_both(|bench, peer, _| {
+    on_all(|bench, peer, _| {
         let known = bench.id("main");
         add(bench, "main", 3);
         let ahead = bench.check(peer, None, &known).unwrap();
         let expected = [bench.id("main"), bench.id("main~1"), bench.id("main~2")];
-        assert_eq!(subjects(&ahead), expected);
+        assert_eq!(ids(&ahead), expected);
         assert_eq!(
             (ahead.head.as_str(), ahead.reference.as_str()),
             (expected[0].as_str(), "refs/heads/main")
@@ -55,7 +68,7 @@ fn new_commits_are_listed_the_newest_first() {
 
 #[test]
 fn too_many_are_cut_off_and_said() {
-    on_both(|bench, peer, _| {
+    on_all(|bench, peer, _| {
         let known = bench.id("main");
         for (count, complete) in [(5, true), (3, false), (40, false)] {
             add(bench, "main", count);
@@ -71,7 +84,7 @@ fn too_many_are_cut_off_and_said() {
 
 #[test]
 fn a_merged_branch_does_not_bring_back_what_was_known() {
-    on_both(|bench, peer, _| {
+    on_all(|bench, peer, _| {
         // The side branch begins before the known commit.
         bench.commit("side", &[("side.py", Becomes::File("1\n"))]);
         bench.point("side", &bench.id("side"));
@@ -80,13 +93,13 @@ fn a_merged_branch_does_not_bring_back_what_was_known() {
         bench.merge("main", "side");
         let ahead = bench.check(peer, None, &known).unwrap();
         let expected = [bench.id("main"), bench.id("side")];
-        assert_eq!((subjects(&ahead), ahead.complete), (expected.iter().map(String::as_str).collect(), true));
+        assert_eq!((ids(&ahead), ahead.complete), (expected.iter().map(String::as_str).collect(), true));
     });
 }
 
 #[test]
 fn a_rewritten_history_is_said() {
-    on_both(|bench, peer, _| {
+    on_all(|bench, peer, _| {
         let first = bench.id("v1.2.0^{commit}");
         let known = bench.id("main");
         bench.point("main", &first);
@@ -99,13 +112,13 @@ fn a_rewritten_history_is_said() {
 
 #[test]
 fn tags_stay_unless_they_are_moved() {
-    on_both(|bench, peer, _| {
+    on_all(|bench, peer, _| {
         let known = bench.id("v1.2.0^{commit}");
         let stays = bench.check(peer, Some("v1.2.0"), &known).unwrap();
         assert_eq!((stays.reference.as_str(), stays.is_ahead(&known)), ("refs/tags/v1.2.0", false));
         bench.tag("v1.2.0").unwrap();
         let moved = bench.check(peer, Some("v1.2.0"), &known).unwrap();
-        assert_eq!((subjects(&moved), moved.rewritten), (vec![bench.id("main").as_str()], false));
+        assert_eq!((ids(&moved), moved.rewritten), (vec![bench.id("main").as_str()], false));
         let back = bench.check(peer, Some(&known), &bench.id("main")).unwrap();
         assert_eq!((back.head.as_str(), back.behind.len()), (known.as_str(), 0));
         assert!(back.rewritten, "another commit is asked for, which is older: {back:?}");
@@ -114,7 +127,7 @@ fn tags_stay_unless_they_are_moved() {
 
 #[test]
 fn what_cannot_be_told_is_refused() {
-    on_both(|bench, peer, _| {
+    on_all(|bench, peer, _| {
         let known = bench.id("main");
         let code = |reference, since: &str| bench.check(peer, reference, since).unwrap_err().code();
         assert_eq!(code(Some("nosuch"), &known), Code::GitReference);
@@ -135,38 +148,39 @@ fn what_cannot_be_told_is_refused() {
 #[test]
 fn what_lies_far_back_is_found_in_a_second_look() {
     let bench = Bench::new();
-    let server = Server::start(bench.folder.path());
-    let address = Address::unencrypted(&format!("{}/tool", server.url));
-    let peer = Peer { address, credential: None, ssh: None };
     let known = bench.id("main");
     add(&bench, "main", 30);
-    let look = |most: u16| {
-        let since = Since { commit: &known, most };
-        let (limits, cancel) = (Limits::default(), AtomicBool::new(false));
-        check::check_at(&peer, None, since, &bench.path("staging"), &limits, &cancel).unwrap()
-    };
-    for (most, behind, complete) in [(50, 30, true), (30, 30, true), (29, 29, false), (12, 12, false)] {
-        let ahead = look(most);
+    for (most, behind, complete) in [(30, 30, true), (29, 29, false), (12, 12, false)] {
+        let ahead = look(&bench, &over_ssh(&bench), &known, most);
         assert_eq!(
             (ahead.behind.len(), ahead.complete, ahead.rewritten),
             (behind, complete, false),
             "{most}"
         );
     }
+    let (bench, server, peer) = over_http();
+    let known = bench.id("main");
+    add(&bench, "main", 30);
+    let ahead = look(&bench, &peer, &known, 50);
+    assert_eq!((ahead.behind.len(), ahead.complete, server.packs() > 1), (30, true, true));
     bench.point("main", &bench.id("v1.2.0^{commit}"));
     add(&bench, "main", 30);
-    assert!(look(50).rewritten, "all of the history was seen, and it is not there");
+    let ahead = look(&bench, &peer, &known, 50);
+    assert!(ahead.rewritten, "all of the history was seen, and it is not there");
+}
+
+fn look(bench: &Bench, peer: &Peer, known: &str, most: u16) -> Ahead {
+    let since = Since { commit: known, most };
+    let (limits, cancel) = (Limits::default(), AtomicBool::new(false));
+    check::check_at(peer, None, since, &bench.path("staging"), &limits, &cancel).unwrap()
 }
 
 #[test]
 fn a_long_history_that_was_rewritten_is_told_where_the_server_hands_out_the_old_commit() {
-    let bench = Bench::new();
+    let (bench, _server, peer) = over_http();
     let settings = fs::OpenOptions::new().append(true).open(bench.repository().join(".git/config"));
     std::io::Write::write_all(&mut settings.unwrap(), b"[uploadpack]\n\tallowAnySHA1InWant = true\n")
         .unwrap();
-    let server = Server::start(bench.folder.path());
-    let address = Address::unencrypted(&format!("{}/tool", server.url));
-    let peer = Peer { address, credential: None, ssh: None };
     add(&bench, "main", 20);
     let base = bench.id("main");
     add(&bench, "main", 1);
