@@ -105,6 +105,9 @@ enum Step {
     Fetch,
 }
 
+const WRONG_PLACE: &str =
+    "Give the address that is meant for `git clone`, with the name of a secret if it is private";
+
 const DISCOVER: &str = "/info/refs?service=git-upload-pack";
 
 /// One request, written by libgit2 and sent when it wants to read the answer.
@@ -164,9 +167,7 @@ impl Exchange {
             let whole = if base.starts_with('/') { format!("{place}{base}") } else { base.to_owned() };
             place_of(&whole).is_some_and(|place| !place.contains('@')).then_some(whole)
         });
-        base.ok_or_else(|| {
-            self.refused("sends us to something else", "Give the address that is meant for `git clone`")
-        })
+        base.ok_or_else(|| self.refused("sends us to something else", WRONG_PLACE))
     }
 
     /// What a server may be told: only that of the address that a person gave.

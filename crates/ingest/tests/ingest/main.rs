@@ -4,3 +4,4 @@
 mod bench;
 mod good;
 mod hostile;
+mod releases;
