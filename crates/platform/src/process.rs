@@ -22,12 +22,14 @@ use crate::environment::Variables;
 
 mod connection;
 mod lines;
+mod orphans;
 mod run;
 mod score;
 mod user;
 
 pub use connection::{Breaker, Connection};
 pub use lines::Source;
+pub use orphans::{boot_id, end_carriers, end_group};
 
 /// What is to be started, and what it gets.
 #[derive(Debug)]

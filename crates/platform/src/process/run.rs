@@ -21,11 +21,24 @@ impl Command {
         self,
         limit: Duration,
         cancelled: impl Future<Output = ()>,
+        on_line: impl FnMut(Source, &str),
+    ) -> Result<Exit> {
+        self.run_announced(limit, cancelled, |_| Ok(()), on_line).await
+    }
+
+    /// The same, and says who runs as soon as that is known: the leader of the group, which may outlive the daemon.
+    /// When `on_start` fails, the group is killed.
+    pub async fn run_announced(
+        self,
+        limit: Duration,
+        cancelled: impl Future<Output = ()>,
+        on_start: impl FnOnce(u32) -> Result<()>,
         mut on_line: impl FnMut(Source, &str),
     ) -> Result<Exit> {
         let name = self.name();
         let mut child = self.start(Output::Pipe, Output::Pipe)?;
         let mut group = Group::of(child.id());
+        child.id().map_or(Ok(()), on_start)?;
         let (mut stdout, mut stderr) = (Lines::new(child.stdout.take()), Lines::new(child.stderr.take()));
         let (mut deadline, mut cancelled) = (pin!(sleep(limit)), pin!(cancelled));
         let mut ended = None;
