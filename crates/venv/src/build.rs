@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::commands;
 use crate::failure::explain;
-use crate::installed::{self, Package};
-use crate::plan::{Builder, Plan};
+use crate::installed::{self, Package, Places};
+use crate::lock::Lock;
+use crate::plan::{Builder, Network, Plan};
+use crate::records::Recorded;
 use crate::workspace::Workspace;
 
 /// How much of the output is kept to find the cause of a failure, in bytes. It stands at the end.
@@ -48,7 +50,8 @@ pub struct Built {
 ///
 /// What the tools say goes to `log` line by line. A build that fails, takes too long or is cancelled leaves
 /// nothing at `environment`, and the error says which requirement was at fault. What an earlier build left there,
-/// because the daemon died in the middle, is removed first.
+/// because the daemon died in the middle, is removed first. A plan that follows a lock gets what the lock says, or
+/// an error.
 pub async fn build(
     plan: &Plan,
     environment: &Path,
@@ -57,12 +60,20 @@ pub async fn build(
     limits: BuildLimits,
     cancel: &CancellationToken,
 ) -> Result<Built> {
-    remove(environment).await?;
-    let built = Build { plan, environment, cache, log, limits, cancel }.all().await;
-    if built.is_err() {
-        remove(environment).await?;
+    let deadline = Instant::now() + limits.time;
+    let mut plan = plan.clone();
+    if plan.network == Network::WhenNeeded {
+        plan.network = Network::Offline;
+        let build = Build { plan: &plan, environment, cache, log, limits, cancel, deadline, record: None };
+        match build.whole().await {
+            Err(error) if error.code() == Code::InstallFailed => {
+                write(log, &format!("==> Once more with the network: {}", error.detail()));
+            }
+            other => return other,
+        }
+        plan.network = Network::Online;
     }
-    built
+    Build { plan: &plan, environment, cache, log, limits, cancel, deadline, record: None }.whole().await
 }
 
 /// Removes an environment, also while the last of its processes are dying.
@@ -93,25 +104,99 @@ struct Build<'a> {
     log: &'a mut LogWriter,
     limits: BuildLimits,
     cancel: &'a CancellationToken,
+    deadline: Instant,
+    /// The record of it, for a daemon that comes after one that was killed.
+    record: Option<Recorded>,
 }
 
 impl Build<'_> {
+    /// All of it or nothing.
+    async fn whole(self) -> Result<Built> {
+        let environment = self.environment;
+        remove(environment).await?;
+        let built = self.all().await;
+        if built.is_err() {
+            remove(environment).await?;
+        }
+        built
+    }
+
     async fn all(mut self) -> Result<Built> {
-        let deadline = Instant::now() + self.limits.time;
         let (plan, cache) = (self.plan.clone(), self.cache.to_owned());
         let work = blocking(move || Workspace::prepare(&plan, &cache)).await?;
+        if let Some(folder) = &self.plan.records {
+            self.record = Some(Recorded::begin(folder, self.environment, &work.mark())?);
+        }
         let mut seeds = Vec::new();
         self.make_place()?;
         let steps = commands::steps(self.plan, &work, self.environment);
         for (number, step) in steps.into_iter().enumerate() {
             write(self.log, &format!("==> {}", step.title));
-            self.run(step.command, deadline).await?;
+            self.run(step.command, &work).await?;
             if number == 0 {
-                seeds = self.packages(&work).await?;
+                seeds = self.seeds(&work).await?;
             }
         }
         let packages = self.packages(&work).await?;
-        Ok(self.built(&seeds, packages))
+        let (builder, packages) = (self.builder(&packages), without(packages, &seeds));
+        let lock = installed::lock(&packages);
+        self.see_that_it_is(&lock)?;
+        if self.plan.builder == Builder::Pip && self.plan.network == Network::Online {
+            self.keep_wheels(&lock, &work).await?;
+        }
+        Ok(self.built(builder, &lock, packages))
+    }
+
+    /// What `venv` puts into each environment for pip's own sake is not what the app asked for.
+    async fn seeds(&mut self, work: &Workspace) -> Result<Vec<Package>> {
+        let seeds = self.packages(work).await?;
+        if !seeds.iter().any(|package| package.name == "setuptools") {
+            return Ok(seeds);
+        }
+        let strip = commands::strip(self.plan, work, self.environment);
+        self.run(strip, work).await?;
+        self.packages(work).await
+    }
+
+    /// A lock that was followed must have come out again. On another Python, a lock file of the source may say
+    /// something else.
+    fn see_that_it_is(&self, lock: &Lock) -> Result<()> {
+        let Some(pinned) = &self.plan.pinned else { return Ok(()) };
+        let may_differ = self.plan.requirements_of_lock().is_none() && self.plan.other_python().is_some();
+        if *lock == pinned.lock || may_differ {
+            return Ok(());
+        }
+        let missing = pinned.lock.packages().iter().filter(|package| !lock.packages().contains(package));
+        let more = lock.packages().iter().filter(|package| !pinned.lock.packages().contains(package));
+        let list =
+            |packages: Vec<String>| if packages.is_empty() { "nothing".into() } else { packages.join(", ") };
+        let (missing, more) = (missing.map(|one| format!("`{one}`")), more.map(|one| format!("`{one}`")));
+        let detail = format!(
+            "What was installed is not what was resolved before: instead of {} there is {}",
+            list(missing.collect()),
+            list(more.collect())
+        );
+        Err(Error::new(Code::InstallFailed, detail)
+            .hint("Install the release anew, so that it gets a new lock"))
+    }
+
+    /// For a build without a network. That it cannot be prepared takes nothing from the one that is done.
+    async fn keep_wheels(&mut self, lock: &Lock, work: &Workspace) -> Result<()> {
+        let missing = work.wheels.missing(lock, self.plan);
+        if !missing.is_empty() {
+            write(self.log, "==> Keep what was installed, to build it again without a network");
+        }
+        for (folder, packages) in missing {
+            let lines = self.plan.provenance.requirements(&packages, &work.folder);
+            let file = work.write_requirements(&lines, self.plan.user.as_ref())?;
+            let keep = commands::keep(self.plan, work, self.environment, &folder, &file);
+            match self.run(keep, work).await {
+                Err(error) if error.code() == Code::Cancelled => return Err(error),
+                Err(error) => write(self.log, &format!("It cannot be kept: {}", error.detail())),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Another user cannot make the folder itself: what is around it is Mantyx's own.
@@ -122,20 +207,20 @@ impl Build<'_> {
     }
 
     /// One process to its end.
-    async fn run(&mut self, command: Command, deadline: Instant) -> Result<()> {
+    async fn run(&mut self, command: Command, work: &Workspace) -> Result<()> {
         let mut output = String::new();
-        let limit = deadline.saturating_duration_since(Instant::now());
-        let cancelled = self.cancel.cancelled();
-        let log = &mut *self.log;
+        let limit = self.deadline.saturating_duration_since(Instant::now());
+        let (cancelled, log, record) = (self.cancel.cancelled(), &mut *self.log, self.record.as_mut());
+        let announce = |pid| record.map_or(Ok(()), |record| record.runs(pid));
         // The tools report progress on standard error: the stream says nothing about what went wrong.
-        let exit = command.run(limit, cancelled, |_, line| {
+        let exit = command.run_announced(limit, cancelled, announce, |_, line| {
             write(log, line);
             keep(&mut output, line);
         });
         match exit.await {
             Ok(exit) if exit.is_success() => Ok(()),
             Ok(Exit::Signal(signal)) => Err(killed(signal)),
-            Ok(Exit::Code(_)) => Err(explain(&output)),
+            Ok(Exit::Code(_)) => Err(explain(&(output + &work.unsaid(self.plan.user.as_ref())))),
             Err(error) => Err(self.ended(error)),
         }
     }
@@ -157,31 +242,41 @@ impl Build<'_> {
 
     /// Read as the user that wrote it: a link in there may lead anywhere.
     async fn packages(&self, work: &Workspace) -> Result<Vec<Package>> {
-        let (environment, folder) = (self.environment.to_owned(), work.folder.clone());
+        let (environment, folder, kept) =
+            (self.environment.to_owned(), work.folder.clone(), work.wheels.used().to_vec());
         let user = self.plan.user.clone();
-        blocking(move || identity::as_user(user.as_ref(), || installed::packages(&environment, &folder)))
-            .await
+        blocking(move || {
+            let places = Places { work: &folder, kept: &kept };
+            identity::as_user(user.as_ref(), || installed::packages(&environment, &places))
+        })
+        .await
     }
 
-    /// What `venv` puts into each environment for pip's own sake is not what the app asked for.
-    fn built(&self, seeds: &[Package], mut packages: Vec<Package>) -> Built {
-        let builder = match &self.plan.builder {
+    fn builder(&self, packages: &[Package]) -> String {
+        match &self.plan.builder {
             Builder::Uv(uv) => format!("uv {}", uv.version),
             Builder::Pip => {
                 let pip = packages.iter().find(|package| package.name == "pip");
                 format!("pip {}", pip.map(|pip| pip.version.as_str()).unwrap_or_default())
             }
-        };
-        packages.retain(|package| !seeds.contains(package));
+        }
+    }
+
+    fn built(&self, builder: String, lock: &Lock, packages: Vec<Package>) -> Built {
         let python_version = self.plan.python.version.clone();
         Built {
-            lock: installed::lock(&packages),
-            lock_digest: installed::digest(&python_version, &packages, &self.plan.digest),
+            lock: lock.to_string(),
+            lock_digest: installed::digest(&python_version, lock, &self.plan.digest),
             packages: packages.into_iter().map(|package| (package.name, package.version)).collect(),
             builder,
             python_version,
         }
     }
+}
+
+fn without(mut packages: Vec<Package>, seeds: &[Package]) -> Vec<Package> {
+    packages.retain(|package| !seeds.contains(package));
+    packages
 }
 
 /// A log that cannot be written is no reason to fail: it counts for itself what it dropped.

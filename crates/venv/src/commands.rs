@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use mantyx_platform::environment::Variables;
 use mantyx_platform::process::Command;
 
-use crate::plan::{Builder, Dependencies, Plan, ProjectInstall};
+use crate::plan::{Builder, Dependencies, Network, Plan, ProjectInstall};
+use crate::records::MARK;
 use crate::tools::Uv;
 use crate::variables;
 use crate::workspace::Workspace;
@@ -18,11 +19,15 @@ pub(crate) struct Step {
 }
 
 /// Requirements that a tool cannot read from the app's own file, so that they are written to another.
-pub(crate) fn generated(plan: &Plan) -> Option<&[String]> {
+/// `source` is where the source lies.
+pub(crate) fn generated(plan: &Plan, source: &Path) -> Option<Vec<String>> {
+    if let Some(pinned) = plan.requirements_of_lock() {
+        return Some(plan.provenance.requirements(pinned.lock.packages(), source));
+    }
     match (&plan.dependencies, &plan.builder) {
         (Dependencies::Inline { requirements, .. } | Dependencies::Poetry(requirements), _)
         | (Dependencies::Pylock(requirements) | Dependencies::Pyproject(requirements), Builder::Pip) => {
-            Some(requirements)
+            Some(requirements.clone())
         }
         _ => None,
     }
@@ -34,11 +39,38 @@ pub(crate) fn steps(plan: &Plan, work: &Workspace, environment: &Path) -> Vec<St
         Builder::Uv(uv) => with_uv(uv, plan, work, environment),
         Builder::Pip => with_pip(plan, work, environment),
     };
+    let commands = commands.into_iter().map(|command| dress(command, plan, work, environment));
+    plan.steps().into_iter().zip(commands).map(|(title, command)| Step { title, command }).collect()
+}
+
+/// Makes pip the only seed: what an app asks for must not be there by accident, and in another version than uv
+/// installs. Without `setuptools`, each package is built apart from the environment (PEP 517), as with uv.
+pub(crate) fn strip(plan: &Plan, work: &Workspace, environment: &Path) -> Command {
+    let pip = pip(environment).args(["uninstall", "--quiet", "--yes", "setuptools"]);
+    dress(pip, plan, work, environment)
+}
+
+/// Builds or fetches the wheels of a requirements file into a folder of the cache. They were installed a moment ago, so
+/// pip has most of what that takes.
+pub(crate) fn keep(
+    plan: &Plan,
+    work: &Workspace,
+    environment: &Path,
+    folder: &Path,
+    requirements: &Path,
+) -> Command {
+    let pip =
+        pip(environment).args(["wheel", "--no-deps", "--wheel-dir"]).arg(folder).arg("-r").arg(requirements);
+    dress(pip, plan, work, environment)
+}
+
+fn pip(environment: &Path) -> Command {
+    Command::new(environment.join("bin/python")).args(["-m", "pip"])
+}
+
+fn dress(command: Command, plan: &Plan, work: &Workspace, environment: &Path) -> Command {
     let variables = variables(plan, work, environment);
-    let dress = |command: Command| {
-        command.folder(&work.folder).variables(variables.clone()).identity(plan.user.as_ref())
-    };
-    plan.steps().into_iter().zip(commands).map(|(title, c)| Step { title, command: dress(c) }).collect()
+    command.folder(&work.folder).variables(variables).identity(plan.user.as_ref())
 }
 
 fn variables(plan: &Plan, work: &Workspace, environment: &Path) -> Variables {
@@ -52,7 +84,12 @@ fn variables(plan: &Plan, work: &Workspace, environment: &Path) -> Variables {
             variables::instead_of_pip_files(&mut variables);
         }
     }
+    if plan.network == Network::Offline {
+        variables::offline(&mut variables, work.wheels.folder());
+    }
     variables.insert("UV_PROJECT_ENVIRONMENT".into(), environment.into());
+    variables.insert("PIP_LOG".into(), work.pip_log().into());
+    variables.insert(MARK.into(), work.mark().into());
     if let Some(version) = &plan.pretend_version {
         variables.insert("SETUPTOOLS_SCM_PRETEND_VERSION".into(), version.into());
     }
@@ -66,7 +103,7 @@ fn with_uv(uv: &Uv, plan: &Plan, work: &Workspace, environment: &Path) -> Vec<Co
     let dependencies = match &plan.dependencies {
         Dependencies::None => None,
         Dependencies::UvLock => Some(sync(uv(), plan)),
-        other => requirements(other, work).map(|file| install().arg("-r").arg(file)),
+        other => requirements(other, work).map(|file| follow(install(), plan).arg("-r").arg(file)),
     };
     let project = plan.installs_project_apart().then(|| project(install(), plan));
     [Some(make), dependencies, project].into_iter().flatten().collect()
@@ -81,12 +118,17 @@ fn sync(uv: Command, plan: &Plan) -> Command {
 }
 
 fn with_pip(plan: &Plan, work: &Workspace, environment: &Path) -> Vec<Command> {
-    let python = environment.join("bin/python");
-    let install = || Command::new(&python).args(["-m", "pip", "install"]);
+    let install = || pip(environment).arg("install");
     let make = Command::new(&plan.python.path).args(["-m", "venv"]).arg(environment);
-    let dependencies = requirements(&plan.dependencies, work).map(|file| install().arg("-r").arg(file));
+    let dependencies =
+        requirements(&plan.dependencies, work).map(|file| follow(install(), plan).arg("-r").arg(file));
     let project = plan.installs_project_apart().then(|| project(install(), plan));
     [Some(make), dependencies, project].into_iter().flatten().collect()
+}
+
+/// A lock names all that there is.
+fn follow(install: Command, plan: &Plan) -> Command {
+    if plan.requirements_of_lock().is_some() { install.arg("--no-deps") } else { install }
 }
 
 /// The file that is given to the tool.

@@ -5,6 +5,11 @@
 
 use mantyx_core::{Code, Error};
 
+mod reach;
+
+pub(crate) use reach::explain_fetch;
+use reach::{broken_index, closed_index, no_certificate, no_download, no_network, no_repository, not_cached};
+
 /// The longest explanation, in bytes. uv can reason about a conflict for pages; the log has all of it.
 const LONGEST: usize = 800;
 
@@ -15,11 +20,16 @@ pub(crate) fn explain(output: &str) -> Error {
         no_space,
         no_ensurepip,
         no_certificate,
+        not_cached,
+        broken_index,
         no_network,
+        no_repository,
+        no_download,
         wrong_hash,
         missing_hash,
         wrong_python,
         conflict,
+        closed_index,
         unknown_version,
         unknown_package,
         malformed,
@@ -71,7 +81,9 @@ fn failed(mut detail: String, hint: &str) -> Error {
 
 fn no_space(said: &Said<'_>) -> Option<Error> {
     said.has(&["No space left on device", "os error 28", "Disk quota exceeded"]).then(|| {
-        Error::new(Code::DiskFull, "The environment could not be built: no space is left")
+        let requirement = said.between("Failed to install: ", ")").and_then(|text| text.split_once('('));
+        let whom = requirement.map(|(_, name)| format!(" for `{name}`")).unwrap_or_default();
+        Error::new(Code::DiskFull, format!("The environment could not be built: no space is left{whom}"))
             .hint("Free some space and try again")
     })
 }
@@ -87,33 +99,6 @@ fn no_ensurepip(said: &Said<'_>) -> Option<Error> {
         "This Python cannot make environments: its `venv` or `ensurepip` is not installed".into(),
         &hint,
     ))
-}
-
-fn no_certificate(said: &Said<'_>) -> Option<Error> {
-    said.has(&["invalid peer certificate", "CERTIFICATE_VERIFY_FAILED", "certificate verify failed"]).then(|| {
-        failed(
-            format!("The certificate of the package index{} is not trusted", address(said)),
-            "Where a proxy has a certificate of its own, add it to the machine's, or set SSL_CERT_FILE and PIP_CERT",
-        )
-    })
-}
-
-fn no_network(said: &Said<'_>) -> Option<Error> {
-    let uv = said.has(&["error sending request for url", "client error (Connect)"]);
-    let pip = said.has(&["Retrying (Retry(total=0", "HTTPSConnectionPool(", "HTTPConnectionPool("])
-        && said.has(&["(from versions: none)", "Max retries exceeded", "Read timed out"]);
-    (uv || pip).then(|| {
-        failed(
-            format!("The package index{} cannot be reached", address(said)),
-            "See that this machine has a network, and that its proxy and index settings are right",
-        )
-    })
-}
-
-/// The address that failed, where it was said.
-fn address(said: &Said<'_>) -> String {
-    let address = said.word("Failed to fetch: ").or_else(|| said.word("Looking in indexes: "));
-    address.map(|address| format!(" (`{address}`)")).unwrap_or_default()
 }
 
 fn wrong_hash(said: &Said<'_>) -> Option<Error> {
@@ -142,9 +127,21 @@ fn wrong_python(said: &Said<'_>) -> Option<Error> {
     let hint = "Ask for another version of it, or for another Python";
     if let Some(version) = said.between("the current Python version (", ")") {
         let needs = said.word("does not satisfy ")?;
-        let who = said.between(" and ", " depends on Python").map_or("a requirement", |text| last_word(text));
+        let who =
+            said.flat.split_once(" depends on Python").map_or("a requirement", |(text, _)| last_word(text));
         return Some(failed(
             format!("`{who}` needs {needs}, and the environment has Python {version}"),
+            hint,
+        ));
+    }
+    if let Some((package, versions)) = said
+        .between("ERROR: Package '", " ERROR")
+        .and_then(|text| text.split_once("' requires a different Python: "))
+    {
+        let (version, needs) = versions.split_once(" not in ")?;
+        let needs = needs.split_whitespace().next()?.trim_matches('\'');
+        return Some(failed(
+            format!("`{package}` needs Python {needs}, and the environment has Python {version}"),
             hint,
         ));
     }

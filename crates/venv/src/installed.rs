@@ -9,6 +9,8 @@ use mantyx_core::{Error, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use crate::lock::{Lock, Locked, Pin, is_local, normalise};
+
 /// One installed package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Package {
@@ -20,18 +22,18 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// The line of a lock, as `pip freeze` writes it.
-    fn line(&self) -> String {
-        match &self.origin {
-            Some(origin) => format!("{} @ {origin}", self.name),
-            None => format!("{}=={}", self.name, self.version),
-        }
+    fn locked(&self) -> Locked {
+        let index = || Pin::Index(self.version.clone());
+        Locked { name: self.name.clone(), pin: self.origin.clone().map_or_else(index, Pin::Elsewhere) }
     }
+}
 
-    /// Whether it was built from the source of the release.
-    fn is_local(&self) -> bool {
-        self.origin.as_ref().is_some_and(|origin| origin.starts_with('.'))
-    }
+/// What the places mean that installers wrote down.
+pub(crate) struct Places<'a> {
+    /// Where local packages were built.
+    pub(crate) work: &'a Path,
+    /// Wheels that were kept, and where they came from once.
+    pub(crate) kept: &'a [(PathBuf, String)],
 }
 
 /// `direct_url.json` (PEP 610).
@@ -48,15 +50,15 @@ struct VcsInfo {
     commit_id: String,
 }
 
-/// The packages of an environment, sorted. `work` is where its local packages were built.
-pub(crate) fn packages(environment: &Path, work: &Path) -> Result<Vec<Package>> {
+/// The packages of an environment, sorted.
+pub(crate) fn packages(environment: &Path, places: &Places<'_>) -> Result<Vec<Package>> {
     let failed = |error| Error::io(format!("read what is installed in `{}`", environment.display()), error);
     let mut packages = Vec::new();
     for site in site_packages(environment).map_err(failed)? {
         for entry in fs::read_dir(&site).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_some_and(|end| end == "dist-info") {
-                packages.extend(package(&path, work));
+                packages.extend(package(&path, places));
             }
         }
     }
@@ -71,7 +73,7 @@ fn site_packages(environment: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(sites.filter(|site| site.is_dir()).collect())
 }
 
-fn package(record: &Path, work: &Path) -> Option<Package> {
+fn package(record: &Path, places: &Places<'_>) -> Option<Package> {
     let metadata = BufReader::new(fs::File::open(record.join("METADATA")).ok()?);
     let (mut name, mut version) = (None, None);
     for line in metadata.lines().map_while(io::Result::ok).take_while(|line| !line.is_empty()) {
@@ -83,12 +85,15 @@ fn package(record: &Path, work: &Path) -> Option<Package> {
     }
     let direct = fs::read(record.join("direct_url.json")).ok();
     let direct = direct.and_then(|bytes| serde_json::from_slice::<DirectUrl>(&bytes).ok());
-    Some(Package { name: name?, version: version?, origin: direct.map(|direct| origin(&direct, work)) })
+    Some(Package { name: name?, version: version?, origin: direct.map(|direct| origin(&direct, places)) })
 }
 
-fn origin(direct: &DirectUrl, work: &Path) -> String {
-    let local = direct.url.strip_prefix("file://").and_then(|path| Path::new(path).strip_prefix(work).ok());
-    if let Some(inside) = local {
+fn origin(direct: &DirectUrl, places: &Places<'_>) -> String {
+    let file = direct.url.strip_prefix("file://").map(Path::new);
+    if let Some((_, origin)) = places.kept.iter().find(|(wheel, _)| file == Some(wheel)) {
+        return origin.clone();
+    }
+    if let Some(inside) = file.and_then(|path| path.strip_prefix(places.work).ok()) {
         let inside = inside.to_string_lossy();
         return if inside.is_empty() { ".".into() } else { format!("./{inside}") };
     }
@@ -99,23 +104,17 @@ fn origin(direct: &DirectUrl, work: &Path) -> String {
     }
 }
 
-/// Lower case, with `-` for every run of `-`, `_` and `.` (PEP 503).
-fn normalise(name: &str) -> String {
-    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
-    parts.collect::<Vec<_>>().join("-").to_lowercase()
-}
-
-/// The resolved set, one line for each package.
-pub(crate) fn lock(packages: &[Package]) -> String {
-    packages.iter().map(|package| package.line() + "\n").collect()
+/// The resolved set.
+pub(crate) fn lock(packages: &[Package]) -> Lock {
+    Lock::new(packages.iter().map(Package::locked).collect())
 }
 
 /// What makes two environments the same: the Python, the packages, and the source where packages were built
 /// from it.
-pub(crate) fn digest(python: &str, packages: &[Package], source: &str) -> String {
+pub(crate) fn digest(python: &str, lock: &Lock, source: &str) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("python=={python}\n{}", lock(packages)));
-    if packages.iter().any(Package::is_local) {
+    hash.update(format!("python=={python}\n{lock}"));
+    if lock.elsewhere().any(is_local) {
         hash.update(source);
     }
     hex::encode(hash.finalize())
@@ -126,7 +125,9 @@ mod tests {
     use super::*;
 
     fn direct(json: &str) -> String {
-        origin(&serde_json::from_str(json).unwrap(), Path::new("/cache/staging/x/source"))
+        let kept = [("/cache/wheels/a/a-1.whl".into(), "git+https://x/a.git@c0".to_owned())];
+        let places = Places { work: Path::new("/cache/staging/x/source"), kept: &kept };
+        origin(&serde_json::from_str(json).unwrap(), &places)
     }
 
     #[test]
@@ -144,8 +145,9 @@ mod tests {
             fs::create_dir_all(site.join(folder)).unwrap();
             fs::write(site.join(folder).join("METADATA"), text).unwrap();
         }
-        let packages = packages(environment.path(), Path::new("/nowhere")).unwrap();
-        assert_eq!(lock(&packages), "six==1.17.0\nzope-interface==6.0\n");
+        let packages =
+            packages(environment.path(), &Places { work: Path::new("/nowhere"), kept: &[] }).unwrap();
+        assert_eq!(lock(&packages).to_string(), "six==1.17.0\nzope-interface==6.0\n");
     }
 
     #[test]
@@ -155,16 +157,15 @@ mod tests {
         let git = r#"{"url": "https://x/a.git", "vcs_info": {"vcs": "git", "commit_id": "c0"}}"#;
         assert_eq!(direct(git), "git+https://x/a.git@c0");
         assert_eq!(direct(r#"{"url": "https://x/a.whl", "archive_info": {}}"#), "https://x/a.whl");
+        let kept = r#"{"url": "file:///cache/wheels/a/a-1.whl", "archive_info": {}}"#;
+        assert_eq!(direct(kept), "git+https://x/a.git@c0");
     }
 
     #[test]
     fn the_source_counts_only_when_something_was_built_from_it() {
-        let package = |origin: Option<&str>| {
-            vec![Package { name: "a".into(), version: "1".into(), origin: origin.map(Into::into) }]
-        };
-        let of = |packages: &[Package], source| digest("3.11.2", packages, source);
-        assert_eq!(of(&package(None), "one"), of(&package(None), "two"));
-        assert_ne!(of(&package(Some(".")), "one"), of(&package(Some(".")), "two"));
-        assert_ne!(of(&package(None), "one"), digest("3.12.0", &package(None), "one"));
+        let of = |lock: &str, source| digest("3.11.2", &Lock::parse(lock).unwrap(), source);
+        assert_eq!(of("a==1", "one"), of("a==1", "two"));
+        assert_ne!(of("a @ .", "one"), of("a @ .", "two"));
+        assert_ne!(of("a==1", "one"), digest("3.12.0", &Lock::parse("a==1").unwrap(), "one"));
     }
 }

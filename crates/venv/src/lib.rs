@@ -17,34 +17,58 @@
 //! | module | noun |
 //! |---|---|
 //! | `tools` | the Pythons and the uv of this machine |
-//! | `source` | what a source declares (`pyproject`, `poetry`, `inline`, `pylock` read the formats) |
+//! | `source` | what a source declares (`pyproject`, `poetry`, `inline`, `pylock`, `requirements` read the formats) |
 //! | `requires` | which Pythons will do |
+//! | `pythons` | a Python that was not there |
 //! | `plan` | what is to be built, with what |
+//! | `lock` | what was resolved, as text |
+//! | `locked` | the same once more |
+//! | `provenance` | where it all comes from |
 //! | `commands` | the command lines that do it |
 //! | `variables` | the environment variables that package tools get |
 //! | `build` | the doing |
 //! | `workspace` | where it is done |
+//! | `wheels` | what pip needs to do it without a network |
+//! | `records` | what is under way, should the daemon be killed |
 //! | `installed` | what came of it |
+//! | `declared`, `outdated` | what of it was asked for, and what has a newer version |
 //! | `failure` | why nothing came of it |
+//! | `fingerprint` | whether two plans ask for the same |
 
 mod build;
 mod commands;
+mod declared;
 mod failure;
+mod fingerprint;
 mod inline;
 mod installed;
+mod lock;
+mod locked;
+mod outdated;
 mod pip_settings;
 mod plan;
 mod poetry;
+mod provenance;
 mod pylock;
 mod pyproject;
+mod pythons;
+mod records;
+mod requirements;
 mod requires;
 mod source;
 mod tools;
 mod variables;
+mod wheels;
 mod workspace;
 
 pub use build::{BuildLimits, Built, build};
-pub use plan::{Builder, Dependencies, Plan, ProjectInstall, plan};
+pub use declared::Declared;
+pub use lock::{Lock, Locked, Pin, Resolved};
+pub use locked::plan_locked;
+pub use outdated::{Outdated, outdated};
+pub use plan::{Builder, Dependencies, Network, Plan, ProjectInstall, plan};
+pub use pythons::{PythonDownloads, with_python};
+pub use records::end_orphans;
 pub use requires::check_requires;
 pub use source::Source;
 pub use tools::{OutOfReach, Python, Tools, Uv, discover, fetch_uv};

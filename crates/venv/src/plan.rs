@@ -1,10 +1,12 @@
-//! What is to be built, from what, with what: a pure function of the source and the tools.
+//! What is to be built, from what, with what: a pure function of the source, the tools, and the lock if there is one.
 
 use std::path::PathBuf;
 
 use mantyx_core::{Code, Error, Identity, RelativePath, Result};
 
+use crate::locked::Pinned;
 use crate::poetry;
+use crate::provenance::Provenance;
 use crate::pyproject::Pyproject;
 use crate::requires::{Demand, choose};
 use crate::source::Source;
@@ -92,6 +94,25 @@ pub struct Plan {
     pub(crate) source: PathBuf,
     pub(crate) digest: String,
     pub(crate) pretend_version: Option<String>,
+    /// Where packages may come from.
+    pub(crate) network: Network,
+    /// What the source says about where packages come from.
+    pub(crate) provenance: Provenance,
+    /// What was resolved before, and is installed once more.
+    pub(crate) pinned: Option<Pinned>,
+    /// Where builds under way are recorded.
+    pub(crate) records: Option<PathBuf>,
+}
+
+/// Where a build may get packages from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// From package indexes, as the tool thinks best.
+    Online,
+    /// From the cache of who builds; when that does not have all of it, from package indexes.
+    WhenNeeded,
+    /// From the cache of who builds alone.
+    Offline,
 }
 
 /// Plans the environment of a source. `requires` are demands on the Python beside those of the source itself.
@@ -104,6 +125,7 @@ pub fn plan(source: &Source, requires: &[String], tools: &Tools) -> Result<Plan>
         (None, _) => Builder::Pip,
     };
     let project = project(source, &dependencies);
+    let provenance = Provenance::of(source, &dependencies)?;
     Ok(Plan {
         python,
         builder,
@@ -114,15 +136,38 @@ pub fn plan(source: &Source, requires: &[String], tools: &Tools) -> Result<Plan>
         source: source.folder.clone(),
         digest: source.digest.clone(),
         pretend_version: source.pretend_version.clone(),
+        network: Network::Online,
+        provenance,
+        pinned: None,
+        records: None,
     })
 }
 
 impl Plan {
+    /// Says where packages may come from. Only a lock can be followed without a network: see [`crate::plan_locked`].
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Has the build leave a record in this folder while it is under way, for [`crate::end_orphans`].
+    #[must_use]
+    pub fn recorded_in(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.records = Some(folder.into());
+        self
+    }
+
     /// What will be done, step by step, for people.
     pub fn steps(&self) -> Vec<String> {
-        let mut steps = vec![format!("Make an environment with Python {}", self.python.version)];
-        if let Some(file) = self.dependencies.file() {
-            steps.push(format!("Install what `{file}` asks for"));
+        let gone = self.other_python().map(|gone| format!(", since {gone} is not there any more"));
+        let python = format!("{}{}", self.python.version, gone.unwrap_or_default());
+        let mut steps = vec![format!("Make an environment with Python {python}")];
+        match (self.requirements_of_lock(), self.dependencies.file()) {
+            (Some(pinned), _) if pinned.lock.packages().is_empty() => {}
+            (Some(_), _) => steps.push("Install what was resolved before".into()),
+            (None, Some(file)) => steps.push(format!("Install what `{file}` asks for")),
+            (None, None) => {}
         }
         if self.installs_project_apart() {
             steps.push("Install the project itself".into());
@@ -130,9 +175,10 @@ impl Plan {
         steps
     }
 
-    /// `uv sync` installs the project with its dependencies.
+    /// The project is no step of its own where it is in the lock, nor with `uv sync`, which knows about it.
     pub(crate) fn installs_project_apart(&self) -> bool {
-        self.project == ProjectInstall::WithProject && self.dependencies != Dependencies::UvLock
+        let apart = self.dependencies != Dependencies::UvLock && self.requirements_of_lock().is_none();
+        self.project == ProjectInstall::WithProject && apart
     }
 }
 
@@ -142,7 +188,7 @@ fn needs_uv() -> Error {
 }
 
 /// All demands on the Python. Each place that makes one is heard, whichever declares the dependencies.
-fn demands(source: &Source, requires: &[String]) -> Result<Vec<Demand>> {
+pub(crate) fn demands(source: &Source, requires: &[String]) -> Result<Vec<Demand>> {
     let standard = source.pyproject.iter().filter_map(|p| p.project.as_ref()?.requires_python.clone());
     let poetry = source.pyproject.iter().filter_map(poetry_python);
     let lock = source.pylock.iter().filter_map(|lock| lock.requires_python.clone());
@@ -166,7 +212,7 @@ fn poetry_python(pyproject: &Pyproject) -> Option<String> {
 }
 
 /// The source that counts: the metadata of the started script before all, then locks, then what people write.
-fn dependencies(source: &Source) -> Result<Dependencies> {
+pub(crate) fn dependencies(source: &Source) -> Result<Dependencies> {
     if let Some((script, inline)) = &source.inline {
         let requirements = inline.dependencies.clone();
         return Ok(Dependencies::Inline { script: script.clone(), requirements });
@@ -189,7 +235,7 @@ fn dependencies(source: &Source) -> Result<Dependencies> {
     }))
 }
 
-fn of_pyproject(pyproject: &Pyproject) -> Result<Dependencies> {
+pub(crate) fn of_pyproject(pyproject: &Pyproject) -> Result<Dependencies> {
     match (&pyproject.project, &pyproject.tool.poetry) {
         (Some(project), _) => Ok(Dependencies::Pyproject(project.dependencies.clone())),
         (None, Some(poetry)) => poetry::requirements(&poetry.dependencies).map(Dependencies::Poetry),

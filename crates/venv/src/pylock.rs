@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use mantyx_core::{Code, Error, Result};
 use serde::Deserialize;
 
+use crate::lock::normalise;
+use crate::requirements::Hashes;
+
 /// A `pylock.toml`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Pylock {
@@ -54,6 +57,12 @@ impl Pylock {
             let detail = format!("`pylock.toml` cannot be read: {}", error.message());
             Error::new(Code::InstallFailed, detail).hint("Make the lock again and upload it")
         })
+    }
+
+    /// The hashes of its packages.
+    pub(crate) fn hashes(&self) -> Hashes {
+        let pinned = self.packages.iter().filter_map(|package| Some((package, package.version.clone()?)));
+        pinned.map(|(package, version)| ((normalise(&package.name), version), package.hashes())).collect()
     }
 
     /// Its packages as lines of a requirements file. Hashes are checked where every package has one: pip wants

@@ -31,6 +31,11 @@ impl Demand {
         Ok(Self { text: text.to_owned(), place: place.to_owned(), any_of })
     }
 
+    /// The ways to satisfy it.
+    pub(crate) fn alternatives(&self) -> &[VersionSpecifiers] {
+        &self.any_of
+    }
+
     fn holds(&self, version: &Version) -> bool {
         self.any_of.iter().any(|specifiers| specifiers.contains(version))
     }
@@ -61,12 +66,31 @@ fn specifiers(text: &str) -> Result<VersionSpecifiers, pep440_rs::VersionSpecifi
 
 /// The Python to build with: the first that satisfies every demand, releases before previews.
 pub(crate) fn choose<'a>(tools: &'a Tools, demands: &[Demand]) -> Result<&'a Python> {
+    let mut fitting: Vec<&Python> = fitting(tools, demands).collect();
+    fitting.sort_by_key(|python| python.parsed().is_some_and(|version| version.any_prerelease()));
+    fitting.first().copied().ok_or_else(|| none(tools, demands))
+}
+
+fn fitting<'a>(tools: &'a Tools, demands: &[Demand]) -> impl Iterator<Item = &'a Python> {
     let fits = |python: &&Python| {
         python.parsed().is_some_and(|version| demands.iter().all(|demand| demand.holds(&version)))
     };
-    let mut fitting: Vec<&Python> = tools.pythons.iter().filter(fits).collect();
-    fitting.sort_by_key(|python| python.parsed().is_some_and(|version| version.any_prerelease()));
-    fitting.first().copied().ok_or_else(|| none(tools, demands))
+    tools.pythons.iter().filter(fits)
+}
+
+/// The Python to build with once more: the very same, or the nearest that satisfies every demand, where a patch is
+/// nearer than a minor version, and newer nearer than older.
+pub(crate) fn choose_again<'a>(tools: &'a Tools, demands: &[Demand], version: &str) -> Result<&'a Python> {
+    let wanted = Version::from_str(version.trim_end_matches('+')).unwrap_or_else(|_| Version::new([0]));
+    fitting(tools, demands).min_by_key(|python| distance(python, &wanted)).ok_or_else(|| none(tools, demands))
+}
+
+fn distance(python: &Python, wanted: &Version) -> (bool, [(u64, bool); 3]) {
+    let Some(own) = python.parsed() else { return (true, [(u64::MAX, true); 3]) };
+    let part = |version: &Version, place: usize| version.release().get(place).copied().unwrap_or_default();
+    let part =
+        |place| (part(&own, place).abs_diff(part(wanted, place)), part(&own, place) < part(wanted, place));
+    (own.any_prerelease() != wanted.any_prerelease(), [part(0), part(1), part(2)])
 }
 
 fn none(tools: &Tools, demands: &[Demand]) -> Error {
@@ -133,6 +157,27 @@ mod tests {
             (vec![">=2.7,<3 || ~=3.8.0"], "3.8.18"),
         ] {
             assert_eq!(chosen(&found, &demands).unwrap(), wanted, "{demands:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_comes_again_or_the_nearest() {
+        let found = ["3.11.2", "3.13.0", "3.12.1", "3.12.7", "3.8.18", "3.14.0rc1"];
+        for (version, demand, wanted) in [
+            ("3.12.1", ">=3", "3.12.1"),
+            ("3.12.5", ">=3", "3.12.7"),
+            ("3.12.4", ">=3", "3.12.7"),
+            ("3.12.3", ">=3", "3.12.1"),
+            ("3.10.4", ">=3", "3.11.2"),
+            ("3.12.1", "<3.12", "3.11.2"),
+            ("3.14.0", ">=3", "3.13.0"),
+            ("3.14.0rc1", ">=3.14.0rc1", "3.14.0rc1"),
+            ("3.9.1+", ">=3", "3.8.18"),
+        ] {
+            let demands = [Demand::parse(demand, "Somebody").unwrap()];
+            let tools = Tools { pythons: pythons(&found), ..Tools::default() };
+            let chosen = choose_again(&tools, &demands, version).unwrap();
+            assert_eq!(chosen.version, wanted, "{version} {demand}");
         }
     }
 

@@ -9,6 +9,7 @@ use mantyx_core::{Error, Launch, RelativePath, Result};
 use crate::inline::Inline;
 use crate::pylock::Pylock;
 use crate::pyproject::Pyproject;
+use crate::requirements::Requirements;
 
 /// The most bytes of a file that declares dependencies. The largest lock files have a few megabytes.
 const LARGEST: u64 = 64 * 1024 * 1024;
@@ -34,6 +35,8 @@ pub struct Source {
     pub(crate) has_uv_lock: bool,
     pub(crate) pylock: Option<Pylock>,
     pub(crate) has_requirements: bool,
+    /// What these and the files that they include declare.
+    pub(crate) requirements: Requirements,
     pub(crate) pyproject: Option<Pyproject>,
     /// The metadata of the script that is started.
     pub(crate) inline: Option<(RelativePath, Inline)>,
@@ -60,6 +63,7 @@ impl Source {
             has_uv_lock: folder.join("uv.lock").is_file() && folder.join("pyproject.toml").is_file(),
             pylock: text("pylock.toml")?.map(|text| Pylock::parse(&text)).transpose()?,
             has_requirements: folder.join("requirements.txt").is_file(),
+            requirements: Requirements::read(&mut |file| read(&folder.join(file), LARGEST).ok().flatten()),
             pyproject,
             inline: started_script(launch).map_or(Ok(None), |script| inline_of(folder, script))?,
             lone: lone_script(folder).map_or(Ok(None), |script| inline_of(folder, &script))?,

@@ -13,6 +13,9 @@ use crate::tools::Uv;
 /// Settings of a person's own shell that would lead a build elsewhere.
 const MISLEADING: &[&str] = &[
     "PIP_PREFIX",
+    "PIP_LOG",
+    "PIP_NO_CACHE_DIR",
+    "PIP_NO_DEPS",
     "PIP_PYTHON",
     "PIP_REQUIRE_VIRTUALENV",
     "PIP_ROOT",
@@ -21,7 +24,9 @@ const MISLEADING: &[&str] = &[
     "UV_CONSTRAINT",
     "UV_FROZEN",
     "UV_LOCKED",
+    "UV_NO_CACHE",
     "UV_NO_SYNC",
+    "UV_OFFLINE",
     "UV_PROJECT",
     "UV_PROJECT_ENVIRONMENT",
     "UV_PYTHON",
@@ -41,8 +46,13 @@ const COMMON: &[(&str, &str)] = &[
 ];
 
 /// For pip.
-const PIP: &[(&str, &str)] =
-    &[("PIP_DISABLE_PIP_VERSION_CHECK", "1"), ("PIP_NO_INPUT", "1"), ("PIP_PROGRESS_BAR", "off")];
+const PIP: &[(&str, &str)] = &[
+    ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
+    ("PIP_NO_INPUT", "1"),
+    ("PIP_PROGRESS_BAR", "off"),
+    // Apart from the environment, as uv does it, whatever happens to be installed there.
+    ("PIP_USE_PEP517", "1"),
+];
 
 /// For uv.
 const UV: &[(&str, &str)] = &[
@@ -111,6 +121,13 @@ pub(crate) fn instead_of_pip_files(variables: &mut Variables) {
     }
     // It reads no file then, and does not stumble over one that is closed to it (pip's own documentation).
     variables.insert("PIP_CONFIG_FILE".into(), "/dev/null".into());
+}
+
+/// Keeps both tools from the network. pip cannot install from its cache without asking an index first, so it is given
+/// a folder of wheels.
+pub(crate) fn offline(variables: &mut Variables, wheels: &Path) {
+    set(variables, &[("UV_OFFLINE", "1"), ("PIP_NO_INDEX", "1")]);
+    variables.insert("PIP_FIND_LINKS".into(), wheels.into());
 }
 
 /// The switch got another name in uv 0.11.

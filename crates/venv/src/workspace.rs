@@ -6,15 +6,19 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use mantyx_core::{Error, Result};
+use mantyx_core::{Error, Identity, Result};
 use mantyx_platform::scratch::Scratch;
 use mantyx_platform::{folders, identity, ownership};
 
 use crate::commands;
 use crate::plan::{Plan, WorkPlace};
+use crate::requirements::option;
+use crate::wheels::{self, Wheels};
 
 /// The name of the file that holds what a plan worked out.
 const GENERATED: &str = "mantyx-requirements.txt";
+/// What pip writes to its log when an index does not answer as it should.
+const PASSED_OVER: &str = "Could not fetch URL ";
 
 /// A folder for one build, gone with this value.
 pub(crate) struct Workspace {
@@ -26,7 +30,9 @@ pub(crate) struct Workspace {
     pub(crate) home: PathBuf,
     /// The packages that tools of this user have fetched.
     pub(crate) packages: PathBuf,
-    _staging: Scratch,
+    /// The wheels among them that pip can install without a network.
+    pub(crate) wheels: Wheels,
+    staging: Scratch,
 }
 
 impl Workspace {
@@ -45,25 +51,56 @@ impl Workspace {
         };
         // Relative paths in it count from where it lies.
         let place = if plan.work_place == WorkPlace::Copy { &folder } else { staging.path() };
-        let generated = commands::generated(plan).map(|lines| write_lines(&place.join(GENERATED), lines));
-        let generated = generated.transpose()?;
+        let packages = packages(plan.user.as_ref(), cache)?;
+        let mut wheels = Wheels::new(&packages, plan);
+        let lines = match plan.requirements_of_lock().filter(|_| wheels::are_needed(plan)) {
+            Some(pinned) => Some(wheels.requirements(&pinned.lock, plan)?),
+            None => commands::generated(plan, &folder),
+        };
+        let generated = lines.map(|lines| write_lines(&place.join(GENERATED), &lines)).transpose()?;
         let home = staging.path().join("home");
         folders::create(&home, 0o700)?;
         if let Some(user) = &plan.user {
             ownership::give(staging.path(), user)?;
         }
-        Ok(Self { folder, generated, home, packages: packages(plan, cache)?, _staging: staging })
+        Ok(Self { folder, generated, home, packages, wheels, staging })
+    }
+
+    /// What pip does not say to everybody, such as why an index was passed over.
+    pub(crate) fn pip_log(&self) -> PathBuf {
+        self.home.join("pip.log")
+    }
+
+    /// Writes a requirements file, as the user that reads it: by now, what is in here is that user's.
+    pub(crate) fn write_requirements(&self, lines: &[String], user: Option<&Identity>) -> Result<PathBuf> {
+        identity::as_user(user, || write_lines(&self.home.join(GENERATED), lines))
+    }
+
+    /// Why pip passed over an index: it says so in its log alone.
+    pub(crate) fn unsaid(&self, user: Option<&Identity>) -> String {
+        let read = || Ok(fs::read(self.pip_log()).unwrap_or_default());
+        let log = identity::as_user(user, read).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        log.lines()
+            .filter_map(|line| Some(&line[line.find(PASSED_OVER)?..]))
+            .flat_map(|line| [line, "\n"])
+            .collect()
+    }
+
+    /// A name that no other build has, which all processes of this one carry.
+    pub(crate) fn mark(&self) -> String {
+        self.staging.path().display().to_string()
     }
 }
 
 /// The cache of packages of who builds, which nobody else can read or write.
-fn packages(plan: &Plan, cache: &Path) -> Result<PathBuf> {
-    let uid = plan.user.as_ref().map_or_else(|| identity::own().uid, |user| user.uid);
+pub(crate) fn packages(user: Option<&Identity>, cache: &Path) -> Result<PathBuf> {
+    let uid = user.map_or_else(|| identity::own().uid, |user| user.uid);
     let all = cache.join("packages");
     let own = all.join(uid.to_string());
     folders::create(&all, 0o755)?;
     folders::create(&own, 0o700)?;
-    if let Some(user) = &plan.user {
+    if let Some(user) = user {
         ownership::give(&own, user)?;
     }
     Ok(own)
@@ -125,18 +162,8 @@ fn without_editable(line: &str) -> &str {
     option(line, "-e", "--editable").unwrap_or(line)
 }
 
-fn included(line: &str) -> Option<&str> {
+pub(crate) fn included(line: &str) -> Option<&str> {
     option(line, "-r", "--requirement").or_else(|| option(line, "-c", "--constraint"))
-}
-
-/// The value of an option of a requirements file: `-e x`, `-ex`, `--editable x` or `--editable=x`.
-fn option<'a>(line: &'a str, short: &str, long: &str) -> Option<&'a str> {
-    let line = line.trim();
-    let value = match line.strip_prefix(long) {
-        Some(rest) => rest.strip_prefix(['=', ' ', '\t'])?,
-        None => line.strip_prefix(short)?,
-    };
-    Some(value.trim())
 }
 
 #[cfg(test)]
@@ -169,11 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_form_of_an_option() {
-        assert_eq!(without_editable("-e ./x"), "./x");
+    fn included_files_are_found() {
         assert_eq!(without_editable("--editable=git+https://x"), "git+https://x");
-        assert_eq!(without_editable("-e."), ".");
-        assert_eq!(without_editable("elastic==1 # -e"), "elastic==1 # -e");
         assert_eq!(included("-c limits.txt"), Some("limits.txt"));
         assert_eq!(included("requests"), None);
     }

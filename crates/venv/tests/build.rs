@@ -1,132 +1,17 @@
 //! Environments built by real tools from the real package index, with tiny packages.
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
-use std::collections::BTreeMap;
+mod support;
+
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use mantyx_core::{Code, Launch, Result};
-use mantyx_logs::{LogWriter, Record, records};
-use mantyx_platform::{folders, identity};
-use mantyx_venv::{
-    BuildLimits, Built, CancellationToken, Plan, Source, Tools, build, discover, fetch_uv, plan,
-};
-use tempfile::TempDir;
-use tokio::sync::OnceCell;
-
-/// Whole builds with pip, from the network, on a busy machine.
-const LONG: Duration = Duration::from_secs(300);
-
-/// One cache and one uv for all tests, kept beside the build's output so that a second run is quick.
-struct Machine {
-    cache: PathBuf,
-    with_uv: Tools,
-    with_pip: Tools,
-}
-
-async fn machine() -> &'static Machine {
-    static MACHINE: OnceCell<Machine> = OnceCell::const_new();
-    MACHINE
-        .get_or_init(|| async {
-            let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-            fs::create_dir_all(&cache).unwrap();
-            let mut tools = discover(&cache, None).await;
-            let uv = fetch_uv(&cache, &tools).await.unwrap();
-            tools.uv = None;
-            let with_uv = Tools { uv: Some(uv), ..tools.clone() };
-            Machine { cache, with_uv, with_pip: tools }
-        })
-        .await
-}
-
-/// A source in a folder of its own, and a place for its environment.
-struct Release {
-    folder: TempDir,
-}
-
-impl Release {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        for (name, text) in files {
-            let path = folder.path().join("source").join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        Self { folder }
-    }
-
-    fn source(&self) -> PathBuf {
-        self.folder.path().join("source")
-    }
-
-    fn environment(&self) -> PathBuf {
-        self.folder.path().join("env")
-    }
-
-    fn plan(&self, launch: &str, tools: &Tools) -> Plan {
-        let source = Source::read(&self.source(), &Launch::parse(launch).unwrap(), "digest").unwrap();
-        plan(&source, &[], tools).unwrap()
-    }
-
-    async fn build(&self, launch: &str, tools: &Tools) -> Result<Built> {
-        self.build_within(LONG, &self.plan(launch, tools), &CancellationToken::new()).await
-    }
-
-    async fn build_within(&self, time: Duration, plan: &Plan, cancel: &CancellationToken) -> Result<Built> {
-        let before = tree(&self.source());
-        let mut log = LogWriter::open(self.log()).unwrap();
-        let (cache, shared) = (&machine().await.cache, everybodys_cache());
-        let cache = if plan.user.is_some() { &shared } else { cache };
-        let built = build(plan, &self.environment(), cache, &mut log, BuildLimits { time }, cancel).await;
-        log.close().unwrap();
-        assert_eq!(tree(&self.source()), before, "a build must not touch the source");
-        assert_eq!(built.is_ok(), self.environment().exists(), "a failed build must leave nothing");
-        built
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.path().join("0.log")
-    }
-
-    fn said(&self) -> String {
-        let records = records(self.log(), 0).unwrap();
-        let texts = records.map(|record: std::io::Result<Record>| record.unwrap().text);
-        texts.map(|text| String::from_utf8(text).unwrap() + "\n").collect()
-    }
-
-    /// The output of a program of the environment.
-    fn run(&self, program: &str, arguments: &[&str]) -> String {
-        let path = self.environment().join("bin").join(program);
-        let output = std::process::Command::new(path).args(arguments).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-}
-
-/// A cache where any user can get to: the checkout may lie in a folder that is closed to others.
-fn everybodys_cache() -> PathBuf {
-    let cache = std::env::temp_dir().join(format!("mantyx-venv-cache-{}", identity::own().uid));
-    folders::create(&cache, 0o755).unwrap();
-    assert_eq!(fs::symlink_metadata(&cache).unwrap().uid(), identity::own().uid, "a stranger's cache");
-    cache
-}
-
-/// Every file of a tree and its content.
-fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(tree(&path));
-        } else {
-            files.insert(path.clone(), fs::read(&path).unwrap());
-        }
-    }
-    files
-}
+use mantyx_core::Code;
+use mantyx_platform::identity;
+use mantyx_venv::{CancellationToken, Network, discover, fetch_uv, outdated};
+use support::{LONG, Release, everybodys_cache, locked, machine, tree};
 
 #[tokio::test]
 async fn both_tools_install_the_same_requirements() {
@@ -188,26 +73,10 @@ async fn an_editable_requirement_does_not_hang_on_where_it_was_built() {
     assert_eq!(release.run("python", &["-c", "import lib; print(lib.X)"]), "7");
 }
 
-/// An older version than the newest, so that it must come from the lock.
-const LOCKED: &str =
-    "[project]\nname = 'app'\nversion = '1'\nrequires-python = '>=3.8'\ndependencies = ['six==1.16.0']\n";
-
-/// What uv writes for [`LOCKED`], from whatever index this machine has.
-async fn locked(arguments: &[&str], file: &str) -> String {
-    let folder = TempDir::new().unwrap();
-    fs::write(folder.path().join("pyproject.toml"), LOCKED).unwrap();
-    let uv = machine().await.with_uv.uv.clone().unwrap();
-    let mut command = std::process::Command::new(uv.path);
-    command.args(arguments).current_dir(folder.path()).env("UV_SYSTEM_CERTS", "1").env("UV_NATIVE_TLS", "1");
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    fs::read_to_string(folder.path().join(file)).unwrap()
-}
-
 #[tokio::test]
 async fn a_uv_lock_is_followed_to_the_letter() {
     let lock = locked(&["lock"], "uv.lock").await;
-    let release = Release::new(&[("pyproject.toml", LOCKED), ("uv.lock", &lock)]);
+    let release = Release::new(&[("pyproject.toml", support::LOCKED), ("uv.lock", &lock)]);
     let built = release.build("main.py", &machine().await.with_uv).await.unwrap();
     assert_eq!(built.lock, "six==1.16.0\n");
 }
@@ -303,6 +172,10 @@ async fn another_user_builds_for_itself() {
         let built = release.build("main.py", &tools).await.unwrap();
         let built_as = built.packages.contains(&("telltale".into(), nobody.uid.to_string()));
         assert!(built_as, "{}", release.said());
+        let again = release.rebuild(&built, Network::Offline, &tools).await.unwrap();
+        assert_eq!(again, built, "its cache is its own, so it needs no network to build it again");
+        let old = outdated(&release.environment(), &everybodys_cache(), &tools, LONG).await.unwrap();
+        assert!(old.iter().all(|one| one.name != "pip" && one.name != "telltale"), "{old:?}");
         assert_eq!(release.run("python", &["-c", "import six; print(six.__version__)"]), "1.17.0");
         for path in tree(&release.environment()).into_keys() {
             let found = fs::symlink_metadata(&path).unwrap();
