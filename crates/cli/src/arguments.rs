@@ -8,11 +8,21 @@ use clap_complete::Shell;
 use mantyx_core::{AppName, ExecutionId};
 
 use crate::connection::Connection;
-use crate::values::{PolicyChoice, ScopeChoice, StreamChoice, TypeChoice, seconds, variable, web_port};
+use crate::values::{ScopeChoice, StreamChoice, TypeChoice, seconds};
 
+pub(crate) use self::backups::{BackupArgs, BackupCommand};
+pub(crate) use self::configuration::{ConfigurationArgs, SetArgs};
+pub(crate) use self::releases::{
+    CatArgs, DependenciesArgs, DiffArgs, ReleasesArgs, RenameArgs, RollbackArgs, UpdateArgs,
+};
 pub(crate) use self::schedules::{ScheduleAddArgs, ScheduleArgs, ScheduleCommand, ScheduleSetArgs};
+pub(crate) use self::settings::{SettingsArgs, SettingsCommand};
 
+mod backups;
+mod configuration;
+mod releases;
 mod schedules;
+mod settings;
 
 /// A whole command line for a running Mantyx: where it is may stand before the command or behind it.
 #[derive(Clone, Debug, Args)]
@@ -28,6 +38,10 @@ pub struct Invocation {
 pub(crate) enum ClientCommand {
     /// Deploy a folder, a script, an archive or a git repository as a new app
     Deploy(Box<DeployArgs>),
+    /// Take new code into use as a new release; when that fails, everything is as it was
+    Update(Box<UpdateArgs>),
+    /// Take an earlier release into use again
+    Rollback(RollbackArgs),
     /// List apps
     #[command(visible_alias = "list")]
     Ls(ListArgs),
@@ -37,6 +51,8 @@ pub(crate) enum ClientCommand {
     Config(AppArgs),
     /// Change what is set about an app
     Set(SetArgs),
+    /// Give an app another name
+    Rename(RenameArgs),
     /// Print or follow the log of an app
     Logs(LogsArgs),
     /// Build the environment of an app
@@ -55,12 +71,24 @@ pub(crate) enum ClientCommand {
     Run(AppArgs),
     /// List the executions of an app, the newest first
     Executions(ExecutionsArgs),
+    /// List the releases of an app, or the files of one
+    Releases(ReleasesArgs),
+    /// Show what changed from one release to another
+    Diff(DiffArgs),
+    /// Print a file of a release
+    Cat(CatArgs),
+    /// List the packages of an app
+    Dependencies(DependenciesArgs),
+    /// Make, list, restore and remove backups
+    Backup(BackupArgs),
     /// List and change schedules
     Schedule(ScheduleArgs),
     /// Move an app to the trash
     Rm(RemoveArgs),
     /// List, restore and purge deleted apps
     Trash(TrashArgs),
+    /// List and change the settings of Mantyx
+    Settings(SettingsArgs),
     /// Make, list and revoke access tokens
     Token(TokenArgs),
     /// Set the password of `admin`, read from standard input
@@ -75,16 +103,6 @@ pub(crate) enum ClientCommand {
 pub(crate) struct CompletionsArgs {
     /// The shell
     pub(crate) shell: Shell,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct SetArgs {
-    /// The app's name
-    pub(crate) app: AppName,
-    /// A field and its value, such as `limits.memory=256MiB` or `env.CITY=Berlin`; without a value the field has its
-    /// default again
-    #[arg(required = true, value_name = "FIELD=VALUE")]
-    pub(crate) assignments: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -115,24 +133,8 @@ pub(crate) struct DeployArgs {
     /// A cron line such as `30 8 * * 1-5`
     #[arg(long, value_name = "CRON")]
     pub(crate) schedule: Option<String>,
-    /// What is started: `main.py`, `-m package`, a console script or a command line
-    #[arg(long, allow_hyphen_values = true)]
-    pub(crate) entrypoint: Option<String>,
-    /// An argument for the entrypoint; may be repeated
-    #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
-    pub(crate) arguments: Vec<String>,
-    /// An environment variable; may be repeated
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
-    pub(crate) env: Vec<(String, String)>,
-    /// The port of its own web page, or `auto`
-    #[arg(long, value_name = "PORT", value_parser = web_port)]
-    pub(crate) web_port: Option<serde_json::Value>,
-    /// Which exits of a perpetual app lead to another start
-    #[arg(long, value_enum, value_name = "POLICY")]
-    pub(crate) restart_policy: Option<PolicyChoice>,
-    /// Which Pythons will do, such as `>=3.11`
-    #[arg(long, value_name = "CONSTRAINT")]
-    pub(crate) python: Option<String>,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArgs,
     /// A branch, a tag or a commit of a git repository
     #[arg(long = "ref", value_name = "REF")]
     pub(crate) reference: Option<String>,
@@ -272,81 +274,4 @@ pub(crate) enum TokenCommand {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::Parser;
-    use mantyx_core::AppType;
-
-    #[derive(Debug, Parser)]
-    #[command(name = "mantyx")]
-    struct Program {
-        #[command(flatten)]
-        invocation: Invocation,
-    }
-
-    fn parse(line: &str) -> Result<Invocation, clap::Error> {
-        Program::try_parse_from(line.split_whitespace()).map(|program| program.invocation)
-    }
-
-    #[test]
-    fn the_command_line_is_sound() {
-        <Program as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn where_the_daemon_is_stands_before_the_command_or_behind_it() {
-        let place = "--url http://box:1 --token t --root /r --json";
-        for line in [
-            "ls",
-            "status x",
-            "token ls",
-            "login-link",
-            "trash purge x",
-            "schedule rm 01990000-0000-7000-8000-000000000000",
-        ] {
-            for line in [format!("mantyx {line} {place}"), format!("mantyx {place} {line}")] {
-                let connection = parse(&line).unwrap().connection;
-                assert_eq!((connection.base().unwrap(), connection.json), ("http://box:1", true), "{line}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_usage_names_what_is_needed_and_no_more() {
-        let said = parse("mantyx schedule add x").unwrap_err().to_string();
-        assert!(said.contains("--cron <CRON>") && said.contains("--every <TIME>"), "{said}");
-        assert!(!said.contains("--url") && !said.contains("--root"), "{said}");
-    }
-
-    #[test]
-    fn deploy_takes_all_that_a_form_asks() {
-        let line = "mantyx deploy . --name x --type scheduled --tag a --tag b --entrypoint -m --arg --fast \
-                    --env A=1=2 --web-port auto --restart-policy on-failure --no-enable";
-        let ClientCommand::Deploy(what) = parse(line).unwrap().command else { unreachable!() };
-        assert_eq!(
-            (what.tags, what.arguments),
-            (vec!["a".to_owned(), "b".to_owned()], vec!["--fast".to_owned()])
-        );
-        assert_eq!(what.env, [("A".to_owned(), "1=2".to_owned())]);
-        assert_eq!(what.web_port, Some("auto".into()));
-        assert_eq!(what.app_type.map(AppType::from), Some(AppType::Scheduled));
-    }
-
-    #[test]
-    fn mistakes_are_told_before_anything_is_sent() {
-        for line in [
-            "status No-Name",
-            "deploy . --env =1",
-            "deploy . --web-port 0",
-            "schedule add x",
-            "schedule add x --cron y --every 5",
-            "schedule add x --every 5y",
-            "schedule set x",
-            "schedule set x --cron y --every 5",
-            "schedule on",
-            "logs x --since noon",
-        ] {
-            assert!(parse(&format!("mantyx {line}")).is_err(), "{line}");
-        }
-    }
-}
+mod tests;

@@ -164,6 +164,15 @@ impl Client {
         Ok(Events { began, stream: events.boxed() })
     }
 
+    /// The bytes of a file of any length, piece by piece.
+    pub(crate) async fn bytes(
+        &self,
+        path: &str,
+    ) -> Result<impl Stream<Item = Result<impl AsRef<[u8]> + use<>>> + use<'_>> {
+        let response = self.send(self.request(Method::GET, path)).await?;
+        Ok(response.bytes_stream().map(|piece| piece.map_err(|_| self.broke_off())))
+    }
+
     /// The lines of a text of any length. What an app wrote need not be UTF-8.
     pub(crate) async fn lines(
         &self,

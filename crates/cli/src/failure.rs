@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use mantyx_api_types::Problem;
-use mantyx_core::{AppEvent, Error};
+use mantyx_api_types::{OperationView, Problem};
+use mantyx_core::{AppEvent, Error, OperationKind, StepStatus};
 
 use crate::output::{Kept, printable};
 
@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     Strange(Error),
     /// Mantyx says no.
     Refused(Box<Problem>),
+    /// Long work that Mantyx has begun did not succeed.
+    Operation(Box<OperationView>),
     /// Something here failed, such as reading a folder.
     Local(Error),
     /// Whoever read the output has gone, as `head` does. That is no error.
@@ -29,11 +31,12 @@ pub(crate) enum Failure {
 }
 
 /// Addresses that hints of the API name, and the commands that show the same.
-const COMMANDS: [(&str, &str); 5] = [
+const COMMANDS: [(&str, &str); 6] = [
     ("/api/apps", "ls"),
     ("/api/trash", "trash ls"),
     ("/api/schedules", "schedule ls"),
     ("/api/executions", "executions"),
+    ("/api/settings", "settings"),
     ("/api/tokens", "token ls"),
 ];
 
@@ -46,7 +49,7 @@ impl Failure {
         match self {
             Self::NobodyReads => 0,
             Self::Refused(problem) if problem.status == 401 => 4,
-            Self::Refused(_) | Self::Local(_) => 1,
+            Self::Refused(_) | Self::Operation(_) | Self::Local(_) => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) | Self::Strange(_) => 3,
         }
@@ -57,7 +60,20 @@ impl Failure {
         match self {
             Self::Unreachable(_) => true,
             Self::Refused(problem) => matches!(problem.status, 429 | 503),
-            Self::Usage(_) | Self::Strange(_) | Self::Local(_) | Self::NobodyReads => false,
+            Self::Usage(_) | Self::Strange(_) | Self::Operation(_) | Self::Local(_) | Self::NobodyReads => {
+                false
+            }
+        }
+    }
+
+    /// What Mantyx says of it, to say more clearly how the remedy is typed.
+    pub(crate) fn problem_mut(&mut self) -> Option<&mut Problem> {
+        match self {
+            Self::Refused(problem) => Some(problem),
+            Self::Operation(operation) => operation.problem.as_mut(),
+            Self::Usage(_) | Self::Unreachable(_) | Self::Strange(_) | Self::Local(_) | Self::NobodyReads => {
+                None
+            }
         }
     }
 
@@ -90,7 +106,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NobodyReads => Ok(()),
-            Self::Refused(problem) => write_problem(f, problem),
+            Self::Refused(problem) => {
+                write_reason(f, problem)?;
+                write_remedy(f, problem)
+            }
+            Self::Operation(operation) => write_operation(f, operation),
             Self::Usage(error) | Self::Unreachable(error) | Self::Strange(error) | Self::Local(error) => {
                 writeln!(f, "error: {}", error.detail())?;
                 if let Some(cause) = std::error::Error::source(error) {
@@ -102,7 +122,42 @@ impl fmt::Display for Failure {
     }
 }
 
-fn write_problem(f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
+/// Which step failed and why, and how the app is left.
+fn write_operation(f: &mut fmt::Formatter<'_>, operation: &OperationView) -> fmt::Result {
+    let (kind, status) = (operation.kind.as_str().replace('_', " "), operation.status.as_str());
+    match &operation.problem {
+        Some(problem) => write_reason(f, problem)?,
+        None => writeln!(f, "error: The operation ({kind}) has {status}")?,
+    }
+    let failed = operation.steps.iter().enumerate().find(|(_, step)| step.status == StepStatus::Failed);
+    if let Some((at, step)) = failed {
+        writeln!(f, "failed at: {} (step {} of {})", step.title, at + 1, operation.steps.len())?;
+    }
+    if leaves_nothing(operation.kind) {
+        writeln!(f, "undone: everything is as it was")?;
+    }
+    operation.problem.as_ref().map_or(Ok(()), |problem| write_remedy(f, problem))
+}
+
+/// Whether work of this kind that does not succeed leaves everything as it was. A first install that fails is a state of
+/// the app, and what is on its way to the trash or out of it goes on.
+const fn leaves_nothing(kind: OperationKind) -> bool {
+    match kind {
+        OperationKind::Update
+        | OperationKind::Rollback
+        | OperationKind::Configure
+        | OperationKind::Rename
+        | OperationKind::Backup
+        | OperationKind::RestoreBackup
+        | OperationKind::Export
+        | OperationKind::Import => true,
+        OperationKind::Install | OperationKind::Delete | OperationKind::Restore | OperationKind::Purge => {
+            false
+        }
+    }
+}
+
+fn write_reason(f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
     writeln!(f, "error: {}", problem.detail)?;
     // One that says the whole again says nothing new.
     for error in problem.errors.iter().filter(|error| error.detail != problem.detail) {
@@ -111,6 +166,10 @@ fn write_problem(f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
     if let Some(entry) = &problem.entry {
         writeln!(f, "entry: {entry}")?;
     }
+    Ok(())
+}
+
+fn write_remedy(f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
     let events: Vec<String> = problem.legal_events.iter().map(AppEvent::to_string).collect();
     let hint = problem.hint.as_deref().unwrap_or_default();
     if events.iter().any(|event| !hint.contains(event.as_str())) {
@@ -158,6 +217,36 @@ mod tests {
         let said = Failure::Refused(Box::new(problem(409))).to_string();
         let expected = "error: `weather` cannot start\n  env: No\npossible now: install, delete\nhint: Install it first\n";
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn work_that_failed_says_at_which_step_and_that_nothing_is_left_of_it() {
+        let id = "01990000-0000-7000-8000-000000000000";
+        let step = |title: &str, status: &str| {
+            serde_json::json!({
+                "name": "x", "title": title, "status": status, "detail": null, "started_at": null, "finished_at": null
+            })
+        };
+        let mut operation: OperationView = serde_json::from_value(serde_json::json!({
+            "id": id, "kind": "update", "app_id": id, "app": "weather", "status": "failed",
+            "steps": [step("Start it", "undone"), step("See that it is well", "failed")],
+            "cancellable": false, "problem": problem(422), "started_at": "2026-01-01T00:00:00Z", "finished_at": null
+        }))
+        .unwrap();
+        let said = |operation: &OperationView| Failure::Operation(Box::new(operation.clone())).to_string();
+        let expected = "\
+error: `weather` cannot start
+  env: No
+failed at: See that it is well (step 2 of 2)
+undone: everything is as it was
+possible now: install, delete
+hint: Install it first
+";
+        assert_eq!(said(&operation), expected);
+        operation.kind = OperationKind::Install;
+        assert!(!said(&operation).contains("undone"));
+        operation.problem = None;
+        assert!(said(&operation).starts_with("error: The operation (install) has failed\n"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The commands that talk to a running Mantyx. They use the API that everybody has and no other door.
 //!
 //! `arguments` says what can be typed, `commands` does it, `client` speaks HTTP, `follow` goes on with a log when the
-//! daemon comes back, for which `outage` waits, `output` prints tables for people and JSON for programs. What goes wrong
-//! is a `Failure`, whose kind is the exit code:
+//! daemon comes back, for which `outage` waits, `output` prints tables for people and JSON for programs. Long work tells
+//! of its steps on standard error; programs get the operation on standard output, also when it failed. What goes wrong is
+//! a `Failure`, whose kind is the exit code:
 //!
 //! | code | meaning |
 //! |---|---|
@@ -16,12 +17,14 @@ mod arguments;
 mod client;
 mod commands;
 mod connection;
+mod diff;
 mod failure;
 mod follow;
 mod manifest;
 mod outage;
 mod output;
 mod pack;
+mod paint;
 mod sse;
 mod tables;
 mod terminal;

@@ -28,6 +28,14 @@ impl Output {
         }
     }
 
+    /// A value for programs, or a text for people that is written as it is and ends its lines itself.
+    pub(crate) fn text<T: Serialize>(self, value: &T, say: impl FnOnce(&T) -> String) -> Result<()> {
+        match self {
+            Self::People => put(&mut std::io::stdout().lock(), &say(value)),
+            Self::Programs => line(&json(value)?),
+        }
+    }
+
     /// A value on one line for programs, for streams of them.
     pub(crate) fn stream<T: Serialize>(self, value: &T, say: impl FnOnce(&T) -> String) -> Result<()> {
         let text = match self {
@@ -66,6 +74,8 @@ pub(crate) enum Kept {
     Nothing,
     /// The ends of lines: a message.
     Lines,
+    /// Tabs: a line of a file.
+    Tabs,
     /// Tabs and ANSI colours: a line of a log.
     Colours,
 }
@@ -80,7 +90,7 @@ pub(crate) fn printable(text: &str, kept: Kept) -> String {
         let (now, later) = rest.split_at(colour.max(character.len_utf8()));
         match character {
             '\n' if kept == Kept::Lines => said.push('\n'),
-            '\t' if kept == Kept::Colours => said.push('\t'),
+            '\t' if matches!(kept, Kept::Tabs | Kept::Colours) => said.push('\t'),
             odd if colour == 0 && is_odd(odd) => said.extend(odd.escape_default()),
             _ => said.push_str(now),
         }
@@ -196,6 +206,7 @@ mod tests {
             "a\\u{1b}]0;t\\u{7}\\n\\u{1b}[31mred\\u{1b}[0m\\t\\u{1b}[2J\\u{202e}ü\\u{9b}1m"
         );
         assert_eq!(printable("a\nb\tc", Kept::Lines), "a\nb\\tc");
+        assert_eq!(printable("a\tb\u{1b}[31m\r", Kept::Tabs), "a\tb\\u{1b}[31m\\r");
         let log = "\u{1b}[1;31mred\u{1b}[0m\t\u{1b}[2J\u{1b}[m";
         assert_eq!(printable(log, Kept::Colours), "\u{1b}[1;31mred\u{1b}[0m\t\\u{1b}[2J\u{1b}[m");
         assert_eq!(table(["NAME"], vec![["a\nb".into()]], ""), "NAME\na\\nb");

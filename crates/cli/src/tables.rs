@@ -8,6 +8,14 @@ use mantyx_core::{AppType, Ending, Exit, Health, Origin};
 
 use crate::output::{facts, relative, span, table};
 
+pub(crate) use self::backups::backups;
+pub(crate) use self::releases::{dependencies, outdated, release, releases, update_check};
+pub(crate) use self::settings::{said as setting_value, settings};
+
+mod backups;
+mod releases;
+mod settings;
+
 /// What an older point says is not what an app uses now.
 const NOW: TimeDelta = TimeDelta::seconds(30);
 
@@ -50,8 +58,13 @@ fn processors(usage: UsagePoint) -> String {
 
 #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is said")]
 fn bytes(bytes: u64) -> String {
-    let mib = bytes as f64 / f64::from(1 << 20);
-    if mib < 1024.0 { format!("{mib:.1} MiB") } else { format!("{:.1} GiB", mib / 1024.0) }
+    let kib = bytes as f64 / 1024.0;
+    match kib {
+        _ if bytes < 1024 => format!("{bytes} B"),
+        ..1024.0 => format!("{kib:.1} KiB"),
+        ..1_048_576.0 => format!("{:.1} MiB", kib / 1024.0),
+        _ => format!("{:.1} GiB", kib / 1_048_576.0),
+    }
 }
 
 /// What an app does, or did last.
@@ -266,7 +279,8 @@ weather  enabled  scheduled               failed 1 min ago  in 8 h 28 min";
         {
             assert!(facts.contains(fact), "{facts}");
         }
-        assert_eq!(bytes(3 << 29), "1.5 GiB");
+        let sizes = [0, 1023, 1536, 300 << 20, 3 << 29].map(bytes);
+        assert_eq!(sizes, ["0 B", "1023 B", "1.5 KiB", "300.0 MiB", "1.5 GiB"]);
     }
 
     #[test]

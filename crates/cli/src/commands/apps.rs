@@ -1,12 +1,12 @@
 //! Commands about one app, and the list of all.
 
 use chrono::Utc;
-use mantyx_api_types::{AppMetrics, AppView, ExecutionView, OperationView, Sparkline};
+use mantyx_api_types::{AppMetrics, AppView, ExecutionView, OperationView, RenameRequest, Sparkline};
 use mantyx_core::{AppName, AppType};
 use serde::de::DeserializeOwned;
 
 use super::{Session, operation};
-use crate::arguments::{AppArgs, ExecutionsArgs, ListArgs, RemoveArgs};
+use crate::arguments::{AppArgs, ExecutionsArgs, ListArgs, RemoveArgs, RenameArgs};
 use crate::failure::Result;
 use crate::output::Output;
 use crate::tables;
@@ -63,12 +63,18 @@ pub(super) async fn install(what: AppArgs, session: Session) -> Result<()> {
     show(&session, &what.app).await
 }
 
-/// Installs an app with its log on standard error.
+/// Installs an app with its steps and its log on standard error.
 pub(super) async fn install_app(session: &Session, app: &AppName) -> Result<OperationView> {
-    let client = &session.client;
-    let operation: OperationView = client.ask(&format!("/api/apps/{app}/install"), &[]).await?;
-    operation::watch(client, &operation).await?;
-    operation::finish(client, operation).await
+    let operation: OperationView = session.client.ask(&format!("/api/apps/{app}/install"), &[]).await?;
+    operation::follow(&session.client, operation).await
+}
+
+pub(super) async fn rename(what: RenameArgs, session: Session) -> Result<()> {
+    let path = format!("/api/apps/{}/rename", what.app);
+    let operation: OperationView =
+        session.client.post(&path, &RenameRequest { name: what.name.clone() }).await?;
+    let operation = operation::see_through(&session, operation).await?;
+    session.output.show(&operation, |_| format!("`{}` is called `{}` now", what.app, what.name))
 }
 
 pub(super) async fn remove(what: RemoveArgs, session: Session) -> Result<()> {

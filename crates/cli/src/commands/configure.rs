@@ -1,11 +1,11 @@
 //! What is set about an app: shown, and changed by assignments such as `limits.memory=256MiB`.
 
-use mantyx_api_types::{AppPatch, ConfigurationView};
-use mantyx_core::{Code, Error};
-use serde_json::{Map, Value};
+use mantyx_api_types::{AppPatch, ConfigurationView, OperationView};
+use mantyx_core::{Code, Error, RestartPolicy};
+use serde_json::{Map, Value, json};
 
-use super::Session;
-use crate::arguments::{AppArgs, SetArgs};
+use super::{Session, operation};
+use crate::arguments::{AppArgs, ConfigurationArgs, SetArgs};
 use crate::failure::{Failure, Result};
 use crate::output;
 
@@ -21,14 +21,38 @@ pub(super) async fn set(what: SetArgs, session: Session) -> Result<()> {
         assign(&mut configuration, assignment).map_err(Failure::Usage)?;
     }
     let patch = AppPatch { configuration, ..AppPatch::default() };
-    let (client, address) = (&session.client, format!("/api/apps/{}", what.app));
+    let address = format!("/api/apps/{}", what.app);
     // What somebody else sets in the meantime is not overwritten.
-    let seen: ConfigurationView = client.get(&format!("{address}/configuration"), &[]).await?;
-    let view: ConfigurationView = client.patch_revision(&address, seen.revision, &patch).await?;
+    let seen: ConfigurationView = session.client.get(&format!("{address}/configuration"), &[]).await?;
+    if what.restart {
+        return set_and_restart(&session, &what, seen.revision, &patch).await;
+    }
+    let view: ConfigurationView = session.client.patch_revision(&address, seen.revision, &patch).await?;
     session.output.show(&view, |view| {
         let rest = if view.restart_needed { "; restart the app to let all of it take effect" } else { "" };
         format!("`{}` is at revision {}{rest}", what.app, view.revision)
     })
+}
+
+async fn set_and_restart(session: &Session, what: &SetArgs, revision: u32, patch: &AppPatch) -> Result<()> {
+    let address = format!("/api/apps/{}?restart=true", what.app);
+    let operation: OperationView = session.client.patch_revision(&address, revision, patch).await?;
+    let operation = operation::see_through(session, operation).await?;
+    session.output.show(&operation, |_| format!("`{}` goes by its new configuration", what.app))
+}
+
+/// The fields of a configuration that flags give.
+pub(super) fn flags(what: &ConfigurationArgs) -> impl Iterator<Item = (String, Value)> {
+    let env: Map<String, Value> = what.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let fields = [
+        ("entrypoint", what.entrypoint.as_ref().map(|launch| json!(launch))),
+        ("arguments", (!what.arguments.is_empty()).then(|| json!(what.arguments))),
+        ("env", (!env.is_empty()).then_some(Value::Object(env))),
+        ("web_port", what.web_port.clone()),
+        ("restart_policy", what.restart_policy.map(|policy| json!(RestartPolicy::from(policy)))),
+        ("python", what.python.as_ref().map(|constraint| json!(constraint))),
+    ];
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)))
 }
 
 /// Puts one assignment into a merge patch. A value is JSON where it reads as such, else a text; a variable is always a
@@ -41,7 +65,7 @@ fn assign(patch: &mut Map<String, Value>, assignment: &str) -> Result<(), Error>
     let value = match text {
         "" => Value::Null,
         text if field.starts_with("env.") => Value::String(text.to_owned()),
-        text => serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())),
+        text => value_of(text),
     };
     let mut place = patch;
     let mut names = field.split('.').peekable();
@@ -56,6 +80,11 @@ fn assign(patch: &mut Map<String, Value>, assignment: &str) -> Result<(), Error>
         })?;
     }
     Ok(())
+}
+
+/// JSON where a text reads as such, else the text.
+pub(super) fn value_of(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 fn said(view: &ConfigurationView) -> String {

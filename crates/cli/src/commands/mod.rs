@@ -2,12 +2,19 @@
 
 mod access;
 mod apps;
+mod backups;
 mod configure;
+mod dependencies;
 mod deploy;
 mod logs;
 mod operation;
+mod releases;
 mod schedules;
+mod settings;
+mod steps;
 mod trash;
+mod update;
+mod upload;
 
 use clap::Command;
 
@@ -38,10 +45,13 @@ pub(crate) async fn run(invocation: Invocation, program: Command) -> Result<()> 
     let session = Session::open(connection)?;
     match command {
         ClientCommand::Deploy(what) => deploy::deploy(*what, session).await,
+        ClientCommand::Update(what) => update::update(*what, session).await,
+        ClientCommand::Rollback(what) => update::rollback(what, session).await,
         ClientCommand::Ls(what) => apps::list(what, session).await,
         ClientCommand::Status(what) => apps::status(what, session).await,
         ClientCommand::Config(what) => configure::show(what, session).await,
         ClientCommand::Set(what) => configure::set(what, session).await,
+        ClientCommand::Rename(what) => apps::rename(what, session).await,
         ClientCommand::Logs(what) => logs::logs(what, session).await,
         ClientCommand::Install(what) => apps::install(what, session).await,
         ClientCommand::Enable(what) => apps::event("enable", what, session).await,
@@ -51,9 +61,15 @@ pub(crate) async fn run(invocation: Invocation, program: Command) -> Result<()> 
         ClientCommand::Restart(what) => apps::event("restart", what, session).await,
         ClientCommand::Run(what) => apps::run(what, session).await,
         ClientCommand::Executions(what) => apps::executions(what, session).await,
+        ClientCommand::Releases(what) => releases::list(what, session).await,
+        ClientCommand::Diff(what) => releases::diff(what, session).await,
+        ClientCommand::Cat(what) => releases::cat(what, session).await,
+        ClientCommand::Dependencies(what) => dependencies::list(what, session).await,
+        ClientCommand::Backup(what) => backups::run(what, session).await,
         ClientCommand::Schedule(what) => schedules::run(what, session).await,
         ClientCommand::Rm(what) => apps::remove(what, session).await,
         ClientCommand::Trash(what) => trash::run(what, session).await,
+        ClientCommand::Settings(what) => settings::run(what, session).await,
         ClientCommand::Token(what) => access::token(what, session).await,
         ClientCommand::Password => access::password(session).await,
         ClientCommand::LoginLink => access::login_link(session).await,

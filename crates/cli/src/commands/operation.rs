@@ -1,20 +1,63 @@
-//! Waiting for long work, with its log as it happens.
+//! Waiting for long work: for its end alone, or with its steps and its log as they happen.
 
+use std::time::Duration;
+
+use futures_util::future::try_join;
 use mantyx_api_types::{LogLine, LogStream, OperationView};
-use mantyx_core::{Code, Error, OperationStatus};
+use mantyx_core::{OperationId, OperationStatus};
 
+use super::Session;
+use super::steps::{Screen, Told};
 use crate::client::Client;
 use crate::failure::{Failure, Result};
 use crate::follow::{Follower, News};
 use crate::outage::{Lapse, Outage, Patience};
-use crate::output::{aside, aside_log};
+use crate::output::{Output, aside};
 
-/// How long one request waits for the end, in seconds; then another one does.
-const WAIT: u32 = 3600;
+/// How long one request waits for the end; then another one does.
+const WAIT: Duration = Duration::from_secs(3600);
 
-/// Prints the log of an operation on standard error until it ends.
-pub(super) async fn watch(client: &Client, operation: &OperationView) -> Result<()> {
-    let path = format!("/api/operations/{}/log", operation.id);
+/// How long one does where the steps in between are told too: an answer is held until the end, not until the next step.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Sees an operation through with its steps and its log on standard error. However it ends it is given to programs,
+/// and one that did not succeed is a failure.
+pub(super) async fn see_through(session: &Session, operation: OperationView) -> Result<OperationView> {
+    let ended = tell(&session.client, operation).await?;
+    if session.output == Output::Programs && ended.status != OperationStatus::Succeeded {
+        session.output.show(&ended, |_| String::new())?;
+    }
+    succeeded(ended)
+}
+
+/// The same for what is part of a longer command, which has a result of its own.
+pub(super) async fn follow(client: &Client, operation: OperationView) -> Result<OperationView> {
+    succeeded(tell(client, operation).await?)
+}
+
+/// Tells of an operation as it happens, until it ends.
+async fn tell(client: &Client, operation: OperationView) -> Result<OperationView> {
+    let (screen, id) = (Screen::open(), operation.id);
+    let ((), ended) = try_join(tell_log(client, id, &screen), tell_steps(client, operation, &screen)).await?;
+    Ok(ended)
+}
+
+async fn tell_steps(client: &Client, mut operation: OperationView, screen: &Screen) -> Result<OperationView> {
+    let path = format!("/api/operations/{}", operation.id);
+    let mut told = Told::default();
+    loop {
+        told.news(&operation).iter().try_for_each(|line| screen.line(line))?;
+        screen.doing(&operation);
+        if operation.status != OperationStatus::Running {
+            return Ok(operation);
+        }
+        // The log says when nobody answers.
+        operation = read_when_it_can_be(client, &path, LOOK, |_| Ok(())).await?;
+    }
+}
+
+async fn tell_log(client: &Client, operation: OperationId, screen: &Screen) -> Result<()> {
+    let path = format!("/api/operations/{operation}/log");
     let asking = |_| vec![("follow", "true".to_owned())];
     let mut lines = Follower::open(client, &path, asking, Patience::BOUNDED).await?;
     let mut whole = Whole::default();
@@ -22,17 +65,17 @@ pub(super) async fn watch(client: &Client, operation: &OperationView) -> Result<
         match news {
             News::Data(line) => {
                 let line = serde_json::from_str(&line).map_err(|error| Failure::strange(&path, error))?;
-                whole.take(line).iter().try_for_each(|text| aside_log(text))?;
+                whole.take(line).iter().try_for_each(|text| screen.log(text))?;
             }
             News::Lapse(lapse) => {
                 if lapse.tears() {
-                    std::mem::take(&mut whole).rest().iter().try_for_each(|text| aside_log(text))?;
+                    std::mem::take(&mut whole).rest().iter().try_for_each(|text| screen.log(text))?;
                 }
-                aside(lapse.words())?;
+                screen.line(lapse.words())?;
             }
         }
     }
-    whole.rest().iter().try_for_each(|text| aside_log(text))
+    whole.rest().iter().try_for_each(|text| screen.log(text))
 }
 
 /// The most bytes of a line that wait for its end. A longer one is told in pieces.
@@ -78,69 +121,46 @@ fn seen(text: String) -> String {
 pub(super) async fn finish(client: &Client, mut operation: OperationView) -> Result<OperationView> {
     let path = format!("/api/operations/{}", operation.id);
     while operation.status == OperationStatus::Running {
-        operation = read_when_it_can_be(client, &path).await?;
+        operation = read_when_it_can_be(client, &path, WAIT, |lapse| aside(lapse.words())).await?;
     }
-    match (operation.status, operation.problem.take()) {
-        (OperationStatus::Succeeded, _) => Ok(operation),
-        (_, Some(problem)) => Err(Failure::Refused(Box::new(problem))),
-        (status, None) => {
-            let detail = format!("The operation on `{}` has {}", operation.app, status.as_str());
-            Err(Failure::Local(Error::new(Code::Cancelled, detail)))
+    succeeded(operation)
+}
+
+fn succeeded(operation: OperationView) -> Result<OperationView> {
+    match operation.status {
+        OperationStatus::Succeeded => Ok(operation),
+        OperationStatus::Running | OperationStatus::Failed | OperationStatus::Cancelled => {
+            Err(Failure::Operation(Box::new(operation)))
         }
     }
 }
 
-/// Reads an operation once it has ended. A daemon that goes in the meantime comes back to it: it goes by what it has
-/// written down.
-async fn read_when_it_can_be(client: &Client, path: &str) -> Result<OperationView> {
+/// Reads an operation once it has ended, or this long has passed. A daemon that goes in the meantime comes back to it:
+/// it goes by what it has written down.
+async fn read_when_it_can_be(
+    client: &Client,
+    path: &str,
+    wait: Duration,
+    say: impl Fn(Lapse) -> Result<()>,
+) -> Result<OperationView> {
     let mut outage = Outage::none(Patience::BOUNDED);
     loop {
         let lasts = outage.lasts();
-        match client.get(path, &[("wait", WAIT.to_string())]).await {
+        match client.get(path, &[("wait", wait.as_secs().to_string())]).await {
             Ok(operation) => {
                 if lasts {
-                    aside(Lapse::Back.words())?;
+                    say(Lapse::Back)?;
                 }
                 return Ok(operation);
             }
             Err(failure) => outage.bear(failure)?,
         }
         if !lasts {
-            aside(Lapse::BrokeOff.words())?;
+            say(Lapse::BrokeOff)?;
         }
         outage.pause().await;
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::DateTime;
-    use mantyx_api_types::LogSource;
-    use mantyx_core::OperationId;
-
-    #[test]
-    fn a_line_in_pieces_is_told_once_as_it_is_seen_in_the_end() {
-        use LogStream::{Stderr, Stdout};
-        let source = LogSource::Operation(OperationId::generate());
-        let long = "x".repeat(LONGEST);
-        let mut whole = Whole::default();
-        let pieces = [
-            (Stdout, "\r1 %", true),
-            (Stderr, "begun, ", true),
-            (Stdout, "\r50 %\r", true),
-            (Stderr, "done", false),
-            (Stdout, "all\r", false),
-            (Stdout, &long, true),
-            (Stdout, "its end", false),
-            (Stdout, "no end", true),
-        ];
-        let line = |(stream, text, partial): (LogStream, &str, bool)| {
-            let (at, text) = (DateTime::UNIX_EPOCH, text.to_owned());
-            LogLine { at, stream, source, text, partial }
-        };
-        let told: Vec<String> = pieces.into_iter().filter_map(|piece| whole.take(line(piece))).collect();
-        assert_eq!(told, ["begun, done", "all", &long, "its end"]);
-        assert_eq!(whole.rest(), ["no end"]);
-    }
-}
+mod tests;

@@ -29,7 +29,9 @@ async fn restore(session: &Session, app: &str, name: Option<AppName>) -> Result<
     let app = find(list(session).await?, app)?;
     let path = format!("/api/trash/{}/restore", app.id);
     let operation = begin_restore(session, &path, name).await.map_err(with_another_name)?;
-    session.output.show(&operation, |operation| format!("`{}` is back", operation.app))
+    session
+        .output
+        .show(&operation, |operation| format!("`{}` is back", operation.app.as_ref().unwrap_or(&app.name)))
 }
 
 async fn begin_restore(session: &Session, path: &str, name: Option<AppName>) -> Result<OperationView> {
@@ -39,7 +41,7 @@ async fn begin_restore(session: &Session, path: &str, name: Option<AppName>) -> 
 
 /// Says how the remedy for a taken name is typed.
 fn with_another_name(mut failure: Failure) -> Failure {
-    if let Failure::Refused(problem) = &mut failure
+    if let Some(problem) = failure.problem_mut()
         && problem.code == Code::NameTaken
     {
         problem.hint = Some("Give it another name with --name".to_owned());
@@ -53,7 +55,7 @@ async fn purge(session: &Session, app: &str, consent: Consent) -> Result<()> {
     let query = [("confirm", app.name.to_string())];
     let operation: OperationView = session.client.delete(&format!("/api/trash/{}", app.id), &query).await?;
     let operation = operation::finish(&session.client, operation).await?;
-    session.output.show(&operation, |operation| format!("`{}` is gone", operation.app))
+    session.output.show(&operation, |_| format!("`{}` is gone", app.name))
 }
 
 /// The app with this id, or the only one that had this name.
