@@ -127,6 +127,7 @@ pub(crate) fn normalise(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const TEXT: &str = "lib @ ./libs/lib\nsix==1.17.0\ntool @ git+https://x/t.git@c0#subdirectory=a\nweather @ .\n\
                         wheel @ https://x/wheel==1.whl\n";
@@ -145,6 +146,35 @@ mod tests {
     fn order_and_spelling_do_not_matter() {
         let lock = Lock::parse("Zope.Interface==6.0\nsix==1\nsix==1\n").unwrap();
         assert_eq!(lock.to_string(), "six==1\nzope-interface==6.0\n");
+    }
+
+    fn packages() -> impl Strategy<Value = Vec<Locked>> {
+        let index = "[0-9][0-9a-z.+!]{0,8}".prop_map(Pin::Index);
+        let place =
+            prop_oneof!["\\./[a-z]{1,5}", "https://x/[a-z=]{1,5}", "git\\+ssh://a@b/c@[0-9a-f]{4}#d=[a-z]"];
+        let pin = prop_oneof![index, place.prop_map(Pin::Elsewhere)];
+        prop::collection::vec(
+            ("[a-z0-9]{1,4}(-[a-z0-9]{1,3})?", pin).prop_map(|(name, pin)| Locked { name, pin }),
+            0..8,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_lock_survives_its_text(packages in packages()) {
+            let lock = Lock::new(packages);
+            let text = lock.to_string();
+            prop_assert_eq!(&Lock::parse(&text).unwrap(), &lock);
+            let backwards: Vec<&str> = text.lines().rev().collect();
+            prop_assert_eq!(Lock::parse(&backwards.join("\n")).unwrap(), lock);
+        }
+
+        #[test]
+        fn no_text_brings_it_down(text in "\\PC{0,40}(\n\\PC{0,20}){0,3}") {
+            if let Ok(lock) = Lock::parse(&text) {
+                prop_assert_eq!(Lock::parse(&lock.to_string()).unwrap(), lock);
+            }
+        }
     }
 
     #[test]

@@ -157,6 +157,7 @@ pub(crate) fn name(requirement: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn read(files: &[(&str, &str)]) -> Requirements {
         Requirements::read(&mut |path| {
@@ -180,6 +181,14 @@ mod tests {
         ]);
         assert_eq!(read.declared, ["Flask[async] >= 3 ; python_version > '3'", "./lib"]);
         assert_eq!(read.options, ["--find-links more/wheels", "--index-url=https://x/simple"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_brings_it_down(text in "([-a-z#@./=\\\\ é]|\\PC|\n){0,80}") {
+            let known = read(&[("requirements.txt", &text)]);
+            prop_assert!(known.declared.len() + known.options.len() <= text.lines().count());
+        }
     }
 
     #[test]

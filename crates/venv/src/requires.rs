@@ -129,6 +129,7 @@ fn out_of_reach(tools: &Tools) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn pythons(versions: &[&str]) -> Vec<Python> {
         versions
@@ -178,6 +179,22 @@ mod tests {
             let tools = Tools { pythons: pythons(&found), ..Tools::default() };
             let chosen = choose_again(&tools, &demands, version).unwrap();
             assert_eq!(chosen.version, wanted, "{version} {demand}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_python_is_nearer(minors in prop::collection::vec((8_u64..16, 0_u64..6), 1..8), wanted in (8_u64..16, 0_u64..6)) {
+            let text = |(minor, patch): (u64, u64)| format!("3.{minor}.{patch}");
+            let found: Vec<String> = minors.iter().copied().map(text).collect();
+            let found: Vec<&str> = found.iter().map(String::as_str).collect();
+            let tools = Tools { pythons: pythons(&found), ..Tools::default() };
+            let chosen = choose_again(&tools, &[], &text(wanted)).unwrap().parsed().unwrap();
+            let distance = |(minor, patch): (u64, u64)| (minor.abs_diff(wanted.0), patch.abs_diff(wanted.1));
+            let nearest = minors.iter().copied().map(distance).min().unwrap();
+            let chosen = (chosen.release()[1], chosen.release()[2]);
+            prop_assert!(minors.contains(&chosen) && distance(chosen).0 == nearest.0);
+            prop_assert!(!minors.contains(&wanted) || chosen == wanted);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Each file of `output/` is what a real uv or pip said when an install failed.
 
 use super::*;
+use proptest::prelude::*;
 
 macro_rules! cases {
     ($($file:literal: $code:ident, $($part:literal),+;)*) => {
@@ -97,7 +98,34 @@ fn what_is_not_recognised_is_told_in_its_own_words() {
 }
 
 #[test]
+fn says_why_no_python_was_fetched() {
+    let unreached = explain_fetch(include_str!("output/uv-fetch-python.txt"));
+    assert!(
+        unreached.detail().starts_with("`https://github.com/astral-sh/python-build-standalone/"),
+        "{unreached}"
+    );
+    assert!(unreached.detail().ends_with("cannot be reached"), "{unreached}");
+    let unknown = explain_fetch(include_str!("output/uv-fetch-unknown.txt"));
+    assert!(unknown.detail().contains("3.99"), "{unknown}");
+}
+
+#[test]
 fn an_explanation_is_no_page() {
     let error = explain(&format!("error: {}", "é".repeat(5000)));
     assert!(error.detail().len() < LONGEST + 5 && error.detail().ends_with('…'));
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_tool_says_there_is_an_answer(
+        parts in prop::collection::vec(prop_oneof![
+            "\\PC{0,12}",
+            prop::sample::select(CASES).prop_flat_map(|(_, output, _, _)| {
+                prop::sample::select(output.lines().map(str::to_owned).collect::<Vec<_>>())
+            }),
+        ], 0..12)
+    ) {
+        let error = explain(&parts.join("\n"));
+        prop_assert!(!error.detail().is_empty() && error.detail().len() < LONGEST + 60 && error.hint_text().is_some());
+    }
 }
