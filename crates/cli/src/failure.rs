@@ -139,8 +139,9 @@ fn write_operation(f: &mut fmt::Formatter<'_>, operation: &OperationView) -> fmt
     operation.problem.as_ref().map_or(Ok(()), |problem| write_remedy(f, problem))
 }
 
-/// Whether work of this kind that does not succeed leaves everything as it was. A first install that fails is a state of
-/// the app, and what is on its way to the trash or out of it goes on.
+/// Whether work of this kind that does not succeed leaves everything as it was, and that is good news. A first install
+/// that fails is a state of the app, what is on its way to the trash or out of it goes on, and what a repair could not
+/// make again is missing still.
 const fn leaves_nothing(kind: OperationKind) -> bool {
     match kind {
         OperationKind::Update
@@ -151,9 +152,11 @@ const fn leaves_nothing(kind: OperationKind) -> bool {
         | OperationKind::RestoreBackup
         | OperationKind::Export
         | OperationKind::Import => true,
-        OperationKind::Install | OperationKind::Delete | OperationKind::Restore | OperationKind::Purge => {
-            false
-        }
+        OperationKind::Install
+        | OperationKind::Delete
+        | OperationKind::Restore
+        | OperationKind::Purge
+        | OperationKind::Repair => false,
     }
 }
 
