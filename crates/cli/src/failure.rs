@@ -40,6 +40,14 @@ const COMMANDS: [(&str, &str); 6] = [
     ("/api/tokens", "token ls"),
 ];
 
+/// The same for what stands below `/api/apps/{app}/`, with the app's name behind the command.
+const COMMANDS_OF_AN_APP: [(&str, &str); 4] = [
+    ("releases", "releases"),
+    ("backups", "backup ls"),
+    ("configuration", "config"),
+    ("dependencies", "dependencies"),
+];
+
 impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code())
@@ -188,11 +196,21 @@ fn write_hint(f: &mut fmt::Formatter<'_>, hint: Option<&str>) -> fmt::Result {
     hint.map_or(Ok(()), |hint| writeln!(f, "hint: {}", in_commands(hint)))
 }
 
-/// Hints of the API name its addresses. Who types commands is told the command instead.
+/// Hints of the API name its addresses, between backticks. Who types commands is told the command instead.
 fn in_commands(hint: &str) -> String {
-    COMMANDS.iter().fold(hint.to_owned(), |hint, (address, command)| {
-        hint.replace(&format!("`GET {address}`"), &format!("`mantyx {command}`"))
-    })
+    let parts = hint.split('`').map(|part| command_of(part).unwrap_or_else(|| part.to_owned()));
+    parts.collect::<Vec<_>>().join("`")
+}
+
+/// The command that shows the same as `GET ADDRESS`.
+fn command_of(request: &str) -> Option<String> {
+    let address = request.strip_prefix("GET ")?;
+    if let Some((_, command)) = COMMANDS.iter().find(|(known, _)| *known == address) {
+        return Some(format!("mantyx {command}"));
+    }
+    let (app, what) = address.strip_prefix("/api/apps/")?.split_once('/')?;
+    let (_, command) = COMMANDS_OF_AN_APP.iter().find(|(known, _)| *known == what)?;
+    Some(format!("mantyx {command} {app}"))
 }
 
 #[cfg(test)]
@@ -266,6 +284,10 @@ hint: Install it first
         assert_eq!(
             in_commands("`GET /api/apps` lists the apps, `GET /api/trash` the deleted ones"),
             "`mantyx ls` lists the apps, `mantyx trash ls` the deleted ones"
+        );
+        assert_eq!(
+            in_commands("`GET /api/apps/rain/backups` lists them, `GET /api/apps/rain/x` nothing"),
+            "`mantyx backup ls rain` lists them, `GET /api/apps/rain/x` nothing"
         );
     }
 
