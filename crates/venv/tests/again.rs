@@ -103,8 +103,13 @@ async fn nothing_of_a_build_survives_a_daemon_that_was_killed_for_long() {
     let folder = tempfile::tempdir().unwrap();
     let mut daemon = Command::new(std::env::current_exe().unwrap());
     daemon.args(["--exact", "nothing_of_a_build_survives_a_daemon_that_was_killed_for_long"]);
-    let mut daemon =
-        daemon.env(ROLE, folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut daemon = daemon
+        .env(ROLE, folder.path())
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let said = folder.path().join("pid");
     until(|| fs::read_to_string(&said).is_ok_and(|pid| pid.ends_with('\n')));
     daemon.kill().unwrap();
@@ -123,7 +128,8 @@ async fn build_forever(folder: &Path) {
         format!("import os, time\nopen('{said}', 'w').write(f'{{os.getpid()}}\\n')\ntime.sleep(600)\n");
     let release = Release::new(&[("requirements.txt", "./slow\n"), ("slow/setup.py", &setup)]);
     let plan = release.plan("main.py", &machine().await.with_uv).recorded_in(folder.join("builds"));
-    release.build_within(LONG, &plan, &CancellationToken::new()).await.unwrap();
+    // Whoever is killed tidies nothing: all of it lies in a folder of the other.
+    release.build_with(&folder.join("cache"), LONG, &plan, &CancellationToken::new()).await.unwrap();
 }
 
 /// Waits until something is so.
