@@ -93,7 +93,7 @@ fn rail(state: State) -> impl IntoView {
     let on_apps = move || matches!(state.router.route(), Route::Dashboard | Route::App(..));
     let on_add = move || matches!(state.router.route(), Route::Add | Route::Setup(_));
     let on_trash = move || state.router.route() == Route::Trash;
-    let on_system = move || state.router.route() == Route::System;
+    let on_system = move || matches!(state.router.route(), Route::System | Route::Settings);
     view! {
         <nav class="rail" aria-label="Main">
             <a class="brand" href="/" aria-label="Mantyx, all apps">{logo()} <span>"Mantyx"</span></a>

@@ -20,6 +20,8 @@ pub(crate) enum Route {
     Trash,
     /// The daemon and its machine.
     System,
+    /// What the daemon is told.
+    Settings,
     /// Who are you?
     Login,
     /// No screen has this address.
@@ -37,14 +39,28 @@ pub(crate) enum Tab {
     Runs,
     /// What it is told.
     Configuration,
-    /// Switching it off and deleting it.
+    /// What it was, is, and can be again.
+    Releases,
+    /// The packages that it needs.
+    Dependencies,
+    /// What of it was kept.
+    Backups,
+    /// Renaming it, switching it off and deleting it.
     Danger,
 }
 
 impl Tab {
     /// All, in the order of the page.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Overview, Self::Logs, Self::Runs, Self::Configuration, Self::Danger];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Logs,
+        Self::Runs,
+        Self::Configuration,
+        Self::Releases,
+        Self::Dependencies,
+        Self::Backups,
+        Self::Danger,
+    ];
 
     /// The last part of its address; empty for the first tab. Also the end of its test id.
     pub(crate) const fn slug(self) -> &'static str {
@@ -53,6 +69,9 @@ impl Tab {
             Self::Logs => "logs",
             Self::Runs => "runs",
             Self::Configuration => "configuration",
+            Self::Releases => "releases",
+            Self::Dependencies => "dependencies",
+            Self::Backups => "backups",
             Self::Danger => "danger",
         }
     }
@@ -64,6 +83,9 @@ impl Tab {
             Self::Logs => "Logs",
             Self::Runs => "Runs",
             Self::Configuration => "Configuration",
+            Self::Releases => "Releases",
+            Self::Dependencies => "Dependencies",
+            Self::Backups => "Backups",
             Self::Danger => "Danger zone",
         }
     }
@@ -79,6 +101,7 @@ impl Route {
             ["add", app] => Self::Setup((*app).to_owned()),
             ["trash"] => Self::Trash,
             ["system"] => Self::System,
+            ["system", "settings"] => Self::Settings,
             ["login"] => Self::Login,
             ["apps", app] => Self::App((*app).to_owned(), Tab::Overview),
             ["apps", app, slug] => Tab::ALL
@@ -99,6 +122,7 @@ impl Route {
             Self::App(app, tab) => format!("/apps/{app}/{}", tab.slug()),
             Self::Trash => "/trash".to_owned(),
             Self::System => "/system".to_owned(),
+            Self::Settings => "/system/settings".to_owned(),
             Self::Login => "/login".to_owned(),
         }
     }
@@ -113,6 +137,7 @@ impl Route {
             Self::App(app, tab) => format!("{app}: {}", tab.title()),
             Self::Trash => "Trash".to_owned(),
             Self::System => "System".to_owned(),
+            Self::Settings => "Settings".to_owned(),
             Self::Login => "Log in".to_owned(),
             Self::Nowhere => "Not found".to_owned(),
         };
@@ -124,12 +149,17 @@ impl Route {
 #[derive(Clone, Copy)]
 pub(crate) struct Router {
     route: RwSignal<Route>,
+    /// What stands behind the question mark: what of a screen is shown.
+    query: RwSignal<String>,
 }
 
 impl Router {
     /// Reads the address and listens to the browser's back, forward and links.
     pub(crate) fn start() -> Self {
-        let router = Self { route: RwSignal::new(Route::parse(&current_path())) };
+        let router = Self {
+            route: RwSignal::new(Route::parse(&current_path())),
+            query: RwSignal::new(current_query()),
+        };
         let _ = window_event_listener(ev::popstate, move |_| router.read());
         let _ = window_event_listener(ev::click, move |event| router.follow(&event));
         router
@@ -143,6 +173,11 @@ impl Router {
     /// The screen that is shown, without following it.
     pub(crate) fn now(self) -> Route {
         self.route.get_untracked()
+    }
+
+    /// A parameter of the address, such as `release` of `?release=3`.
+    pub(crate) fn parameter(self, name: &str) -> Option<String> {
+        web_sys::UrlSearchParams::new_with_str(&self.query.read()).ok()?.get(name)
     }
 
     /// Goes to a screen.
@@ -166,7 +201,10 @@ impl Router {
     }
 
     fn read(self) {
-        let route = Route::parse(&current_path());
+        let (route, query) = (Route::parse(&current_path()), current_query());
+        if self.query.with_untracked(|now| *now != query) {
+            self.query.set(query);
+        }
         if self.now() != route {
             self.route.set(route);
         }
@@ -205,6 +243,10 @@ fn current_path() -> String {
     window().location().pathname().unwrap_or_default()
 }
 
+fn current_query() -> String {
+    window().location().search().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +260,7 @@ mod tests {
             Route::Setup(app()),
             Route::Trash,
             Route::System,
+            Route::Settings,
             Route::Login,
         ];
         routes.extend(Tab::ALL.map(|tab| Route::App(app(), tab)));

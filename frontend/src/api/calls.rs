@@ -1,14 +1,17 @@
 //! Every call that the page makes, one method each, in the order of the API's page of the specification.
 
-use mantyx_api_types::core::{AppEvent, AppId, AppName, OperationId, ScheduleId, ScheduleSpec};
+use mantyx_api_types::core::{AppEvent, AppId, AppName, BackupId, OperationId, ScheduleId, ScheduleSpec};
 use mantyx_api_types::{
-    AppCreated, AppMetrics, AppPatch, AppView, ConfigurationView, DependenciesView, ExecutionView, GitSource,
-    LiveTicket, LogLine, LoginCode, NewSchedule, OperationView, RenameRequest, RestoreRequest, SchedulePatch,
-    SchedulePreview, ScheduleView, Sparkline, SystemView, TokenAnswer, TrashedAppView,
+    AppCreated, AppMetrics, AppPatch, AppView, BackupRequest, BackupRestoreRequest, BackupView,
+    ConfigurationView, DependenciesView, ExecutionView, GitSource, GitUpdate, LiveTicket, LogLine, LoginCode,
+    NewSchedule, OperationView, OutdatedPackage, Page, ReleaseDetail, ReleaseDiff, ReleaseView,
+    RenameRequest, RestoreRequest, RollbackRequest, SchedulePatch, SchedulePreview, ScheduleView,
+    SettingView, Sparkline, SystemView, TokenAnswer, TrashedAppView, UpdateCheck,
 };
+use serde_json::{Map, Value};
 
 use super::Client;
-use super::client::{Answer, Call, encoded};
+use super::client::{Answer, Call, FileText, encoded};
 use crate::state::search::Query;
 
 impl Client {
@@ -48,6 +51,16 @@ impl Client {
         self.change(&format!("/api/apps/{app}"), patch, Some(revision))
     }
 
+    /// Changes an app whose configuration is still at this revision, and restarts it with that.
+    pub(crate) fn change_and_restart(
+        self,
+        app: &str,
+        patch: &AppPatch,
+        revision: u32,
+    ) -> Call<OperationView> {
+        self.send_if("PATCH", &format!("/api/apps/{app}?restart=true"), patch, revision)
+    }
+
     /// Moves an app to the trash.
     pub(crate) fn delete_app(self, app: &str, confirm: &str) -> Call<OperationView> {
         self.ask("DELETE", &format!("/api/apps/{app}?confirm={}", encoded(confirm)))
@@ -63,9 +76,66 @@ impl Client {
         self.ask("POST", &format!("/api/apps/{app}/install"))
     }
 
-    /// Gives another name to an app that was not installed yet.
-    pub(crate) fn rename(self, app: &str, name: AppName) -> Call<AppView> {
-        self.send("POST", &format!("/api/apps/{app}/rename"), &RenameRequest { name })
+    /// Gives another name to an app, and waits so many seconds for it.
+    pub(crate) fn rename(self, app: &str, name: AppName, wait: Option<u32>) -> Call<OperationView> {
+        let wait = wait.map(|seconds| format!("?wait={seconds}")).unwrap_or_default();
+        self.send("POST", &format!("/api/apps/{app}/rename{wait}"), &RenameRequest { name })
+    }
+
+    /// Updates an app from git.
+    pub(crate) fn update_from_git(self, app: &str, source: &GitUpdate) -> Call<OperationView> {
+        self.send("POST", &format!("/api/apps/{app}/update/git"), source)
+    }
+
+    /// Resolves the packages of an app anew.
+    pub(crate) fn update_dependencies(self, app: &str) -> Call<OperationView> {
+        self.ask("POST", &format!("/api/apps/{app}/update/dependencies"))
+    }
+
+    /// Whether the repository of an app is ahead of it.
+    pub(crate) fn check_for_updates(self, app: &str) -> Call<UpdateCheck> {
+        self.get(&format!("/api/apps/{app}/update/check"))
+    }
+
+    /// Takes an earlier release into use again.
+    pub(crate) fn roll_back(self, app: &str, release: u32) -> Call<OperationView> {
+        let request = RollbackRequest { release: Some(release) };
+        self.send("POST", &format!("/api/apps/{app}/rollback"), &request)
+    }
+
+    /// The releases of an app.
+    pub(crate) async fn releases(self, app: &str) -> Answer<Vec<ReleaseView>> {
+        self.list(&format!("/api/apps/{app}/releases")).await
+    }
+
+    /// A release with its files.
+    pub(crate) fn release(self, app: &str, release: u32) -> Call<ReleaseDetail> {
+        self.get(&format!("/api/apps/{app}/releases/{release}"))
+    }
+
+    /// What changed from one release to another.
+    pub(crate) fn release_diff(self, app: &str, from: u32, to: u32) -> Call<ReleaseDiff> {
+        self.get(&format!("/api/apps/{app}/releases/{from}/diff/{to}"))
+    }
+
+    /// A file of a release, as bytes.
+    pub(crate) async fn release_file(self, app: &str, release: u32, path: &str) -> Answer<web_sys::Blob> {
+        self.bytes(&file_address(app, release, path)).await
+    }
+
+    /// A file of a release, as text where it is one.
+    pub(crate) async fn release_text(self, app: &str, release: u32, path: &str) -> Answer<FileText> {
+        self.text(&file_address(app, release, path)).await
+    }
+
+    /// Another text for a file of the active release: a release of its own.
+    pub(crate) fn put_file(self, app: &str, release: u32, path: &str, text: String) -> Call<OperationView> {
+        self.send_text("PUT", &file_address(app, release, path), text)
+    }
+
+    /// A release without this file.
+    pub(crate) fn remove_file(self, app: &str, release: u32, path: &str) -> Call<OperationView> {
+        self.ask("DELETE", &file_address(app, release, path))
     }
 
     /// What an app is told, and what was found in it.
@@ -78,6 +148,37 @@ impl Client {
         self.get(&format!("/api/apps/{app}/dependencies"))
     }
 
+    /// The packages that the index has newer versions of.
+    pub(crate) async fn outdated(self, app: &str) -> Answer<Vec<OutdatedPackage>> {
+        let page: Page<OutdatedPackage> = self.get(&format!("/api/apps/{app}/dependencies/outdated")).await?;
+        Ok(page.items)
+    }
+
+    /// What was kept of an app.
+    pub(crate) async fn backups(self, app: &str) -> Answer<Vec<BackupView>> {
+        self.list(&format!("/api/apps/{app}/backups")).await
+    }
+
+    /// Keeps an app as it is.
+    pub(crate) fn back_up(self, app: &str, request: &BackupRequest) -> Call<OperationView> {
+        self.send("POST", &format!("/api/apps/{app}/backups"), request)
+    }
+
+    /// Takes what a backup kept into use.
+    pub(crate) fn restore_backup(
+        self,
+        app: &str,
+        id: BackupId,
+        request: &BackupRestoreRequest,
+    ) -> Call<OperationView> {
+        self.send("POST", &format!("/api/apps/{app}/backups/{id}/restore"), request)
+    }
+
+    /// Removes a backup.
+    pub(crate) fn remove_backup(self, app: &str, id: BackupId) -> Call<()> {
+        self.tell("DELETE", &format!("/api/apps/{app}/backups/{id}"))
+    }
+
     /// The lines of a log that a search finds, as a file.
     pub(crate) async fn log_file(self, app: &str, search: &Query) -> Answer<web_sys::Blob> {
         self.bytes(&format!("/api/apps/{app}/logs?download=true{}", parameters(search))).await
@@ -86,14 +187,14 @@ impl Client {
     /// The lines of a log that a search finds, the oldest first.
     pub(crate) async fn log_lines(self, app: &str, search: &Query) -> Answer<Vec<LogLine>> {
         let path = format!("/api/apps/{app}/logs?follow=false{}", parameters(search));
-        let page: mantyx_api_types::Page<LogLine> = self.get(&path).await?;
+        let page: Page<LogLine> = self.get(&path).await?;
         Ok(page.items)
     }
 
     /// The newest executions of an app.
     pub(crate) async fn executions(self, app: &str, limit: u32) -> Answer<Vec<ExecutionView>> {
         let path = format!("/api/executions?app={app}&limit={limit}");
-        let page: mantyx_api_types::Page<ExecutionView> = self.get(&path).await?;
+        let page: Page<ExecutionView> = self.get(&path).await?;
         Ok(page.items)
     }
 
@@ -146,6 +247,24 @@ impl Client {
     pub(crate) fn purge(self, id: AppId, confirm: &str) -> Call<OperationView> {
         self.ask("DELETE", &format!("/api/trash/{id}?confirm={}", encoded(confirm)))
     }
+
+    /// What the daemon is told.
+    pub(crate) async fn settings(self) -> Answer<Vec<SettingView>> {
+        self.list("/api/settings").await
+    }
+
+    /// Changes a setting; null is its default. Answers all of them.
+    pub(crate) async fn change_setting(self, name: &str, value: Value) -> Answer<Vec<SettingView>> {
+        let patch = Map::from_iter([(name.to_owned(), value)]);
+        let page: Page<SettingView> = self.send("PATCH", "/api/settings", &patch).await?;
+        Ok(page.items)
+    }
+}
+
+/// The address of a file of a release: the slashes of its path stay, everything else is encoded.
+fn file_address(app: &str, release: u32, path: &str) -> String {
+    let path: Vec<String> = path.split('/').map(encoded).collect();
+    format!("/api/apps/{app}/releases/{release}/files/{}", path.join("/"))
 }
 
 /// Parameters behind others of an address.

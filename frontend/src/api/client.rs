@@ -30,6 +30,16 @@ enum Body {
     None,
     Json(String),
     Form(String),
+    Text(String),
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FileText {
+    /// Text.
+    Text(String),
+    /// Something that is no text.
+    Binary,
 }
 
 impl Client {
@@ -68,17 +78,38 @@ impl Client {
         path: &str,
         body: &impl Serialize,
     ) -> Call<T> {
-        self.typed(method, path, as_json(body))
+        self.typed(method, path, as_json(body), None)
+    }
+
+    /// The same for what must still be as it was read.
+    pub(super) fn send_if<T: DeserializeOwned + 'static>(
+        self,
+        method: &'static str,
+        path: &str,
+        body: &impl Serialize,
+        revision: u32,
+    ) -> Call<T> {
+        self.typed(method, path, as_json(body), Some(revision))
+    }
+
+    /// Sends a text and reads what it answers.
+    pub(super) fn send_text<T: DeserializeOwned + 'static>(
+        self,
+        method: &'static str,
+        path: &str,
+        text: String,
+    ) -> Call<T> {
+        self.typed(method, path, Ok(Body::Text(text)), None)
     }
 
     /// Sends something that has no body and reads what it answers.
     pub(super) fn ask<T: DeserializeOwned + 'static>(self, method: &'static str, path: &str) -> Call<T> {
-        self.typed(method, path, Ok(Body::None))
+        self.typed(method, path, Ok(Body::None), None)
     }
 
     /// Sends a form as browsers do.
     pub(super) fn form<T: DeserializeOwned + 'static>(self, path: &str, form: String) -> Call<T> {
-        self.typed("POST", path, Ok(Body::Form(form)))
+        self.typed("POST", path, Ok(Body::Form(form)), None)
     }
 
     /// Changes something that must still be as it was read.
@@ -99,23 +130,41 @@ impl Client {
         blob.dyn_into().map_err(|_| Failure::Unreadable(response.status()))
     }
 
+    /// Reads a file, whose type the daemon tells.
+    pub(super) async fn text(self, path: &str) -> Answer<FileText> {
+        let response = self.call("GET", path, Body::None, None).await?;
+        let content_type = response.headers().get("Content-Type").ok().flatten().unwrap_or_default();
+        if content_type.starts_with("text/") {
+            text_of(&response).await.map(FileText::Text)
+        } else {
+            Ok(FileText::Binary)
+        }
+    }
+
     /// A call whose answer has a type. Everything but the last step is compiled once for all types.
     fn typed<T: DeserializeOwned + 'static>(
         self,
         method: &'static str,
         path: &str,
         body: Answer<Body>,
+        revision: Option<u32>,
     ) -> Call<T> {
-        let answer = self.untyped(method, path.to_owned(), body);
+        let answer = self.untyped(method, path.to_owned(), body, revision);
         Box::pin(async move {
             let (status, value) = answer.await?;
             reader::from_value(value).ok_or(Failure::Unreadable(status))
         })
     }
 
-    fn untyped(self, method: &'static str, path: String, body: Answer<Body>) -> Call<(u16, Value)> {
+    fn untyped(
+        self,
+        method: &'static str,
+        path: String,
+        body: Answer<Body>,
+        revision: Option<u32>,
+    ) -> Call<(u16, Value)> {
         Box::pin(async move {
-            let response = self.call(method, &path, body?, None).await?;
+            let response = self.call(method, &path, body?, revision).await?;
             let status = response.status();
             let value = json::read(&text_of(&response).await?).ok_or(Failure::Unreadable(status))?;
             Ok((status, value))
@@ -177,6 +226,7 @@ fn request(
         Body::None => (None, None),
         Body::Json(text) => (Some(text), Some("application/json")),
         Body::Form(text) => (Some(text), Some("application/x-www-form-urlencoded")),
+        Body::Text(text) => (Some(text), Some("text/plain; charset=utf-8")),
     };
     if let (Some(text), Some(content_type)) = (text, content_type) {
         headers.set("Content-Type", content_type)?;

@@ -9,7 +9,7 @@ mod live;
 mod reader;
 mod upload;
 
-pub(crate) use client::{Answer, Client};
+pub(crate) use client::{Answer, Client, FileText};
 pub(crate) use failure::Failure;
 pub(crate) use live::{Socket, SocketEvent};
 pub(crate) use upload::Progress;

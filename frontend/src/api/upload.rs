@@ -1,6 +1,7 @@
 //! Uploads: a multipart form by `XMLHttpRequest`, the one way that tells how far the bytes have come.
 
-use mantyx_api_types::AppCreated;
+use mantyx_api_types::{AppCreated, OperationView};
+use serde::de::DeserializeOwned;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -34,13 +35,35 @@ impl Client {
         self.upload("/api/apps/upload/script", file, name, progress).await
     }
 
-    async fn upload(
+    /// Another release of an app, from an archive.
+    pub(crate) async fn update_from_archive(
+        self,
+        app: &str,
+        file: &Blob,
+        name: &str,
+        progress: impl Fn(Progress) + 'static,
+    ) -> Answer<OperationView> {
+        self.upload(&format!("/api/apps/{app}/update/archive"), file, name, progress).await
+    }
+
+    /// Another release of an app, from one Python file.
+    pub(crate) async fn update_from_script(
+        self,
+        app: &str,
+        file: &Blob,
+        name: &str,
+        progress: impl Fn(Progress) + 'static,
+    ) -> Answer<OperationView> {
+        self.upload(&format!("/api/apps/{app}/update/script"), file, name, progress).await
+    }
+
+    async fn upload<T: DeserializeOwned>(
         self,
         path: &str,
         file: &Blob,
         name: &str,
         progress: impl Fn(Progress) + 'static,
-    ) -> Answer<AppCreated> {
+    ) -> Answer<T> {
         let (status, body) =
             self.post_file(path, file, name, progress).await.map_err(|_| Failure::Unreachable)?;
         if (200..300).contains(&status) {

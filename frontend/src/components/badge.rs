@@ -7,7 +7,7 @@ use mantyx_api_types::{AppView, OperationView};
 use super::dynamic::dynamic;
 use super::icon::{Icon, icon};
 use crate::state::{State, memo};
-use crate::text::words;
+use crate::text::{operations, words};
 
 /// The shape of a state on a grid of 12, and whether it is filled.
 const fn shape(state: AppState) -> (&'static str, &'static str) {
@@ -119,7 +119,7 @@ fn busy_badge(operation: &OperationView) -> impl IntoView + use<> {
     view! {
         <span class="badge state-busy" data-testid="app-state" data-state="busy" title=step>
             <span class="pulse" aria-hidden="true"></span>
-            {words::doing(operation.kind)}
+            {if operation.problem.is_some() { "Being undone" } else { operations::doing(operation.kind) }}
             <span class="muted">{(total > 0).then(|| format!("{done}/{total}"))}</span>
         </span>
     }

@@ -1,6 +1,8 @@
 //! A question that must be answered before anything else: the browser's own dialog, which keeps the focus inside,
 //! closes with Escape and gives the focus back.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use leptos::html;
 use leptos::prelude::*;
 
@@ -8,12 +10,15 @@ use leptos::prelude::*;
 #[derive(Clone, Copy)]
 pub(crate) struct Dialog {
     element: NodeRef<html::Dialog>,
+    /// Tells its title from those of others on the same screen.
+    number: u32,
 }
 
 impl Dialog {
     /// A closed one.
     pub(crate) fn new() -> Self {
-        Self { element: NodeRef::new() }
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self { element: NodeRef::new(), number: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Opens it above everything.
@@ -33,9 +38,11 @@ impl Dialog {
 
 /// The dialog with its title and what it asks.
 pub(crate) fn dialog(dialog: Dialog, title: impl IntoView, content: impl IntoView) -> impl IntoView {
+    let id = format!("dialog-title-{}", dialog.number);
+    let label = id.clone();
     view! {
-        <dialog node_ref=dialog.element class="dialog" aria-labelledby="dialog-title">
-            <h2 id="dialog-title">{title}</h2>
+        <dialog node_ref=dialog.element class="dialog" aria-labelledby=label>
+            <h2 id=id>{title}</h2>
             {content}
         </dialog>
     }

@@ -1,4 +1,5 @@
-//! An operation: how far it has come, its steps, and why it failed.
+//! An operation: how far it has come, its steps, what came of each, and why it failed. One that failed is undone step
+//! by step, which is shown as it happens.
 
 use leptos::prelude::*;
 use mantyx_api_types::core::{OperationStatus, StepStatus};
@@ -7,27 +8,27 @@ use mantyx_api_types::{OperationView, StepView};
 use super::dynamic::{IntoViews, dynamic};
 use super::icon::{Icon, icon};
 use super::notice::{notice, prose};
-use crate::state::State;
-use crate::text::{number, time, words};
+use crate::state::{State, memo};
+use crate::text::{number, operations, time};
 
 /// Its steps under a line that fills as they are done.
 pub(crate) fn operation_steps(state: State, operation: Signal<OperationView>) -> impl IntoView {
     let share = move || share_done(&operation.read());
-    let problem = move || {
-        let operation = operation.read();
-        operation.problem.as_ref().map(|problem| notice(&problem.detail, problem.hint.as_deref()))
-    };
+    let problem = memo(move || operation.read().problem.clone());
+    let stand = memo(move || Stand::of(&operation.read()));
     view! {
         <div class="operation">
             <div class="operation-head">
-                <h3>{dynamic(move || words::operation(operation.read().kind))}</h3>
-                <span class="muted" data-testid="operation-status" data-status=move || status_key(operation.read().status)>
+                <h3>{dynamic(move || operations::operation(operation.read().kind))}</h3>
+                <span class="muted" data-testid="operation-status" data-status=move || stand.get().key()>
                     {dynamic(move || status_words(state, &operation.read()))}
                 </span>
                 {dynamic(move || cancel_button(state, &operation.read()))}
+                // What is seen counts the time; a reader hears only of what changes.
+                <span class="hidden" role="status">{dynamic(move || stand.get().word())}</span>
             </div>
             <div
-                class=move || format!("progress progress-{}", status_key(operation.read().status))
+                class=move || format!("progress progress-{}", stand.get().key())
                 role="progressbar"
                 aria-label="Steps done"
                 aria-valuemin="0"
@@ -39,8 +40,45 @@ pub(crate) fn operation_steps(state: State, operation: Signal<OperationView>) ->
             <ol class="steps">
                 {dynamic(move || operation.read().steps.iter().map(|step| step_line(state, step)).into_views())}
             </ol>
-            {dynamic(problem)}
+            {dynamic(move || problem.get().map(|problem| notice(&problem.detail, problem.hint.as_deref())))}
         </div>
+    }
+}
+
+/// How an operation stands, as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    Ended(OperationStatus),
+    UnderWay,
+    /// It failed or was called off, and what it did is being undone.
+    BeingUndone,
+}
+
+impl Stand {
+    fn of(operation: &OperationView) -> Self {
+        match operation.status {
+            OperationStatus::Running if operation.problem.is_some() => Self::BeingUndone,
+            OperationStatus::Running => Self::UnderWay,
+            status => Self::Ended(status),
+        }
+    }
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Ended(status) => status.as_str(),
+            Self::UnderWay => OperationStatus::Running.as_str(),
+            Self::BeingUndone => "undoing",
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Ended(OperationStatus::Succeeded) => "Done",
+            Self::Ended(OperationStatus::Cancelled) => "Cancelled",
+            Self::Ended(_) => "Failed",
+            Self::UnderWay => "Under way",
+            Self::BeingUndone => "Failed, and is being undone",
+        }
     }
 }
 
@@ -54,18 +92,16 @@ fn share_done(operation: &OperationView) -> f64 {
     (done + running * 0.5) / operation.steps.len() as f64
 }
 
-const fn status_key(status: OperationStatus) -> &'static str {
-    status.as_str()
-}
-
 fn status_words(state: State, operation: &OperationView) -> String {
     let took = operation.finished_at.map(|end| time::duration(end - operation.started_at));
-    match (operation.status, took) {
-        (OperationStatus::Running, _) => format!("Under way for {}", state.clock.since(operation.started_at)),
-        (OperationStatus::Succeeded, Some(took)) => format!("Done in {took}"),
-        (OperationStatus::Succeeded, None) => "Done".to_owned(),
-        (OperationStatus::Failed, _) => "Failed: nothing of it remains".to_owned(),
-        (OperationStatus::Cancelled, _) => "Cancelled: nothing of it remains".to_owned(),
+    let left = operations::undone(operation.kind);
+    match (Stand::of(operation), took) {
+        (Stand::BeingUndone, _) => "Failed, and is being undone".to_owned(),
+        (Stand::UnderWay, _) => format!("Under way for {}", state.clock.since(operation.started_at)),
+        (Stand::Ended(OperationStatus::Failed), _) => format!("Failed: {left}"),
+        (Stand::Ended(OperationStatus::Cancelled), _) => format!("Cancelled: {left}"),
+        (Stand::Ended(_), Some(took)) => format!("Done in {took}"),
+        (Stand::Ended(_), None) => "Done".to_owned(),
     }
 }
 
@@ -74,7 +110,15 @@ fn cancel_button(state: State, operation: &OperationView) -> Option<impl IntoVie
     let operation = operation.clone();
     shown.then(move || {
         view! {
-            <button type="button" class="button" on:click=move |_| state.cancel(&operation)>"Cancel"</button>
+            <button
+                type="button"
+                class="button"
+                data-testid="operation-cancel"
+                title="Calls it off, and undoes what it did"
+                on:click=move |_| state.cancel(&operation)
+            >
+                "Cancel"
+            </button>
         }
     })
 }
@@ -90,7 +134,8 @@ fn step_line(state: State, step: &StepView) -> impl IntoView + use<> {
     let mark = match step.status {
         StepStatus::Done => Some(icon(Icon::Check)),
         StepStatus::Failed => Some(icon(Icon::Close)),
-        _ => None,
+        StepStatus::Undone => Some(icon(Icon::Undo)),
+        StepStatus::Pending | StepStatus::Running => None,
     };
     let (start, end) = (step.started_at, step.finished_at);
     let took = move || {
@@ -98,10 +143,11 @@ fn step_line(state: State, step: &StepView) -> impl IntoView + use<> {
         Some(end.map_or_else(|| state.clock.since(start), |end| time::duration(end - start)))
     };
     view! {
-        <li class=class>
+        <li class=class data-testid=format!("step-{}", step.name) data-status=word>
             <span class="step-mark">{mark}</span>
             <span>
-                {step.title.clone()} <span class="hidden">{format!(": {word}")}</span>
+                <span class="step-title">{step.title.clone()}</span>
+                <span class=if step.status == StepStatus::Undone { "muted" } else { "hidden" }>{format!(": {word}")}</span>
                 {step.detail.clone().map(|detail| view! { <span class="muted">" · "{prose(&detail)}</span> })}
             </span>
             <span class="step-time">{dynamic(took)}</span>

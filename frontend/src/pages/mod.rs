@@ -2,6 +2,7 @@
 
 mod add;
 mod app;
+mod changes;
 mod dashboard;
 mod form;
 mod later;

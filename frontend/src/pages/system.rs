@@ -7,6 +7,7 @@ use mantyx_api_types::{LimitsView, PythonView, SystemView};
 
 use crate::api::Answer;
 use crate::components::{Icon, IntoViews, dynamic, failure_notice, icon, prose, skeleton};
+use crate::route::Route;
 use crate::state::State;
 use crate::text::{number, words};
 
@@ -21,6 +22,7 @@ pub(crate) fn system(state: State) -> impl IntoView {
     view! {
         <div class="page narrow">
             <header class="head"><h1>"System"</h1></header>
+            {tabs(Route::System)}
             {dynamic(move || match read.get() {
                 None => skeleton(8).into_any(),
                 Some(Err(failure)) => failure_notice(&failure).into_any(),
@@ -28,6 +30,16 @@ pub(crate) fn system(state: State) -> impl IntoView {
             })}
         </div>
     }
+}
+
+/// The parts of the screen.
+pub(super) fn tabs(now: Route) -> AnyView {
+    let tab = |(route, title, id): (Route, &'static str, &'static str)| {
+        let here = (route == now).then_some("page");
+        view! { <a href=route.path() data-testid=id aria-current=here>{title}</a> }
+    };
+    let all = [(Route::System, "Machine", "tab-machine"), (Route::Settings, "Settings", "tab-settings")];
+    view! { <nav class="tabs" aria-label="Parts of the system">{all.map(tab).into_views()}</nav> }.into_any()
 }
 
 fn facts(state: State, system: &SystemView) -> impl IntoView + use<> {

@@ -3,14 +3,15 @@
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use mantyx_api_types::core::{AppName, Code};
+use mantyx_api_types::core::{AppName, Code, OperationStatus};
 use mantyx_api_types::{OperationView, RestoreRequest, TrashedAppView};
 
 use crate::api::Failure;
 use crate::components::{
     Dialog, Icon, IntoViews, dialog, dynamic, empty, failure_notice, icon, name_field, skeleton, type_word,
 };
-use crate::state::{State, clock};
+use crate::state::{State, clock, memo};
+use crate::text::operations;
 
 /// What is asked about an app in the trash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,34 +150,62 @@ fn table(model: Model, apps: Vec<TrashedAppView>) -> impl IntoView {
 }
 
 fn row(model: Model, app: TrashedAppView) -> impl IntoView {
-    let (back, gone, deleted) = (app.clone(), app.clone(), app.deleted_at);
-    let clock = model.state.clock;
+    let (deleted, clock) = (app.deleted_at, model.state.clock);
+    let (id, name, display_name, is_free) =
+        (app.id, app.name.to_string(), app.display_name.clone(), app.name_free);
+    let (row_id, app_type) = (format!("trash-row-{name}"), app.r#type);
+    let under_way = memo(move || {
+        let last = model.state.store.last_operation(id);
+        last.filter(|last| last.status == OperationStatus::Running).map(|last| last.kind)
+    });
     view! {
-        <tr role="row" data-testid=format!("trash-row-{}", app.name)>
+        <tr role="row" data-testid=row_id>
             <td role="cell" class="cell-app">
-                <b>{app.name.to_string()}</b>
-                <span class="muted">{app.display_name}</span>
-                {(!app.name_free).then(|| view! { <span class="muted">"its name is taken by now"</span> })}
+                <b>{name}</b>
+                <span class="muted">{display_name}</span>
+                {(!is_free).then(|| view! { <span class="muted">"its name is taken by now"</span> })}
             </td>
-            <td role="cell" class="muted">{type_word(app.r#type)}</td>
+            <td role="cell" class="muted">{type_word(app_type)}</td>
             <td role="cell"><time title=clock::stamp(deleted)>{dynamic(move || clock.ago(deleted))}</time></td>
-            <td role="cell" class="cell-actions">
-                <div class="actions">
-                    <button type="button" class="button small" data-testid="restore" on:click=move |_| model.restore(back.clone())>
-                        {icon(Icon::Restart)} "Restore"
-                    </button>
-                    <button
-                        type="button"
-                        class="button small danger"
-                        data-testid="purge"
-                        on:click=move |_| model.question(gone.clone(), Question::Purge)
-                    >
-                        "Delete for good"
-                    </button>
-                </div>
-            </td>
+            <td role="cell" class="cell-actions">{dynamic(move || match under_way.get() {
+                Some(kind) => view! { <span class="badge state-busy"><span class="pulse" aria-hidden="true"></span> {operations::doing(kind)}</span> }.into_any(),
+                None => actions(model, &app),
+            })}</td>
         </tr>
     }
+}
+
+fn actions(model: Model, app: &TrashedAppView) -> AnyView {
+    let (back, renamed, gone) = (app.clone(), app.clone(), app.clone());
+    let other_name = app.name_free.then(|| {
+        view! {
+            <button
+                type="button"
+                class="button small"
+                data-testid="restore-as"
+                on:click=move |_| model.question(renamed.clone(), Question::Name)
+            >
+                "Under another name"
+            </button>
+        }
+    });
+    view! {
+        <div class="actions">
+            <button type="button" class="button small" data-testid="restore" on:click=move |_| model.restore(back.clone())>
+                {icon(Icon::Restart)} "Restore"
+            </button>
+            {other_name}
+            <button
+                type="button"
+                class="button small danger"
+                data-testid="purge"
+                on:click=move |_| model.question(gone.clone(), Question::Purge)
+            >
+                "Delete for good"
+            </button>
+        </div>
+    }
+    .into_any()
 }
 
 fn ask(model: Model) -> impl IntoView {
@@ -191,7 +220,7 @@ fn ask(model: Model) -> impl IntoView {
     };
     let content = view! {
         <form class="stack" novalidate on:submit=submit>
-            {dynamic(move || model.asked.get().map(|(app, question)| fields(model, app.name.as_str(), question)))}
+            {dynamic(move || model.asked.get().map(|(app, question)| fields(model, &app, question)))}
             {dynamic(move || model.failure.get().map(|failure| failure_notice(&failure)))}
             <div class="submit">
                 <button type="button" class="button" on:click=move |_| model.dialog.close()>"Keep it here"</button>
@@ -202,7 +231,8 @@ fn ask(model: Model) -> impl IntoView {
     dialog(model.dialog, title, content)
 }
 
-fn fields(model: Model, name: &str, question: Question) -> impl IntoView + use<> {
+fn fields(model: Model, app: &TrashedAppView, question: Question) -> impl IntoView + use<> {
+    let (name, is_free) = (app.name.as_str(), app.name_free);
     let (id, words, label) = match question {
         Question::Purge => (
             "purge-confirm",
@@ -211,6 +241,7 @@ fn fields(model: Model, name: &str, question: Question) -> impl IntoView + use<>
             ),
             "Name of the app",
         ),
+        Question::Name if is_free => ("restore-name", format!("It was called `{name}`."), "New name"),
         Question::Name => ("restore-name", format!("Another app is called `{name}` by now."), "New name"),
     };
     let field = name_field(id, label, model.typed, model.failure);

@@ -12,7 +12,7 @@ use super::store::Pending;
 use super::{Connection, State, effect, memo};
 use crate::api::Failure;
 use crate::route::{Route, Tab};
-use crate::text::words;
+use crate::text::{operations, words};
 
 /// How many executions a screen asks for.
 const RUNS: u32 = 100;
@@ -70,6 +70,16 @@ impl State {
         });
     }
 
+    /// Saves a file of a release as a file.
+    pub(crate) fn save_file(self, app: String, release: u32, path: String) {
+        spawn_local(async move {
+            match self.client.release_file(&app, release, &path).await {
+                Ok(blob) => save(&blob, path.rsplit('/').next().unwrap_or(&path)),
+                Err(failure) => self.toasts.failure(&failure),
+            }
+        });
+    }
+
     /// Calls an operation off.
     pub(crate) fn cancel(self, operation: &OperationView) {
         let id = operation.id;
@@ -93,44 +103,46 @@ impl State {
         self.session.close();
     }
 
-    /// Says how each operation ended, wherever the page is by then; its own screen says it itself.
+    /// Says how each operation ended, wherever the page is by then; a screen that shows its steps says it itself.
     pub(super) fn announce_operations(self) {
         effect(move || {
             let Some(operation) = self.store.ended() else { return };
-            let watched = match self.router.now() {
-                Route::Setup(app) => app == operation.app.as_str(),
+            let app = operation.app.as_ref().map(mantyx_api_types::core::AppName::as_str);
+            let is_watched = match self.router.now() {
+                Route::Setup(name) => operation.kind == OperationKind::Rename || app == Some(name.as_str()),
+                Route::App(name, _) => operation.status == OperationStatus::Failed && app == Some(&name),
                 _ => false,
             };
-            if !watched {
+            if !is_watched {
                 self.announce(&operation);
             }
         });
     }
 
     fn announce(self, operation: &OperationView) {
-        let app = operation.app.as_str();
-        let to_app = || Some((Route::App(app.to_owned(), Tab::Overview).path(), "Open"));
-        let to_trash = || Some((Route::Trash.path(), "Open trash"));
-        match (operation.status, operation.kind) {
-            (OperationStatus::Succeeded, OperationKind::Install) => {
-                self.toasts.good(format!("`{app}` is installed"), to_app());
+        let name = operation.app.as_ref().map(|app| format!("`{app}`"));
+        let name = name.as_deref();
+        let to_app = || {
+            let app = operation.app.as_ref()?;
+            Some((Route::App(app.to_string(), Tab::Overview).path(), "Open"))
+        };
+        match operation.status {
+            OperationStatus::Succeeded => {
+                let link = match operation.kind {
+                    OperationKind::Delete => Some((Route::Trash.path(), "Open trash")),
+                    OperationKind::Purge => None,
+                    _ => to_app(),
+                };
+                self.toasts.good(operations::done(operation.kind, name), link);
             }
-            (OperationStatus::Succeeded, OperationKind::Delete) => {
-                self.toasts.good(format!("`{app}` is in the trash"), to_trash());
-            }
-            (OperationStatus::Succeeded, OperationKind::Restore) => {
-                self.toasts.good(format!("`{app}` is back, switched off"), to_app());
-            }
-            (OperationStatus::Succeeded, OperationKind::Purge) => {
-                self.toasts.good(format!("`{app}` is gone for good"), None);
-            }
-            (OperationStatus::Failed, kind) => {
+            OperationStatus::Failed => {
                 let problem = operation.problem.as_ref();
                 let detail = problem.map_or("It does not say why", |problem| problem.detail.as_str());
-                let text = format!("{} of `{app}` failed: {detail}", words::operation(kind));
+                let of = name.map(|name| format!(" of {name}")).unwrap_or_default();
+                let text = format!("{}{of} failed: {detail}", operations::operation(operation.kind));
                 self.toasts.bad(text, problem.and_then(|problem| problem.hint.clone()), to_app());
             }
-            (OperationStatus::Running | OperationStatus::Cancelled, _) => {}
+            OperationStatus::Running | OperationStatus::Cancelled => {}
         }
     }
 }

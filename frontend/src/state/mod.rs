@@ -117,3 +117,12 @@ pub(crate) fn derived<T: Send + Sync + 'static>(read: impl Fn() -> T + Send + Sy
     }
     boxed(Box::new(read))
 }
+
+/// A value that may be away for a moment: what was last seen of it stays.
+pub(crate) fn last_seen<T: Clone + PartialEq + Send + Sync + 'static>(
+    first: T,
+    read: impl Fn() -> Option<T> + Send + Sync + 'static,
+) -> Signal<T> {
+    Memo::new(move |before: Option<&T>| read().or_else(|| before.cloned()).unwrap_or_else(|| first.clone()))
+        .into()
+}

@@ -164,7 +164,13 @@ impl Store {
 
     /// The newest operation of an app that is known.
     pub(crate) fn last_operation(self, app: AppId) -> Option<OperationView> {
-        self.operations.with(|all| all.values().rev().find(|operation| operation.app_id == app).cloned())
+        let of_app = |operation: &&OperationView| operation.app_id == Some(app);
+        self.operations.with(|all| all.values().rev().find(of_app).cloned())
+    }
+
+    /// The app of that identity, whatever it is called.
+    pub(crate) fn app_of(self, id: AppId) -> Option<AppView> {
+        self.apps.with(|apps| apps.as_ref()?.get(&id).cloned()).map(|app| app.get())
     }
 
     /// The operation that ended last.

@@ -2,7 +2,7 @@
 
 use mantyx_api_types::core::{
     AppEvent, AppState, AppType, DependencyFormat, Ending, ExecutionStatus, Exit, Health, HealthCheck,
-    LimitMechanism, Limits, OperationKind, Origin, Probe, RestartPolicy, Trigger,
+    LimitMechanism, Limits, Origin, Probe, RestartPolicy, Trigger,
 };
 
 use super::{number, time};
@@ -39,6 +39,9 @@ pub(crate) const fn event(event: AppEvent) -> &'static str {
         AppEvent::Stop => "Stop",
         AppEvent::Restart => "Restart",
         AppEvent::Disable => "Disable",
+        AppEvent::Update => "Update",
+        AppEvent::Rollback => "Roll back",
+        AppEvent::Rename => "Rename",
         AppEvent::Delete => "Delete",
         AppEvent::Restore => "Restore",
         other => other.as_str(),
@@ -55,26 +58,6 @@ pub(crate) fn asked(event: AppEvent, app: &str) -> String {
         AppEvent::Restart => format!("Restarting `{app}`"),
         AppEvent::Disable => format!("`{app}` is disabled: nothing of it runs"),
         other => format!("`{app}`: {other}"),
-    }
-}
-
-/// What an operation is doing, with its app's name behind it.
-pub(crate) const fn doing(kind: OperationKind) -> &'static str {
-    match kind {
-        OperationKind::Install => "Installing",
-        OperationKind::Delete => "Deleting",
-        OperationKind::Restore => "Restoring",
-        OperationKind::Purge => "Deleting for good",
-    }
-}
-
-/// What an operation is called.
-pub(crate) const fn operation(kind: OperationKind) -> &'static str {
-    match kind {
-        OperationKind::Install => "Install",
-        OperationKind::Delete => "Delete",
-        OperationKind::Restore => "Restore",
-        OperationKind::Purge => "Delete for good",
     }
 }
 
@@ -99,6 +82,7 @@ pub(crate) const fn trigger(trigger: Trigger) -> &'static str {
         Trigger::Boot => "with Mantyx",
         Trigger::Restart => "restart",
         Trigger::Retry => "another attempt",
+        Trigger::Update => "after a change",
     }
 }
 
@@ -309,7 +293,7 @@ pub(crate) const fn dependencies(format: DependencyFormat) -> &'static str {
 pub(crate) fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Archive { file } | Origin::Script { file } => file.clone(),
-        Origin::Git { url, reference, commit, subdir } => {
+        Origin::Git { url, reference, commit, subdir, .. } => {
             let short = commit.get(..7).unwrap_or(commit);
             let place = subdir.as_ref().map(|path| format!(" in {path}")).unwrap_or_default();
             match reference {
@@ -385,6 +369,7 @@ mod tests {
             reference: Some("main".into()),
             commit: "4f2a91c0ffee".into(),
             subdir: None,
+            credential: None,
         };
         assert_eq!(origin(&git), "https://example.org/a.git, main at 4f2a91c");
     }

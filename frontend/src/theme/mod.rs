@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 const TOKENS: &str = include_str!("0-tokens.css");
 
-const REST: [&str; 8] = [
+const REST: [&str; 9] = [
     include_str!("1-base.css"),
     include_str!("2-shell.css"),
     include_str!("3-controls.css"),
@@ -14,6 +14,7 @@ const REST: [&str; 8] = [
     include_str!("6-log.css"),
     include_str!("7-screens.css"),
     include_str!("8-figures.css"),
+    include_str!("9-changes.css"),
 ];
 
 type Rgb = [f64; 3];
@@ -74,6 +75,28 @@ fn what_programs_colour_can_be_read() {
     let palette: Vec<String> = (0..16).map(|index| format!("ansi-{index}")).collect();
     let palette: Vec<&str> = palette.iter().map(String::as_str).collect();
     assert_contrast(&palette, &["sunken", "hover"], 4.5);
+}
+
+/// A colour with some of the ground showing through, on that ground.
+fn blended(name: &str, ground: Rgb) -> Rgb {
+    let line = TOKENS.lines().find_map(|line| line.trim().strip_prefix(&format!("--{name}: #"))).unwrap();
+    let channel = |at| f64::from(u8::from_str_radix(&line[at..at + 2], 16).unwrap());
+    let share = channel(6) / 255.0;
+    [0, 1, 2].map(|part| channel(2 * part) * share + ground[part] * (1.0 - share))
+}
+
+#[test]
+fn differences_can_be_read() {
+    let colours = colours();
+    for (ink, soft) in [
+        ("ansi-7", "running-soft"),
+        ("running", "running-soft"),
+        ("ansi-7", "failed-soft"),
+        ("failed", "failed-soft"),
+    ] {
+        let reached = contrast(colours[ink], blended(soft, colours["sunken"]));
+        assert!(reached >= 4.5, "{ink} on {soft}: {reached:.2}");
+    }
 }
 
 #[test]

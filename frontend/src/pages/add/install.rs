@@ -1,12 +1,12 @@
 //! The third step: the installation with its steps and its log, and then the switch.
 
 use leptos::prelude::*;
+use mantyx_api_types::AppView;
 use mantyx_api_types::core::{AppEvent, AppState, OperationKind, OperationStatus};
-use mantyx_api_types::{AppView, OperationView};
 
 use crate::components::{Icon, LogView, dynamic, icon, log_view, operation_steps, skeleton};
 use crate::route::{Route, Tab};
-use crate::state::{Follow, State, derived, memo};
+use crate::state::{Follow, State, last_seen, memo};
 
 /// The step. `back` leads to the form.
 pub(super) fn install(state: State, name: String, back: impl Fn() + Copy + Send + 'static) -> impl IntoView {
@@ -19,10 +19,10 @@ pub(super) fn install(state: State, name: String, back: impl Fn() + Copy + Send 
     let steps = move || match id.get() {
         None => app.with(Option::is_none).then(|| skeleton(6)).into_any(),
         Some(id) => {
-            let shown = derived(move || operation.get());
+            let shown = operation.get_untracked().map(|first| last_seen(first, move || operation.get()));
             view! {
                 <section class="panel">
-                    {with_some(shown, move |operation| operation_steps(state, operation).into_any())}
+                    {shown.map(|shown| operation_steps(state, shown))}
                     {log_view(state, LogView {
                         follow: Follow::Operation(id),
                         search: None,
@@ -44,19 +44,6 @@ pub(super) fn install(state: State, name: String, back: impl Fn() + Copy + Send 
         })
     };
     view! { {dynamic(steps)} {dynamic(ending)} }
-}
-
-/// A view of a value that is there.
-fn with_some(
-    value: Signal<Option<OperationView>>,
-    view: impl Fn(Signal<OperationView>) -> AnyView,
-) -> Option<AnyView> {
-    let first = value.get_untracked()?;
-    // While it is away for a moment, what was last seen of it stays.
-    let last = Memo::new(move |before: Option<&OperationView>| {
-        value.get().or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
-    });
-    Some(view(last.into()))
 }
 
 fn working() -> impl IntoView {

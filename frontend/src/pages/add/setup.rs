@@ -3,7 +3,7 @@
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use mantyx_api_types::core::{AppName, AppState, FieldError, Found};
+use mantyx_api_types::core::{AppName, AppState, FieldError, Found, OperationKind, OperationStatus};
 use mantyx_api_types::{AppView, ConfigurationView};
 
 use super::install::install;
@@ -79,7 +79,8 @@ async fn load(state: State, name: &str) -> Result<Loaded, Failure> {
 
 /// An app that is being installed, or is installed, is past the form.
 fn first_step(state: State, app: &AppView) -> Step {
-    let installing = app.operation.is_some() || untrack(|| state.store.last_operation(app.id)).is_some();
+    let last = untrack(|| state.store.last_operation(app.id));
+    let installing = app.operation.is_some() || last.is_some_and(|last| last.kind == OperationKind::Install);
     let installed = !matches!(app.state, AppState::Uploaded | AppState::Failed);
     if installing || installed { Step::Install } else { Step::Purpose }
 }
@@ -159,11 +160,20 @@ async fn rename(state: State, app: &AppView, wanted: &str) -> Result<String, Fai
     }
     let name =
         AppName::parse(wanted).map_err(|error| Failure::field("name", &sentence(&error.to_string())))?;
-    let renamed = state.client.rename(app.name.as_str(), name).await.map_err(|failure| at_name(&failure))?;
-    let name = renamed.name.to_string();
-    state.store.put_app(renamed);
-    Ok(name)
+    let wanted = name.to_string();
+    let renaming = state.client.rename(app.name.as_str(), name, Some(RENAMING)).await;
+    match renaming.map_err(|failure| at_name(&failure))? {
+        operation if operation.status == OperationStatus::Succeeded => Ok(wanted),
+        operation => {
+            let why = operation.problem.map(|problem| problem.detail);
+            let still = || "It is still being renamed. Try again in a moment".to_owned();
+            Err(Failure::field("name", &why.unwrap_or_else(still)))
+        }
+    }
 }
+
+/// How many seconds another name is waited for: nothing is built yet that would have to be built again.
+const RENAMING: u32 = 30;
 
 /// A name that is taken is an error of its field.
 fn at_name(failure: &Failure) -> Failure {

@@ -11,7 +11,8 @@ use wasm_bindgen::JsValue;
 use super::{Step, steps};
 use crate::api::{Failure, Progress};
 use crate::components::{
-    Choice, Icon, InputStyle, Segmented, TextField, dynamic, failure_notice, icon, segmented, text_field,
+    Choice, FileDrop, InputStyle, Segmented, TextField, dynamic, failure_notice, file_drop, segmented,
+    text_field,
 };
 use crate::route::Route;
 use crate::state::form::errors_at;
@@ -138,6 +139,7 @@ impl Model {
             url: given(self.url).unwrap_or_default(),
             reference: given(self.reference),
             subdir,
+            credential: None,
             app: NewApp::default(),
         };
         self.state.client.add_from_git(&source).await
@@ -186,7 +188,12 @@ pub(crate) fn add(state: State) -> impl IntoView {
                     }),
                 })}
                 {dynamic(move || match model.way.get() {
-                    Way::File => file(model).into_any(),
+                    Way::File => file_drop(FileDrop {
+                        file: model.file,
+                        take: Callback::new(move |file| model.take(file)),
+                        title: "Drop a project or a script here",
+                        help: "A zip, tar or tar.gz of the project, or a single .py file.",
+                    }),
                     Way::Paste => paste(model).into_any(),
                     Way::Git => git(model).into_any(),
                 })}
@@ -223,64 +230,6 @@ fn submit_row(model: Model) -> impl IntoView {
             </button>
         </div>
     }
-}
-
-fn file(model: Model) -> impl IntoView {
-    let over = RwSignal::new(false);
-    let drop = move |event: ev::DragEvent| {
-        event.prevent_default();
-        over.set(false);
-        let files = event.data_transfer().and_then(|data| data.files());
-        model.take(files.and_then(|files| files.get(0)));
-    };
-    let chosen = move || {
-        let file = model.file.read();
-        file.as_ref().map(|file| (file.name(), size(file)))
-    };
-    view! {
-        <div
-            class="drop"
-            class:over=over
-            on:dragover=move |event: ev::DragEvent| {
-                event.prevent_default();
-                over.set(true);
-            }
-            on:dragleave=move |_| over.set(false)
-            on:drop=drop
-        >
-            {icon(Icon::Upload)}
-            {dynamic(move || match chosen() {
-                Some((name, size)) => view! {
-                    <p class="drop-title"><b data-testid="upload-name">{name}</b> " " <span class="muted">{size}</span></p>
-                    <p class="muted">"Drop another file to take its place."</p>
-                }
-                .into_any(),
-                None => view! {
-                    <p class="drop-title">"Drop a project or a script here"</p>
-                    <p class="muted">"A zip, tar or tar.gz of the project, or a single .py file."</p>
-                }
-                .into_any(),
-            })}
-            <label class="button file-button">
-                {dynamic(move || if chosen().is_some() { "Choose another file" } else { "Choose a file" })}
-                <input
-                    type="file"
-                    data-testid="upload-file"
-                    accept=".zip,.tar,.gz,.tgz,.py"
-                    on:change:target=move |event| model.take(event.target().files().and_then(|files| files.get(0)))
-                />
-            </label>
-        </div>
-    }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a size is a whole number of bytes"
-)]
-fn size(file: &web_sys::File) -> String {
-    number::bytes(file.size() as u64)
 }
 
 fn paste(model: Model) -> impl IntoView {

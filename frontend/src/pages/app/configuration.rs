@@ -1,17 +1,18 @@
-//! What an app is told: the same fields as when it was added, saved against the revision that was read.
+//! What an app is told: the same fields as when it was added, saved against the revision that was read. An app that
+//! runs can be restarted with it in the same breath; then a change that does not do is undone.
 
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use mantyx_api_types::core::{AppEvent, AppName, AppType, Code};
-use mantyx_api_types::{AppPatch, AppView, ConfigurationView, NewSchedule, SchedulePatch};
+use mantyx_api_types::core::{AppEvent, AppName, AppState, AppType, Code, OperationId, OperationStatus};
+use mantyx_api_types::{AppPatch, AppView, ConfigurationView, NewSchedule, OperationView, SchedulePatch};
 
 use crate::api::Failure;
 use crate::components::{Look, action_button, dynamic, failure_notice, form_notice, notice, skeleton};
 use crate::pages::add::own_error;
 use crate::pages::form::{FormModel, Naming, fields, schedule_errors};
 use crate::state::form::Form;
-use crate::state::{State, clock, memo};
+use crate::state::{State, clock, effect, memo};
 
 /// What was read of the app, to be changed against.
 type Start = (AppView, ConfigurationView, String);
@@ -52,22 +53,46 @@ struct Model {
     changed: Memo<bool>,
     failure: RwSignal<Option<Failure>>,
     busy: RwSignal<bool>,
+    /// The restart that takes it into use.
+    restart: RwSignal<Option<OperationId>>,
+}
+
+/// What becomes of a process that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// It keeps the configuration that it was started with.
+    Keep,
+    /// It is restarted with the new one.
+    Restart,
 }
 
 impl Model {
-    fn submit(self) {
-        if self.busy.get_untracked() || !self.changed.get_untracked() {
+    /// Whether nothing can be saved now.
+    fn is_off(self) -> bool {
+        self.busy.get() || self.restart.get().is_some() || !self.changed.get()
+    }
+
+    fn submit(self, then: Then) {
+        if untrack(|| self.is_off()) {
             return;
         }
         self.busy.set(true);
         self.failure.set(None);
         spawn_local(async move {
             let state = self.form.state;
-            let (then, view) = self.before.get_value();
+            let (app, view) = self.before.get_value();
             let form = self.form.form.get_untracked();
-            match save(state, then.name.as_str(), &form, &then, &view).await {
-                Ok(()) => {
-                    state.toasts.good(format!("The configuration of `{}` is saved", then.name), None);
+            let saved = match then {
+                Then::Keep => save(state, app.name.as_str(), &form, &app, &view).await.map(|()| None),
+                Then::Restart => save_and_restart(state, &form, &app, &view).await.map(Some),
+            };
+            match saved {
+                Ok(Some(operation)) => {
+                    self.restart.try_set(Some(operation.id));
+                    state.store.put_operation(operation);
+                }
+                Ok(None) => {
+                    state.toasts.good(format!("The configuration of `{}` is saved", app.name), None);
                     load(state, self.app, self.read);
                 }
                 Err(error) => {
@@ -76,6 +101,21 @@ impl Model {
                 }
             }
             self.busy.try_set(false);
+        });
+    }
+
+    /// Once the restart is over: what holds now is read anew. What was undone stays in the form, to be mended.
+    fn await_restart(self) {
+        effect(move || {
+            let Some(id) = self.restart.get() else { return };
+            let status = self.form.state.store.operation(id).map(|operation| operation.status);
+            if status.is_none_or(|status| status == OperationStatus::Running) {
+                return;
+            }
+            self.restart.set(None);
+            if status == Some(OperationStatus::Succeeded) {
+                load(self.form.state, self.app, self.read);
+            }
         });
     }
 }
@@ -97,10 +137,12 @@ fn form(
         changed: memo(move || form.form.with(|form| *form != start)),
         failure: RwSignal::new(None),
         busy: RwSignal::new(false),
+        restart: RwSignal::new(None),
     };
+    model.await_restart();
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        model.submit();
+        model.submit(Then::Keep);
     };
     view! {
         <form class="stack form-page" novalidate on:submit=submit>
@@ -113,20 +155,37 @@ fn form(
 }
 
 fn save_row(model: Model, revision: u32) -> impl IntoView {
+    let runs = memo(move || {
+        let app = model.app.read();
+        app.r#type == AppType::Perpetual && app.state == AppState::Running
+    });
     let words = move || {
-        if model.changed.get() {
-            "A process that runs keeps its old configuration until it is restarted.".to_owned()
-        } else {
-            format!("This is revision {revision}. Nothing was changed.")
+        match (model.restart.get().is_some(), model.changed.get(), runs.get()) {
+        (true, ..) => "It is being restarted with the new configuration. The steps are shown above.".to_owned(),
+        (_, false, _) => format!("This is revision {revision}. Nothing was changed."),
+        (_, true, true) => {
+            "The process that runs keeps its old configuration until it is restarted. Restarted now, it gets the old one back if it does not become healthy.".to_owned()
         }
+        (_, true, false) => "It is taken into use with the next start.".to_owned(),
+    }
     };
-    let off = move || (model.busy.get() || !model.changed.get()).to_string();
+    let off = move || model.is_off().to_string();
+    let class = move || if runs.get() { "button" } else { "button primary" };
     view! {
         <div class="submit">
             <p class="muted">{dynamic(words)}</p>
-            <button type="submit" class="button primary" data-testid="save-configuration" aria-disabled=off>
-                "Save"
-            </button>
+            <button type="submit" class=class data-testid="save-configuration" aria-disabled=off>"Save"</button>
+            {dynamic(move || runs.get().then(|| view! {
+                <button
+                    type="button"
+                    class="button primary"
+                    data-testid="save-and-restart"
+                    aria-disabled=off
+                    on:click=move |_| model.submit(Then::Restart)
+                >
+                    "Save and restart"
+                </button>
+            }))}
         </div>
     }
 }
@@ -161,6 +220,17 @@ fn restart_notice(state: State, app: Signal<AppView>) -> impl IntoView {
             {dynamic(move || legal().then(|| action_button(state, app, AppEvent::Restart, Look::Full)))}
         </div>
     }
+}
+
+/// Saves what differs of the configuration, and restarts the app with it.
+async fn save_and_restart(
+    state: State,
+    form: &Form,
+    app: &AppView,
+    before: &ConfigurationView,
+) -> Result<OperationView, Failure> {
+    let patch = form.patch(app, &before.configuration).map_err(|error| own_error(&error))?;
+    state.client.change_and_restart(app.name.as_str(), &patch, before.revision).await
 }
 
 /// Saves what differs: the configuration against its revision, then the schedule.

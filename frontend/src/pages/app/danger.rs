@@ -1,4 +1,4 @@
-//! What one does rarely and with care: switching an app off, and moving it to the trash.
+//! What one does rarely and with care: giving an app another name, switching it off, and moving it to the trash.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -15,6 +15,7 @@ pub(super) fn danger(state: State, app: Signal<AppView>) -> impl IntoView {
     let can_disable = memo(move || app.read().legal_events.contains(&AppEvent::Disable));
     view! {
         <div class="stack form-page">
+            {super::rename::rename(state, app)}
             <section class="group">
                 <div class="group-words">
                     <h2>"Disable"</h2>

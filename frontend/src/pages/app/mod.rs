@@ -4,6 +4,8 @@ mod configuration;
 mod danger;
 mod logs;
 mod overview;
+mod progress;
+mod rename;
 mod runs;
 mod usage;
 mod why;
@@ -11,7 +13,7 @@ mod why;
 use leptos::html;
 use leptos::prelude::*;
 use mantyx_api_types::AppView;
-use mantyx_api_types::core::{AppEvent, AppState, Health};
+use mantyx_api_types::core::{AppEvent, AppId, AppState, Health};
 use wasm_bindgen::JsCast;
 
 pub(super) use configuration::save;
@@ -20,8 +22,9 @@ use crate::components::{
     Icon, IntoViews, Look, action_button, dynamic, empty, health_badge, icon, keyed, notice, offered, prose,
     skeleton, state_line, type_word,
 };
+use crate::pages::later::{Change, change};
 use crate::route::{Route, Tab};
-use crate::state::{State, effect, memo};
+use crate::state::{State, effect, last_seen, memo};
 
 /// The screen. It stays while the tabs change.
 pub(crate) fn app(state: State, name: String) -> impl IntoView {
@@ -33,20 +36,34 @@ pub(crate) fn app(state: State, name: String) -> impl IntoView {
     });
     let of = name.clone();
     state.keep_loaded(move || state.load_runs(of.clone()));
+    follow_name(state, found);
     view! {
         <div class="page">
             {dynamic(move || match known.get() {
                 None => view! { <h1>{name.clone()}</h1> {skeleton(8)} }.into_any(),
                 Some(false) => gone(name.clone()).into_any(),
-                Some(true) => match found.get_untracked() {
-                    Some(first) => screen(state, Memo::new(move |before: Option<&AppView>| {
-                        found.get().or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
-                    }).into()).into_any(),
-                    None => ().into_any(),
-                },
+                Some(true) => found
+                    .get_untracked()
+                    .map(|first| screen(state, last_seen(first, move || found.get())))
+                    .into_any(),
             })}
         </div>
     }
+}
+
+/// An app that gets another name while it is looked at is still looked at.
+fn follow_name(state: State, found: Memo<Option<AppView>>) {
+    let id = StoredValue::new(None::<AppId>);
+    effect(move || {
+        if let Some(here) = found.with(|found| found.as_ref().map(|app| app.id)) {
+            id.set_value(Some(here));
+            return;
+        }
+        let renamed = id.get_value().and_then(|id| state.store.app_of(id));
+        if let (Some(app), Route::App(_, tab)) = (renamed, state.router.now()) {
+            state.router.replace(&Route::App(app.name.to_string(), tab));
+        }
+    });
 }
 
 fn gone(name: String) -> impl IntoView {
@@ -72,11 +89,13 @@ fn screen(state: State, app: Signal<AppView>) -> impl IntoView {
         {unhealthy(app)}
         {dynamic(move || (tab.get() != Tab::Overview).then(|| reason(app)))}
         {tabs(app, tab)}
+        {progress::progress(state, app, tab)}
         {dynamic(move || match tab.get() {
             Tab::Overview => overview::overview(state, app).into_any(),
             Tab::Logs => logs::logs(state, app).into_any(),
             Tab::Runs => runs::runs(state, app).into_any(),
             Tab::Configuration => configuration::configuration(state, app).into_any(),
+            part @ (Tab::Releases | Tab::Dependencies | Tab::Backups) => change(state, Change::Tab(app, part)),
             Tab::Danger => danger::danger(state, app).into_any(),
         })}
     }

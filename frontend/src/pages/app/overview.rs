@@ -3,9 +3,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mantyx_api_types::core::{AppType, Configuration, ExecutionStatus, OperationId, WebPort};
-use mantyx_api_types::{
-    AppView, ConfigurationView, DependenciesView, ExecutionView, OperationView, ScheduleView,
-};
+use mantyx_api_types::{AppView, ConfigurationView, DependenciesView, ExecutionView, ScheduleView};
 
 use super::{reason, usage, why};
 use crate::api::Answer;
@@ -13,7 +11,7 @@ use crate::components::{
     Icon, IntoViews, LogView, dynamic, failure_notice, icon, log_view, operation_steps, prose, skeleton,
 };
 use crate::route::{Route, Tab};
-use crate::state::{Follow, State, derived, memo};
+use crate::state::{Follow, State, derived, last_seen, memo};
 use crate::text::{number, time, words};
 
 /// How many runs the chart shows.
@@ -194,9 +192,10 @@ fn restart_words(configuration: &Configuration) -> String {
 }
 
 fn packages(model: Model) -> impl IntoView {
+    let more = move || Route::App(model.app.read().name.to_string(), Tab::Dependencies).path();
     view! {
         <section class="panel" data-testid="overview-environment">
-            <h2 class="panel-title">"Environment"</h2>
+            <h2 class="panel-title">"Environment" <a class="link" href=more>"Dependencies"</a></h2>
             {dynamic(move || match model.dependencies.get() {
                 None => skeleton(3).into_any(),
                 Some(Err(failure)) => failure_notice(&failure).into_any(),
@@ -238,10 +237,8 @@ fn last_operation(model: Model) -> impl IntoView {
     let there = memo(move || operation.with(Option::is_some));
     dynamic(move || {
         let first = there.get().then(|| operation.get_untracked()).flatten()?;
-        let shown = Memo::new(move |before: Option<&OperationView>| {
-            operation.get().or_else(|| before.cloned()).unwrap_or_else(|| first.clone())
-        });
-        Some(view! { <section class="panel">{operation_steps(model.state, shown.into())}</section> })
+        let shown = last_seen(first, move || operation.get());
+        Some(view! { <section class="panel">{operation_steps(model.state, shown)}</section> })
     })
 }
 
