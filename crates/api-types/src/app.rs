@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use mantyx_core::{
-    AppEvent, AppId, AppName, AppState, AppType, Configuration, DependencyFile, ExecutionId, Found, Health,
-    OperationId, Origin, RelativePath,
+    AppEvent, AppId, AppName, AppState, AppType, Configuration, ExecutionId, Found, Health, OperationId,
+    Origin, RelativePath, SecretName,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -139,6 +139,9 @@ pub struct GitSource {
     /// The folder of the repository that is the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subdir: Option<RelativePath>,
+    /// The name of the secret that opens a private repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<SecretName>,
     /// What any new app can be told.
     #[serde(flatten)]
     pub app: NewApp,
@@ -194,59 +197,13 @@ pub struct AppPatch {
     pub configuration: Map<String, Value>,
 }
 
-/// Another name for an app that was not installed yet.
+/// Another name for an app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RenameRequest {
     /// The new name.
     pub name: AppName,
-}
-
-/// One immutable release.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct ReleaseView {
-    /// Counted from 1.
-    pub number: u32,
-    /// Whether it is the one that runs.
-    pub active: bool,
-    /// Whether its environment is built.
-    pub installed: bool,
-    /// Where its source came from.
-    pub origin: Origin,
-    /// What was found in its source.
-    pub found: Found,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// By whom.
-    pub created_by: String,
-}
-
-/// One package of an environment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct InstalledPackage {
-    /// The normalised name.
-    pub name: String,
-    /// The version.
-    pub version: String,
-}
-
-/// What an app depends on: as declared, and as installed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct DependenciesView {
-    /// The files that declare them.
-    pub declared: Vec<DependencyFile>,
-    /// What is installed; empty before the first install.
-    pub installed: Vec<InstalledPackage>,
-    /// The version of the environment's Python.
-    pub python: Option<String>,
-    /// What built it: `uv 0.9.1`, `pip 24.0`.
-    pub builder: Option<String>,
-    /// The operation whose log says how it was built.
-    pub install_operation: Option<OperationId>,
 }
 
 /// An app in the trash.

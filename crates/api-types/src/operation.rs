@@ -14,17 +14,17 @@ pub struct OperationView {
     pub id: OperationId,
     /// What is being done.
     pub kind: OperationKind,
-    /// The app that it is about.
-    pub app_id: AppId,
+    /// The app that it is about; absent when it is about all of Mantyx.
+    pub app_id: Option<AppId>,
     /// That app's name.
-    pub app: AppName,
+    pub app: Option<AppName>,
     /// How it stands.
     pub status: OperationStatus,
     /// Its steps, in order.
     pub steps: Vec<StepView>,
     /// Whether it can be called off now.
     pub cancellable: bool,
-    /// Why it failed.
+    /// Why it failed; while it is running: why what it did is being undone.
     pub problem: Option<Problem>,
     /// When it began.
     pub started_at: DateTime<Utc>,
@@ -36,6 +36,8 @@ pub struct OperationView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StepView {
+    /// What it is called: `build`, `activate`.
+    pub name: String,
     /// What it does, for people.
     pub title: String,
     /// How it stands.

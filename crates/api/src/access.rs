@@ -103,7 +103,8 @@ impl FromRequest for Address {
     }
 }
 
-fn address_of(request: &HttpRequest) -> String {
+/// Where a request came from.
+pub(crate) fn address_of(request: &HttpRequest) -> String {
     request.peer_addr().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string())
 }
 

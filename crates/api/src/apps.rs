@@ -1,27 +1,21 @@
 //! `/api/apps`: list, read, configure, rename, delete.
 
-use std::cmp::Reverse;
-
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, delete, get, patch, post};
-use mantyx_api_types::{
-    AppFilter, AppPatch, AppView, ConfigurationView, DependenciesView, OperationView, Page, ReleaseView,
-    RenameRequest,
-};
-use mantyx_core::Scope;
+use mantyx_api_types::{AppFilter, AppPatch, AppView, ConfigurationView, OperationView, Page, RenameRequest};
+use mantyx_core::{Error, Result, Scope};
 use mantyx_operations::Mantyx;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::{Operator, Place, Reader, require};
 use crate::inputs::{AppPath, Body};
 use crate::lists::Lists;
-use crate::paging::{PageQuery, page};
 use crate::problem::Answer;
 use crate::query::Query;
 use crate::revision::{IfMatch, revised, tagged, tagged_unless_had};
-use crate::waiting;
+use crate::waiting::{self, WaitQuery};
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
@@ -32,9 +26,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(patch_app)
         .service(delete_app)
         .service(read_configuration)
-        .service(rename_app)
-        .service(list_releases)
-        .service(read_dependencies);
+        .service(rename_app);
 }
 
 /// List the apps
@@ -99,32 +91,75 @@ async fn read_configuration(_: Reader, mantyx: Data<Mantyx>, path: Path<AppPath>
     Ok(tagged(&view.revision.to_string(), &view))
 }
 
+/// What a change is told.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct PatchQuery {
+    /// Take the change into use at once, by an operation: it backs up, stops, starts and watches the app, and undoes
+    /// the change of the configuration when the app does not become healthy.
+    #[serde(default)]
+    restart: bool,
+    /// Hold the answer for this many seconds, or until the operation ends. Only with `restart`.
+    wait: Option<u32>,
+}
+
+impl PatchQuery {
+    /// What says nothing is most likely a mistake.
+    fn check(&self) -> Result<()> {
+        if self.wait.is_some() && !self.restart {
+            return Err(Error::field("wait", "Without `restart=true` there is nothing to wait for"));
+        }
+        Ok(())
+    }
+}
+
+/// What a change is answered with.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes an answer that is one or the other")]
+enum Patched {
+    /// The configuration after the change.
+    Configuration(ConfigurationView),
+    /// With `restart`: the operation that takes it into use.
+    Operation(OperationView),
+}
+
 /// Change an app
 ///
 /// A merge patch (RFC 7396). With `If-Match` it is applied only to that revision of the configuration.
 /// `user`, `groups`, and `limits.nice` or `limits.oom_score` below 0 need the scope `admin`; so they do where an app is
-/// made or restored.
+/// made or restored. A live process keeps what it was started with, and `restart_needed` says so; with `restart` an
+/// operation takes the change into use.
 #[utoipa::path(
     request_body = AppPatch,
     tag = "Apps",
     params(
         AppPath,
+        PatchQuery,
         ("If-Match" = Option<String>, Header, description = "The revision that the patch is for, in quotes")
     ),
-    responses((
-        status = 200, description = "The configuration after the change", body = ConfigurationView,
-        headers(("ETag" = String, description = "The revision, in quotes"))
-    ))
+    responses(
+        (status = 200, description = "The configuration after the change; with `restart`, the operation when waited for",
+         body = inline(Patched), headers(("ETag" = String, description = "The revision, in quotes"))),
+        (status = 202, description = "Begun, with `restart`", body = OperationView),
+    )
 )]
 #[patch("/api/apps/{app}")]
 async fn patch_app(
     Operator(caller): Operator,
     mantyx: Data<Mantyx>,
     path: Path<AppPath>,
+    Query(query): Query<PatchQuery>,
     expected: IfMatch,
     Body(change): Body<AppPatch>,
 ) -> Answer {
-    let view = mantyx.patch_app(&caller, &path.app, expected.revision()?, change).await?;
+    query.check()?;
+    let revision = expected.revision()?;
+    if query.restart {
+        let operation = mantyx.configure_and_restart(&caller, &path.app, revision, change).await?;
+        return waiting::answer(&mantyx, operation, query.wait).await;
+    }
+    let view = mantyx.patch_app(&caller, &path.app, revision, change).await?;
     Ok(tagged(&view.revision.to_string(), &view))
 }
 
@@ -178,47 +213,23 @@ async fn delete_app(
     waiting::answer(&mantyx, operation, query.wait).await
 }
 
-/// Rename an app that was not installed yet
+/// Rename an app
+///
+/// Its folders move with it. An installed app is stopped for that moment, and its environment is built anew for the new
+/// name before.
 #[utoipa::path(
-    request_body = RenameRequest,tag = "Apps", params(AppPath), responses(
-    (status = 200, description = "The app under its new name", body = AppView)
+    request_body = RenameRequest, tag = "Apps", params(AppPath, WaitQuery), responses(
+    (status = 200, description = "Done, when waited for", body = OperationView),
+    (status = 202, description = "Begun", body = OperationView),
 ))]
 #[post("/api/apps/{app}/rename")]
 async fn rename_app(
     Operator(caller): Operator,
     mantyx: Data<Mantyx>,
-    place: Place,
     path: Path<AppPath>,
+    Query(query): Query<WaitQuery>,
     Body(request): Body<RenameRequest>,
-) -> Answer<Json<AppView>> {
-    let app = mantyx.rename(&caller.actor(), &path.app, &request.name).await?;
-    Ok(Json(place.linked(app)))
-}
-
-/// List the releases of an app
-#[utoipa::path(tag = "Apps", params(AppPath, PageQuery), responses(
-    (status = 200, description = "Releases, the newest first", body = Page<ReleaseView>)
-))]
-#[get("/api/apps/{app}/releases")]
-async fn list_releases(
-    _: Reader,
-    mantyx: Data<Mantyx>,
-    path: Path<AppPath>,
-    Query(query): Query<PageQuery>,
-) -> Answer<Json<Page<ReleaseView>>> {
-    let releases = mantyx.releases(&path.app).await?;
-    Ok(Json(page(releases, &query, |release| Reverse(release.number))?))
-}
-
-/// Read what an app depends on, as declared and as installed
-#[utoipa::path(tag = "Apps", params(AppPath), responses(
-    (status = 200, description = "The dependencies of the active release", body = DependenciesView)
-))]
-#[get("/api/apps/{app}/dependencies")]
-async fn read_dependencies(
-    _: Reader,
-    mantyx: Data<Mantyx>,
-    path: Path<AppPath>,
-) -> Answer<Json<DependenciesView>> {
-    Ok(Json(mantyx.dependencies(&path.app).await?))
+) -> Answer {
+    let operation = mantyx.rename(&caller.actor(), &path.app, &request.name).await?;
+    waiting::answer(&mantyx, operation, query.wait).await
 }

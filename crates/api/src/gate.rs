@@ -92,6 +92,12 @@ impl Gate {
         self.admit(&bearer).await
     }
 
+    /// Who has this ticket, which is used up by it.
+    pub(crate) fn caller_of_ticket(&self, ticket: &str, address: String) -> Result<Caller> {
+        self.bearers().remove(ticket);
+        Ok(Caller { token: self.mantyx.redeem_ticket(ticket)?, address })
+    }
+
     fn bearers(&self) -> MutexGuard<'_, HashMap<String, (String, Instant)>> {
         self.bearers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -25,13 +25,13 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::access::token_of;
+use crate::forms::OVERHEAD;
 use crate::inputs::JSON_LIMIT;
 use crate::problem::ApiError;
 use crate::replays::{Begun, Fingerprint, Kept, Key, Replays, Underway, refuse_other};
 use crate::runtime::{Daemon, Worker};
 use crate::server::Document;
 use crate::shell::panicked;
-use crate::uploads::OVERHEAD;
 
 /// The header of a request, and the one of an answer that was given before.
 pub(crate) const KEY: &str = "idempotency-key";

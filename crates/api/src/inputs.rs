@@ -7,7 +7,10 @@ use actix_web::dev::Payload;
 use actix_web::error::{PathError, PayloadError};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{FromRequest, HttpRequest, web};
-use mantyx_core::{AppId, AppName, Code, Error, ExecutionId, OperationId, Result, ScheduleId, TokenId};
+use mantyx_core::{
+    AppId, AppName, BackupId, Code, Error, ExecutionId, OperationId, RelativePath, Result, ScheduleId,
+    TokenId,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
@@ -23,6 +26,46 @@ pub(crate) const JSON_LIMIT: usize = 1 << 20;
 pub(crate) struct AppPath {
     /// The app's name.
     pub(crate) app: AppName,
+}
+
+/// The release that a path names.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct ReleasePath {
+    /// The app's name.
+    pub(crate) app: AppName,
+    /// The number of the release, counted from 1.
+    pub(crate) number: u32,
+}
+
+/// The two releases that a path names.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct TwoReleasesPath {
+    /// The app's name.
+    pub(crate) app: AppName,
+    /// The number of the release that is looked from.
+    pub(crate) number: u32,
+    /// The number of the release that is looked at.
+    pub(crate) other: u32,
+}
+
+/// The file of a release that a path names.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct FilePath {
+    /// The app's name.
+    pub(crate) app: AppName,
+    /// The number of the release, counted from 1.
+    pub(crate) number: u32,
+    /// Where the file is in the source. Its slashes may stand as they are.
+    pub(crate) path: RelativePath,
+}
+
+/// The backup that a path names.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct BackupPath {
+    /// The app's name.
+    pub(crate) app: AppName,
+    /// The backup's id.
+    pub(crate) id: BackupId,
 }
 
 /// The app in the trash that a path names.
@@ -80,7 +123,22 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
 }
 
 /// A JSON body that may be left out, read as its default then.
-pub(crate) fn optional_json<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T> {
+pub(crate) struct OptionalBody<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bytes = web::Bytes::from_request(request, payload);
+        Box::pin(async move {
+            let bytes = bytes.await.map_err(|error| broken_off(&error))?;
+            Ok(Self(optional_json(&bytes)?))
+        })
+    }
+}
+
+fn optional_json<T: DeserializeOwned + Default>(body: &[u8]) -> Result<T> {
     if body.trim_ascii().is_empty() {
         return Ok(T::default());
     }

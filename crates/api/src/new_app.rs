@@ -2,7 +2,7 @@
 //! stand beside those of the app.
 
 use mantyx_api_types::{GitSource, NewApp};
-use mantyx_core::{Configuration, Error, FieldError, Launch, RelativePath, Result};
+use mantyx_core::{Configuration, Error, FieldError, Launch, RelativePath, Result, SecretName};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -21,6 +21,7 @@ struct Repository {
     #[serde(rename = "ref")]
     reference: Option<String>,
     subdir: Option<RelativePath>,
+    credential: Option<SecretName>,
 }
 
 /// What a text field of a form means: JSON where the field takes it, the text itself everywhere else.
@@ -77,11 +78,11 @@ pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Result<NewApp> {
 
 /// A repository with everything that a new app is told.
 pub(crate) fn git_source(mut fields: Map<String, Value>) -> Result<GitSource> {
-    let of_repository = ["url", "ref", "subdir"].map(|field| fields.remove_entry(field));
+    let of_repository = ["url", "ref", "subdir", "credential"].map(|field| fields.remove_entry(field));
     let repository = Value::Object(of_repository.into_iter().flatten().collect());
-    let Repository { url, reference, subdir } =
+    let Repository { url, reference, subdir, credential } =
         serde_json::from_value(repository).map_err(|error| words::of_value(&error, "url"))?;
-    Ok(GitSource { url, reference, subdir, app: from_fields(fields)? })
+    Ok(GitSource { url, reference, subdir, credential, app: from_fields(fields)? })
 }
 
 fn parse(field: &str, value: Value) -> Result<NewApp> {

@@ -13,10 +13,7 @@ use crate::access::authorise;
 use crate::page::PageFolder;
 use crate::problem::ApiError;
 use crate::server::Document;
-use crate::{
-    apps, events, executions, lifecycle, live, login, logs, metrics, operations, schedules, system, tokens,
-    trash, uploads,
-};
+use crate::{apps, backups, dependencies, events, executions, files, lifecycle, live, login, logs, metrics, operations, reconcile, releases, schedules, settings, system, tokens, transfer, trash, updates, uploads};
 
 /// Every handler that stands in the OpenAPI document.
 pub(crate) fn api(config: &mut ServiceConfig<'_>) {
@@ -24,16 +21,24 @@ pub(crate) fn api(config: &mut ServiceConfig<'_>) {
         .configure(uploads::configure)
         .configure(apps::configure)
         .configure(lifecycle::configure)
+        .configure(updates::configure)
+        .configure(releases::configure)
+        .configure(files::configure)
+        .configure(backups::configure)
+        .configure(dependencies::configure)
         .configure(logs::configure)
         .configure(metrics::configure)
         .configure(executions::configure)
         .configure(operations::configure)
         .configure(schedules::configure)
         .configure(trash::configure)
+        .configure(transfer::configure)
         .configure(events::configure)
         .configure(live::configure)
         .configure(tokens::configure)
         .configure(login::configure)
+        .configure(settings::configure)
+        .configure(reconcile::configure)
         .configure(system::configure);
 }
 
@@ -42,7 +47,9 @@ pub(crate) struct Methods(Vec<(ResourceDef, String)>);
 
 impl Methods {
     pub(crate) fn of(document: &OpenApi) -> Self {
-        let row = |(path, item): (&String, &PathItem)| (ResourceDef::new(path.as_str()), allowed(item));
+        // A path inside an app has slashes of its own, which a document cannot say.
+        let pattern = |path: &str| ResourceDef::new(path.replace("{path}", "{path:.+}"));
+        let row = |(path, item): (&String, &PathItem)| (pattern(path), allowed(item));
         Self(document.paths.paths.iter().map(row).collect())
     }
 

@@ -25,6 +25,7 @@ use crate::replays::Replays;
 use crate::routes::{self, Methods};
 use crate::runtime::{Daemon, Worker};
 use crate::schedules::Turn;
+use crate::settings::OneByOne;
 use crate::{access, docs, document, idempotency, inputs, origin, shell};
 
 /// Requests are short and wait for the database: more workers would only cost memory.
@@ -61,6 +62,7 @@ pub struct Server {
     gate: Data<Gate>,
     replays: Data<Replays>,
     turn: Data<Turn>,
+    one_by_one: Data<OneByOne>,
     daemon: Data<Daemon>,
     ended: watch::Sender<()>,
 }
@@ -85,6 +87,7 @@ impl Server {
             document: Data::new(document),
             replays: Data::default(),
             turn: Data::default(),
+            one_by_one: Data::default(),
             daemon: Data::new(Daemon::current()),
             ended: watch::Sender::default(),
         })
@@ -118,6 +121,7 @@ impl Server {
             .app_data(self.gate.clone())
             .app_data(self.replays.clone())
             .app_data(self.turn.clone())
+            .app_data(self.one_by_one.clone())
             .app_data(self.daemon.clone())
             .app_data(Data::new(Worker::current()))
             .default_service(web::to(routes::fallback))

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use actix_web::web::{Bytes, Data, Json, Path};
+use actix_web::web::{Data, Json, Path};
 use actix_web::{delete, get, post};
 use mantyx_api_types::{OperationView, Page, RestoreRequest, TrashedAppView};
 use mantyx_operations::Mantyx;
@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::{Admin, Operator, Reader};
-use crate::inputs::{TrashPath, optional_json};
+use crate::inputs::{OptionalBody, TrashPath};
 use crate::paging::{PageQuery, page};
 use crate::problem::Answer;
 use crate::query::Query;
@@ -52,9 +52,8 @@ async fn restore_app(
     mantyx: Data<Mantyx>,
     path: Path<TrashPath>,
     Query(query): Query<WaitQuery>,
-    body: Bytes,
+    OptionalBody(request): OptionalBody<RestoreRequest>,
 ) -> Answer {
-    let request: RestoreRequest = optional_json(&body)?;
     let operation = mantyx.restore(&caller, path.id, request).await?;
     waiting::answer(&mantyx, operation, query.wait).await
 }

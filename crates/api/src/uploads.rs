@@ -1,37 +1,20 @@
 //! `/api/apps/upload/…`: a new app from an archive, a script or a git repository.
-//!
-//! A file is written to the disk as it arrives and never held in memory; reading stops at the limit.
 
-use actix_multipart::{Field, Multipart, MultipartError};
-use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, LOCATION};
+use actix_web::http::header::LOCATION;
 use actix_web::web::Data;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, post};
-use futures_util::future::LocalBoxFuture;
-use futures_util::{FutureExt, StreamExt};
+use actix_web::{HttpResponse, post};
 use mantyx_api_types::{AppCreated, GitSource, NewApp};
-use mantyx_core::{Code, Error, Result};
+use mantyx_core::Result;
 use mantyx_operations::Mantyx;
 use serde_json::{Map, Value};
-use tempfile::TempPath;
-use tokio::io::AsyncWriteExt;
 use utoipa::ToSchema;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::{Operator, Place};
+use crate::forms::{Told, Upload};
 use crate::inputs::Body;
 use crate::new_app;
-use crate::problem::{Answer, ApiError};
-
-/// The field that holds the file; every other one is text.
-const FILE: &str = "file";
-
-/// The most bytes of a text field, and the most fields.
-const TEXT_LIMIT: usize = 64 << 10;
-const FIELD_LIMIT: usize = 64;
-
-/// How much of a request may be anything but the file.
-pub(crate) const OVERHEAD: u64 = 1 << 20;
+use crate::problem::Answer;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(upload_archive).service(upload_script).service(import_git);
@@ -77,7 +60,7 @@ async fn upload_archive(
     Operator(caller): Operator,
     mantyx: Data<Mantyx>,
     place: Place,
-    Upload { path, file_name, app }: Upload,
+    Upload { path, file_name, told: app }: Upload<NewApp>,
 ) -> Answer {
     Ok(answer(&place, mantyx.create_from_archive(&caller, &path, &file_name, app).await?))
 }
@@ -98,7 +81,7 @@ async fn upload_script(
     Operator(caller): Operator,
     mantyx: Data<Mantyx>,
     place: Place,
-    Upload { path, file_name, app }: Upload,
+    Upload { path, file_name, told: app }: Upload<NewApp>,
 ) -> Answer {
     Ok(answer(&place, mantyx.create_from_script(&caller, &path, &file_name, app).await?))
 }
@@ -132,110 +115,8 @@ fn answer(place: &Place, mut created: AppCreated) -> HttpResponse {
     HttpResponse::Created().insert_header((LOCATION, location)).json(created)
 }
 
-/// A form that was read: the file lies on the disk until this is dropped.
-struct Upload {
-    path: TempPath,
-    file_name: String,
-    app: NewApp,
-}
-
-impl FromRequest for Upload {
-    type Error = actix_web::Error;
-    type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
-
-    /// Nothing of the form is read before this is awaited, which is after the caller was looked at.
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let mantyx = Data::<Mantyx>::from_request(request, payload);
-        let (announced, form) = (announced_length(request), Multipart::from_request(request, payload));
-        async move {
-            let mantyx = mantyx.await?;
-            let upload = Self::read(&mantyx, announced, form.await?).await;
-            upload.map_err(|error| ApiError::from(error).into())
-        }
-        .boxed_local()
-    }
-}
-
-impl Upload {
-    async fn read(mantyx: &Mantyx, announced: Option<u64>, mut form: Multipart) -> Result<Self> {
-        let limit = mantyx.settings().upload_limit;
-        if announced.is_some_and(|length| length > limit.saturating_add(OVERHEAD)) {
-            return Err(too_large(limit));
-        }
-        let (mut file, mut fields) = (None, Map::new());
-        while let Some(field) = form.next().await {
-            let mut field = field.map_err(broken)?;
-            let name = field.name().unwrap_or_default().to_owned();
-            if fields.len() >= FIELD_LIMIT {
-                return Err(Error::new(
-                    Code::Invalid,
-                    format!("The form has more than {FIELD_LIMIT} fields"),
-                ));
-            }
-            if fields.contains_key(&name) || (name == FILE && file.is_some()) {
-                return Err(Error::field(name, "The field is there twice"));
-            }
-            if name == FILE {
-                file = Some((receive(mantyx, &mut field, limit).await?, file_name(&field)));
-            } else {
-                let text = text(&name, &mut field).await?;
-                fields.insert(name.clone(), new_app::value_of(&name, text));
-            }
-        }
-        let (path, file_name) = file.ok_or_else(|| Error::field(FILE, "There is no file in the form"))?;
-        Ok(Self { path, file_name, app: new_app::from_fields(fields)? })
-    }
-}
-
-/// Writes a file to the disk as it arrives.
-async fn receive(mantyx: &Mantyx, field: &mut Field, limit: u64) -> Result<TempPath> {
-    let folder = mantyx.uploads();
-    let doing = || format!("keep the upload in `{}`", folder.display());
-    let file = tempfile::Builder::new().prefix("upload-").tempfile_in(&folder);
-    let (file, path) = file.map_err(|e| Error::io(doing(), e))?.into_parts();
-    let mut file = tokio::fs::File::from_std(file);
-    let mut length = 0;
-    while let Some(chunk) = field.next().await {
-        let chunk = chunk.map_err(broken)?;
-        length += chunk.len() as u64;
-        if length > limit {
-            return Err(too_large(limit));
-        }
-        file.write_all(&chunk).await.map_err(|e| Error::io(doing(), e))?;
-    }
-    file.flush().await.map_err(|e| Error::io(doing(), e))?;
-    Ok(path)
-}
-
-async fn text(name: &str, field: &mut Field) -> Result<String> {
-    let bytes = field.bytes(TEXT_LIMIT).await;
-    let bytes = bytes.map_err(|_| Error::field(name, format!("It has more than {TEXT_LIMIT} bytes")))?;
-    String::from_utf8(bytes.map_err(broken)?.to_vec()).map_err(|_| Error::field(name, "It is not UTF-8"))
-}
-
-/// The last part of the name that the client gave: some send a whole path.
-fn file_name(field: &Field) -> String {
-    let given = field.content_disposition().and_then(|disposition| disposition.get_filename());
-    let last = given.unwrap_or_default().rsplit(['/', '\\']).next().unwrap_or_default();
-    if last.is_empty() { "upload".to_owned() } else { last.to_owned() }
-}
-
-fn announced_length(request: &HttpRequest) -> Option<u64> {
-    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn too_large(limit: u64) -> Error {
-    Error::new(Code::UploadTooLarge, format!("The upload has more than {limit} bytes"))
-        .hint("Leave out data and environments, or raise `upload_limit` in the settings")
-}
-
-fn broken(error: MultipartError) -> Error {
-    use MultipartError::{ContentTypeIncompatible, ContentTypeMissing, ContentTypeParse};
-    match error {
-        ContentTypeMissing | ContentTypeParse | ContentTypeIncompatible => {
-            Error::new(Code::UnsupportedType, "The body is not a form")
-                .hint("Send it as `multipart/form-data` with the file in the field `file`")
-        }
-        other => Error::new(Code::Malformed, format!("The form cannot be read: {other}")),
+impl Told for NewApp {
+    fn told(fields: Map<String, Value>) -> Result<Self> {
+        new_app::from_fields(fields)
     }
 }

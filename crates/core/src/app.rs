@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::launch::Launch;
 use crate::name::AppName;
 use crate::path::RelativePath;
+use crate::secret::SecretName;
 
 /// Whether an app runs when its time comes, or always.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,7 +58,7 @@ pub enum Origin {
         subdir: Option<RelativePath>,
         /// The name of the secret that opens the repository.
         #[serde(skip_serializing_if = "Option::is_none", default)]
-        credential: Option<String>,
+        credential: Option<SecretName>,
     },
 }
 

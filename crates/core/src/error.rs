@@ -86,6 +86,8 @@ codes! {
     Forbidden = "forbidden", Forbidden, "This token may not do that";
     /// The `Host` or `Origin` header is foreign.
     ForeignOrigin = "foreign_origin", Forbidden, "The request comes from a foreign place";
+    /// What signs a webhook does not fit its secret.
+    HookSignature = "hook_signature", Forbidden, "The signature is not right";
     /// No such thing.
     NotFound = "not_found", NotFound, "There is no such thing";
     /// The address exists, the method does not.
@@ -98,10 +100,14 @@ codes! {
     NameTaken = "name_taken", Conflict, "The name is taken";
     /// A port that somebody has.
     PortTaken = "port_taken", Conflict, "The port is taken";
+    /// What can only be taken in by an empty Mantyx.
+    NotEmpty = "not_empty", Conflict, "This Mantyx is not empty";
     /// The pool of ports is used up.
     NoFreePort = "no_free_port", Conflict, "No port is free";
     /// The operation cannot be cancelled any more.
     NotCancellable = "not_cancellable", Conflict, "The operation cannot be cancelled";
+    /// An app could not be fetched without it.
+    SecretInUse = "secret_in_use", Conflict, "The secret is in use";
     /// A due instant has its execution already.
     AlreadyClaimed = "already_claimed", Conflict, "The run is there already";
     /// `If-Match` does not match.
@@ -168,6 +174,8 @@ codes! {
     GitRemote = "git_remote", Refused, "The git repository cannot be read";
     /// The git remote asks for credentials, or does not take those that it was given.
     GitAuth = "git_auth", Refused, "The git repository is not open to these credentials";
+    /// The key that it is sealed under is gone or another one.
+    SecretUnreadable = "secret_unreadable", Refused, "The secret cannot be opened";
     /// No such branch, tag or commit.
     GitReference = "git_reference", Refused, "There is no such branch, tag or commit";
     /// No such folder in the repository.

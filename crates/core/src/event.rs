@@ -11,6 +11,11 @@ use serde::{Deserialize, Serialize};
 pub enum Actor {
     /// Mantyx itself: a restart, a schedule, a repair.
     Mantyx,
+    /// Somebody who knows the secret of a webhook.
+    Webhook {
+        /// The address that it came from.
+        address: String,
+    },
     /// A person or a program with a token.
     Token {
         /// The token's name.
@@ -48,6 +53,18 @@ pub enum EventKind {
     /// The configuration, the name or the description changed.
     #[serde(rename = "app.configured")]
     AppConfigured,
+    /// Another release, or another configuration with a restart, was taken into use.
+    #[serde(rename = "app.updated")]
+    AppUpdated,
+    /// What was taken into use did not do: what was there before is in use again.
+    #[serde(rename = "app.reverted")]
+    AppReverted,
+    /// How its git origin is followed was set or changed.
+    #[serde(rename = "app.tracking_changed")]
+    AppTrackingChanged,
+    /// Its git origin has a commit that nobody had told of before.
+    #[serde(rename = "app.update_available")]
+    AppUpdateAvailable,
     /// The app went to the trash.
     #[serde(rename = "app.deleted")]
     AppDeleted,
@@ -57,6 +74,12 @@ pub enum EventKind {
     /// The app is gone for good.
     #[serde(rename = "app.purged")]
     AppPurged,
+    /// A backup was made.
+    #[serde(rename = "backup.made")]
+    BackupMade,
+    /// A backup was removed.
+    #[serde(rename = "backup.removed")]
+    BackupRemoved,
     /// A process began.
     #[serde(rename = "execution.started")]
     ExecutionStarted,
@@ -96,12 +119,30 @@ pub enum EventKind {
     /// The password was set.
     #[serde(rename = "password.set")]
     PasswordSet,
+    /// A secret was made, or replaced.
+    #[serde(rename = "secret.set")]
+    SecretSet,
+    /// A secret was removed.
+    #[serde(rename = "secret.removed")]
+    SecretRemoved,
+    /// A setting of the daemon was changed.
+    #[serde(rename = "setting.changed")]
+    SettingChanged,
     /// The daemon came up.
     #[serde(rename = "daemon.started")]
     DaemonStarted,
     /// The daemon went down.
     #[serde(rename = "daemon.stopped")]
     DaemonStopped,
+    /// Somebody fetched all of Mantyx.
+    #[serde(rename = "export.fetched")]
+    ExportFetched,
+    /// An export was removed before its time.
+    #[serde(rename = "export.removed")]
+    ExportRemoved,
+    /// All of another Mantyx was taken from an archive.
+    #[serde(rename = "daemon.imported")]
+    DaemonImported,
     /// Reconcile mended something.
     #[serde(rename = "daemon.repaired")]
     DaemonRepaired,
@@ -111,6 +152,7 @@ impl fmt::Display for Actor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mantyx => f.write_str("mantyx"),
+            Self::Webhook { .. } => f.write_str("webhook"),
             Self::Token { name, .. } => f.write_str(name),
         }
     }

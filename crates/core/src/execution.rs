@@ -17,6 +17,8 @@ pub enum Trigger {
     Restart,
     /// It had been given up, and is tried again after a long while.
     Retry,
+    /// Another release or configuration was taken into use.
+    Update,
 }
 
 /// How an execution stands.
@@ -50,6 +52,7 @@ impl Trigger {
             Self::Boot => "boot",
             Self::Restart => "restart",
             Self::Retry => "retry",
+            Self::Update => "update",
         }
     }
 }

@@ -60,6 +60,7 @@ id!(/** What runs: an app has exactly one for now. */ InstanceId);
 id!(/** One process from start to exit. */ ExecutionId);
 id!(/** What holds one execution: its control groups, or its scope. */ ConfinementId);
 id!(/** One long piece of work that a person asked for. */ OperationId);
+id!(/** One backup of an app. */ BackupId);
 id!(/** One schedule of an instance. */ ScheduleId);
 id!(/** One access token. */ TokenId);
 

@@ -20,7 +20,9 @@ mod operation;
 mod path;
 mod restart;
 mod scope;
+mod secret;
 mod stop_signal;
+mod tracking;
 mod web_port;
 
 pub use app::{AppType, DependencyFile, DependencyFormat, Found, Origin};
@@ -30,20 +32,22 @@ pub use event::{Actor, EventKind, Subject};
 pub use execution::{Ending, ExecutionStatus, Exit, Trigger};
 pub use health::{Changed, Health, HealthCheck, HealthRecord, IsLookedAt, Observation, Probe, Readiness};
 pub use ids::{
-    AppId, ConfinementId, EnvironmentId, ExecutionId, InstanceId, OperationId, ReleaseId, RevisionId,
-    ScheduleId, TokenId,
+    AppId, BackupId, ConfinementId, EnvironmentId, ExecutionId, InstanceId, OperationId, ReleaseId,
+    RevisionId, ScheduleId, TokenId,
 };
 pub use labels::{check_description, check_display_name, tidy_tags};
 pub use launch::{Launch, LaunchError};
 pub use lifecycle::{AppEvent, AppState, Effect, Facts, Illegal, Next, legal_events, transition};
 pub use limits::{Cores, Identity, LimitMechanism, Limits, is_account_name};
 pub use name::{AppName, NameError};
-pub use operation::{OperationKind, OperationStatus, StepStatus};
+pub use operation::{BackupReason, OperationKind, OperationStatus, StepStatus};
 pub use path::{RelativePath, RelativePathError};
 pub use restart::{AfterGivingUp, Fared, RestartDecision, RestartHistory, RestartPolicy, RestartRule};
 pub use schedule::{CatchUp, Overlap, ScheduleSpec, Timing};
 pub use scope::Scope;
+pub use secret::{SecretKind, SecretName};
 pub use stop_signal::StopSignal;
+pub use tracking::TrackingMode;
 pub use web_port::{Auto, WebPort};
 
 mod schedule;

@@ -117,12 +117,13 @@ fn of_existence(state: AppState, event: AppEvent, facts: Facts) -> Option<Next> 
 fn of_release(state: AppState, event: AppEvent, facts: Facts) -> Option<Next> {
     use AppState::{Disabled, Failed, Installed, Uploaded};
     match (event, state) {
-        (AppEvent::Rename, Uploaded) => to(Uploaded, &[]),
-        (AppEvent::Configure | AppEvent::Rollback, _) => to(state, &[]),
+        (AppEvent::Configure | AppEvent::Rename, _) => to(state, &[]),
+        (AppEvent::Rollback, _) if facts.installed => to(state, &[]),
         (AppEvent::Update, Failed) if !facts.installed => to(Installed, &[]),
         (AppEvent::Update, _) => to(state, &[]),
         (AppEvent::Install, Uploaded | Installed | Disabled | Failed) => to(Installed, &[]),
-        (AppEvent::InstallFailed, Uploaded | Failed) if !facts.installed => to(Failed, &[]),
+        // Whatever it was where it came from: without an environment it cannot be that here.
+        (AppEvent::InstallFailed, _) if !facts.installed => to(Failed, &[]),
         (AppEvent::InstallFailed, Installed | Disabled | Failed) => to(state, &[]),
         _ => None,
     }

@@ -85,6 +85,14 @@ pub enum Reach {
     ThisMachine,
 }
 
+/// The host of a repository in lower case, with its port where that is not the usual one; none for this machine.
+///
+/// # Errors
+/// `git_address`.
+pub fn host_of(url: &str) -> Result<Option<String>> {
+    Ok(address::Address::parse(url)?.host())
+}
+
 /// Fetches a commit and puts its files into an empty staging folder. It ends early when `cancel` becomes true.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 pub use archive::archive;
 pub use diff::{ContentDiff, DiffLimits, FileChange, FileDiff, Hunk, Line, LineKind, TreeDiff, diff};
-pub use git::{Ahead, Commit, Credential, GitRequest, Reach, Secret, Since, Submodules, check, git};
+pub use git::{Ahead, Commit, Credential, GitRequest, Reach, Secret, Since, Submodules, check, git, host_of};
 pub use inspect::inspect;
 pub use limits::Limits;
 pub use listing::{Entry, EntryKind, FileContent, entries, read_file};

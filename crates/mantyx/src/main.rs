@@ -18,6 +18,10 @@ use tokio::runtime::{Builder, Runtime};
 const THREADS: usize = 2;
 
 fn main() -> ExitCode {
+    #[cfg(debug_assertions)]
+    if std::env::args().nth(1).as_deref() == Some("fault-points") {
+        return fault_points();
+    }
     let matches = arguments::program().get_matches();
     let done = match matches.subcommand_matches(arguments::SERVE) {
         Some(given) => serve(given).map(|()| ExitCode::SUCCESS),
@@ -27,6 +31,14 @@ fn main() -> ExitCode {
         complain(&error);
         ExitCode::FAILURE
     })
+}
+
+/// Every place at which a test can make the daemon fail, for the test that tries them all.
+#[cfg(debug_assertions)]
+fn fault_points() -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let written = mantyx_operations::fault_points().iter().try_for_each(|point| writeln!(out, "{point}"));
+    if written.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn serve(given: &ArgMatches) -> Result<()> {

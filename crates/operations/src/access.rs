@@ -250,14 +250,14 @@ fn make_owner_secret(path: &std::path::Path) -> Result<String> {
 }
 
 /// 32 random bytes; the prefix says to people and to scanners what it is.
-fn secret(kind: &str) -> Result<String> {
+pub(crate) fn secret(kind: &str) -> Result<String> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::internal("make a secret", std::io::Error::from(error)))?;
     Ok(format!("mantyx_{kind}_{}", hex::encode(bytes)))
 }
 
-fn digest(secret: &str) -> String {
+pub(crate) fn digest(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))
 }
 

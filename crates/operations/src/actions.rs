@@ -17,6 +17,7 @@ use mantyx_supervisor::{Outlook, Start, Supervisor};
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::alone::refuse_during_import;
 use crate::mantyx::Mantyx;
 use crate::starting;
 use crate::work::whole;
@@ -73,6 +74,9 @@ impl Mantyx {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
             let app = mantyx.find(&name).await?;
+            if SETTLED_BY_THE_END.contains(&event) {
+                mantyx.call_off_operation_of(app.id.0).await?;
+            }
             let _lock = mantyx.inner().locks.app(app.id.0).await;
             mantyx.refuse_during_operation(app.id.0).await?;
             mantyx.fire(&actor, app.id.0, event, Trigger::Manual).await?;
@@ -156,7 +160,9 @@ impl Mantyx {
         let supervisor = &self.inner().supervisor;
         // A person is told at once what stands in the way; at the start of the machine it may only be late.
         let ready = match trigger {
-            Trigger::Manual => starting::look(self.registry(), &self.inner().house, instance, trigger).await,
+            Trigger::Manual | Trigger::Update => {
+                starting::look(self.registry(), &self.inner().house, instance, trigger).await
+            }
             _ => Ok(()),
         };
         let started = match ready {
@@ -224,7 +230,7 @@ impl Mantyx {
         self.registry()
             .read(move |db| match operations::under_way(db, id)? {
                 Some(_) => Err(operations::in_progress(db, id)?),
-                None => Ok(()),
+                None => refuse_during_import(db),
             })
             .await
     }
@@ -256,7 +262,7 @@ pub(crate) fn settled_by(ending: &Ending) -> Option<AppEvent> {
 
 const SETTLED_BY_THE_END: [AppEvent; 2] = [AppEvent::Stop, AppEvent::Disable];
 
-fn is_for(ending: &Ending, event: AppEvent) -> bool {
+pub(crate) fn is_for(ending: &Ending, event: AppEvent) -> bool {
     matches!(ending, Ending::Stopped { by } if by.ends_with(&format!("({event})")))
 }
 
@@ -320,7 +326,8 @@ fn checked(db: &mut Read<'_>, id: AppId, event: AppEvent) -> Result<(InstanceId,
 
 /// A run by hand keeps to the rule of the schedules: beside another only where one of them allows that.
 fn may_run(db: &mut Read<'_>, app: &apps::App) -> Result<InstanceId> {
-    if operations::under_way(db, app.id.0)?.is_some() {
+    let operation = operations::under_way(db, app.id.0)?;
+    if operation.is_some_and(|row| !row.kind.0.leaves_runs_alone()) {
         return Err(operations::in_progress(db, app.id.0)?);
     }
     check(db, app, AppEvent::Run)?;

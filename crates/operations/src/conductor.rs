@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::actions::is_for_a_restart;
 use crate::folding::{Folding, Verdict};
 use crate::house::House;
+use crate::standing::is_for_a_switch;
 use crate::starting;
 use crate::stops::Stops;
 use crate::unclear::Unclear;
@@ -74,6 +75,8 @@ impl Conductor {
                 let changes = instances::Changes { restarts_at: Some(Some(until)), ..Default::default() };
                 self.change(move |change| wait(change, instance, &changes)).await
             }
+            // The operation that stopped it starts it again.
+            Report::Rested { ended, .. } if is_for_a_switch(&ended.ending) => Ok(()),
             // A person stopped it under a daemon that has died since, or it went down with the machine.
             Report::Rested { instance, ended }
                 if ended.was_asked_for() || ended.ending == Ending::ShutDown =>

@@ -1,19 +1,19 @@
-//! What a person sets about an app, as immutable revisions; and its name while nothing is built yet.
+//! What a person sets about an app, as immutable revisions.
 
-use mantyx_api_types::{AppPatch, AppView, ConfigurationView};
+use mantyx_api_types::{AppPatch, ConfigurationView};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, AppState, AppType, Code, Configuration, Error, EventKind, ExecutionId,
-    InstanceId, Result, RevisionId, WebPort, check_description, check_display_name, tidy_tags,
+    AppId, AppName, AppState, AppType, Code, Configuration, Error, EventKind, ExecutionId, InstanceId,
+    Result, RevisionId, WebPort, check_description, check_display_name, tidy_tags,
 };
-use mantyx_platform::{folders, ports};
+use mantyx_platform::ports;
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, releases};
-use mantyx_registry::{Change, Json, PortPool, Read, Word, check, settle_web_port, views};
+use mantyx_registry::{Change, Json, PortPool, Read, Word, settle_web_port, views};
 use serde_json::json;
 
 use crate::actions::forget_retry;
 use crate::create::{fit_to_source, refuse_fields};
+use crate::environment::number;
 use crate::files;
-use crate::install::number;
 use crate::mantyx::{Caller, Mantyx};
 use crate::starting::care_of;
 use crate::work::{blocking, whole};
@@ -47,13 +47,7 @@ impl Mantyx {
             let app = mantyx.find(&name).await?;
             let _lock = mantyx.inner().locks.app(app.id.0).await;
             mantyx.refuse_during_operation(app.id.0).await?;
-            let view = mantyx.configuration(&name).await?;
-            refuse_stale(&name, if_match, view.revision)?;
-            let patch = tidy(patch)?;
-            let merged = view.configuration.patched(&patch.configuration)?;
-            caller.require_for(&merged, Some(&view.configuration))?;
-            mantyx.refuse_own_port(&merged)?;
-            let fitted = mantyx.fitted(app.id.0, &name, merged).await?;
+            let (view, patch, fitted) = mantyx.wanted(&caller, &app, if_match, patch).await?;
             if patch.r#type.is_some_and(|wanted| wanted != app.app_type.0) {
                 // Another type would be started by other rules, or by none.
                 mantyx.call_off_retry(&actor, app.id.0).await?;
@@ -68,6 +62,44 @@ impl Mantyx {
             Ok(view)
         })
         .await
+    }
+
+    /// The configuration that a patch leads to, for a saga that takes it into use. What else is patched needs no restart
+    /// and is changed at once.
+    pub(crate) async fn wanted_configuration(
+        &self,
+        caller: &Caller,
+        app: &apps::App,
+        if_match: Option<u32>,
+        patch: AppPatch,
+    ) -> Result<Option<Configuration>> {
+        let (view, patch, fitted) = self.wanted(caller, app, if_match, patch).await?;
+        let texts = AppPatch { configuration: serde_json::Map::new(), ..patch };
+        if texts != AppPatch::default() {
+            let (row, pool) = (app.clone(), self.port_pool());
+            let work = move |change: &mut Change<'_, '_>| apply(change, &row, texts, None, &pool);
+            self.registry().change(&caller.actor(), work).await?;
+        }
+        Ok(Some(fitted.configuration).filter(|wanted| *wanted != view.configuration))
+    }
+
+    /// What is active, what of a patch may be done, and what the configuration is after it.
+    async fn wanted(
+        &self,
+        caller: &Caller,
+        app: &apps::App,
+        if_match: Option<u32>,
+        patch: AppPatch,
+    ) -> Result<(ConfigurationView, AppPatch, Fitted)> {
+        let name = &app.name.0;
+        let view = self.configuration(name).await?;
+        refuse_stale(name, if_match, view.revision)?;
+        let patch = tidy(patch)?;
+        let merged = view.configuration.patched(&patch.configuration)?;
+        caller.require_for(&merged, Some(&view.configuration))?;
+        self.refuse_own_port(&merged)?;
+        let fitted = self.fitted(app.id.0, name, merged).await?;
+        Ok((view, patch, fitted))
     }
 
     /// Lets what is alive or due be cared for by the active configuration.
@@ -122,29 +154,6 @@ impl Mantyx {
         }
     }
 
-    /// Gives an app another name, as long as nothing of it has been installed.
-    pub async fn rename(&self, actor: &Actor, name: &AppName, to: &AppName) -> Result<AppView> {
-        let (mantyx, actor, name, to) = (self.clone(), actor.clone(), name.clone(), to.clone());
-        whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
-            let _names = mantyx.inner().locks.names().await;
-            mantyx.refuse_during_operation(app.id.0).await?;
-            let asked = app.clone();
-            mantyx.registry().read(move |db| check(db, &asked, AppEvent::Rename)).await?;
-            if to != name {
-                mantyx.refuse_taken(to.clone()).await?;
-                mantyx.move_and_rename(&actor, &app, &to).await?;
-                let renamed = mantyx.find(&to).await?;
-                if let Err(error) = mantyx.describe(&renamed).await {
-                    tracing::warn!(?error, app = %to, "the files for people could not be written");
-                }
-            }
-            mantyx.app(&to).await
-        })
-        .await
-    }
-
     /// The daemon's own port cannot be an app's.
     pub(crate) fn refuse_own_port(&self, configuration: &Configuration) -> Result<()> {
         let own = self.settings().bind.port();
@@ -152,24 +161,6 @@ impl Mantyx {
             return Err(Error::field("web_port", format!("Port {own} is that of Mantyx itself")));
         }
         Ok(())
-    }
-
-    async fn move_and_rename(&self, actor: &Actor, app: &apps::App, to: &AppName) -> Result<()> {
-        let (old, new) = (self.layout().app(&app.name.0), self.layout().app(to));
-        folders::rename(&old, &new)?;
-        let (row, name) = (app.clone(), to.clone());
-        let work = move |change: &mut Change<'_, '_>| {
-            let changes = apps::Changes { name: Some(Word(name.clone())), ..Default::default() };
-            let now = change.now();
-            apps::update(change, row.id.0, &changes, now)?;
-            executions::rename(change, row.id.0, &name)?;
-            change.record_app(EventKind::AppConfigured, &row, json!({ "name": name }))
-        };
-        let outcome = self.registry().change(actor, work).await;
-        if outcome.is_err() {
-            folders::rename(&new, &old)?;
-        }
-        outcome
     }
 }
 
@@ -259,7 +250,7 @@ fn add_revision(
     let revision = config_revisions::Revision {
         id: Word(RevisionId::generate()),
         instance_id: instance.id,
-        number: active.number + 1,
+        number: config_revisions::last_number(change, instance.id.0)? + 1,
         configuration: Json(configuration),
         created_at: change.now(),
         created_by: change.actor().to_string(),

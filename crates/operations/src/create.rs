@@ -15,8 +15,10 @@ use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::{apps, instances};
 use mantyx_registry::{AppDraft, Json, create_app, settle_web_port, views};
 
+use crate::alone::refuse_during_import;
 use crate::files;
 use crate::mantyx::{Caller, Mantyx};
+use crate::secrets::fetched_with;
 use crate::work::{blocking, whole};
 
 /// A source has at most so many times the bytes of its archive; real code stays far below.
@@ -65,13 +67,15 @@ impl Mantyx {
 
     /// A new app from a git repository.
     pub async fn create_from_git(&self, caller: &Caller, source: GitSource) -> Result<AppCreated> {
-        let request =
-            GitRequest { reference: source.reference, subdir: source.subdir, ..GitRequest::new(source.url) };
+        let name = source.credential;
+        let credential = self.credential(&source.url, name.as_ref()).await?;
+        let GitSource { url, reference, subdir, .. } = source;
+        let request = GitRequest { reference, subdir, credential, ..GitRequest::new(url) };
         let cancel = CancelOnDrop::default();
-        let flag = Arc::clone(&cancel.0);
+        let flag = cancel.flag();
         let reach = caller.reach();
         let fetch = move |staging: &Path, limits: &Limits| {
-            mantyx_ingest::git(&request, reach, staging, limits, &flag)
+            mantyx_ingest::git(&request, reach, staging, limits, &flag).map(|staged| fetched_with(staged, name))
         };
         self.create(caller, source.app, fetch).await
     }
@@ -210,6 +214,7 @@ impl Mantyx {
         };
         let (pool, spec) = (self.port_pool(), new.schedule.map(|line| self.daily_spec(&line)));
         let work = move |change: &mut mantyx_registry::Change<'_, '_>| {
+            refuse_during_import(change)?;
             let web_port = draft.configuration.web_port;
             let app = create_app(change, draft)?;
             let instance = instances::of_app(change, app.id.0)?.id.0;
@@ -233,7 +238,7 @@ impl Mantyx {
         Ok(AppCreated { app, found: staged.found.clone(), configuration: view.configuration })
     }
 
-    fn ingest_limits(&self) -> Limits {
+    pub(crate) fn ingest_limits(&self) -> Limits {
         let settings = self.settings();
         Limits {
             total_bytes: settings.extracted_limit,
@@ -244,7 +249,7 @@ impl Mantyx {
     }
 
     /// A five-field line in the time zone of the machine.
-    fn daily_spec(&self, line: &str) -> ScheduleSpec {
+    pub(crate) fn daily_spec(&self, line: &str) -> ScheduleSpec {
         ScheduleSpec {
             timing: Timing::Cron { expression: line.to_owned() },
             timezone: self.timezone(),
@@ -327,7 +332,13 @@ impl Drop for Placed {
 
 /// A client that goes away calls its clone off.
 #[derive(Default)]
-struct CancelOnDrop(Arc<AtomicBool>);
+pub(crate) struct CancelOnDrop(Arc<AtomicBool>);
+
+impl CancelOnDrop {
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+}
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {

@@ -12,7 +12,7 @@ use mantyx_registry::{Change, Read, Registry};
 use mantyx_scheduler::{BoxFuture, Runner, Tick};
 use mantyx_supervisor::{Start, Supervisor};
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use crate::locks::AppLocks;
 use crate::starting::decided;
@@ -35,6 +35,8 @@ pub(crate) struct DueRunner {
 enum Verdict {
     Run(InstanceId),
     Skip(&'static str),
+    /// Until an operation has ended.
+    Wait,
     /// The schedule is gone, off, or its app is not enabled: nothing is due any more.
     Moot,
 }
@@ -55,13 +57,28 @@ impl DueRunner {
         self.take(tick).await
     }
 
+    /// Decides about an instant once nothing has the folders of its app in its hands.
+    async fn decide(&self, app: AppId, tick: Tick) -> Result<(OwnedMutexGuard<()>, Verdict)> {
+        let (mut operations, arrived) = (self.registry.watch_operations(), Utc::now());
+        loop {
+            let lock = self.locks.app(app).await;
+            let decide = move |change: &mut Change<'_, '_>| decide(change, tick, arrived);
+            let verdict = self.registry.change(&Actor::Mantyx, decide).await?;
+            if verdict != Verdict::Wait {
+                return Ok((lock, verdict));
+            }
+            drop(lock);
+            // It fails only when the registry is gone, and this has one.
+            let _ = operations.changed().await;
+        }
+    }
+
     /// Runs or skips what is due. Either is written down together with how far the schedule has been decided.
     pub(crate) async fn take(&self, tick: Tick) -> Result<()> {
         let id = tick.schedule;
         let app = self.registry.read(move |db| app_of(db, id)).await?;
         let Some(app) = app else { return Ok(()) };
-        let _lock = self.locks.app(app).await;
-        let verdict = self.registry.change(&Actor::Mantyx, move |change| decide(change, tick)).await?;
+        let (_lock, verdict) = self.decide(app, tick).await?;
         let Verdict::Run(instance) = verdict else { return Ok(()) };
         let start = Start { trigger: Trigger::Schedule, schedule: Some((id, tick.due)) };
         match self.supervisor.start_run(instance, start).await {
@@ -90,27 +107,29 @@ fn app_of(db: &mut Read<'_>, id: ScheduleId) -> Result<Option<AppId>> {
     Ok(instances::find(db, schedule.instance_id.0)?.map(|instance| instance.app_id.0))
 }
 
-fn decide(change: &mut Change<'_, '_>, tick: Tick) -> Result<Verdict> {
+/// `arrived` is when it was known to be due: what has to wait for an operation is not late for that.
+fn decide(change: &mut Change<'_, '_>, tick: Tick, arrived: Timestamp) -> Result<Verdict> {
     let Some(schedule) = schedules::find(change, tick.schedule)? else { return Ok(Verdict::Moot) };
-    let verdict = judge(change, &schedule, tick)?;
+    let verdict = judge(change, &schedule, tick, arrived)?;
     match verdict {
         // Decided together with the claim of the execution.
-        Verdict::Run(_) => {}
+        Verdict::Run(_) | Verdict::Wait => {}
         Verdict::Skip(reason) => skip(change, tick, reason)?,
         Verdict::Moot => decided(change, tick.schedule, tick.due)?,
     }
     Ok(verdict)
 }
 
-fn judge(db: &mut Read<'_>, schedule: &Schedule, tick: Tick) -> Result<Verdict> {
+fn judge(db: &mut Read<'_>, schedule: &Schedule, tick: Tick, arrived: Timestamp) -> Result<Verdict> {
     let Some(instance) = instances::find(db, schedule.instance_id.0)? else { return Ok(Verdict::Moot) };
     if !schedule.enabled || !matches!(instance.state.0, AppState::Enabled | AppState::Running) {
         return Ok(Verdict::Moot);
     }
-    if operations::under_way(db, instance.app_id.0)?.is_some() {
-        return Ok(Verdict::Skip("The app was being changed when it was due"));
+    let operation = operations::under_way(db, instance.app_id.0)?;
+    if operation.is_some_and(|row| !row.kind.0.leaves_runs_alone()) {
+        return Ok(Verdict::Wait);
     }
-    let late = Utc::now() - tick.due > GRACE;
+    let late = arrived - tick.due > GRACE;
     if late && schedule.spec.0.catch_up == CatchUp::None {
         return Ok(Verdict::Skip(MISSED));
     }

@@ -125,7 +125,9 @@ impl Mantyx {
     ) -> Result<LogStreamer> {
         let query = LogQuery { follow, after, ..LogQuery::default() };
         let source = LogSource::Operation(id);
+        // Nothing but the package tools writes one, and they work for an app.
         let app = self.operation(id).await?.app_id;
+        let app = app.ok_or_else(|| Error::not_found("log of the operation", id))?;
         let follow = query.waits().then(|| self.following(Scope::One(source), app));
         // Whether it is over is asked once its end would be heard.
         let operation = self.operation(id).await?;

@@ -1,9 +1,9 @@
 //! The handle, and how a Mantyx comes up and goes down.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use chrono::Utc;
-use mantyx_api_types::{LiveMessage, TokenView};
+use mantyx_api_types::{LiveMessage, ReconcileView, TokenView};
 use mantyx_core::{Actor, Ending, Error, EventKind, InstanceId, Result, Subject, Timestamp};
 use mantyx_logs::Rotation;
 use mantyx_platform::folders;
@@ -11,7 +11,7 @@ use mantyx_platform::lock::FolderLock;
 use mantyx_registry::tables::instances;
 use mantyx_registry::{PortPool, Registry, Store};
 use mantyx_scheduler::Scheduler;
-use mantyx_settings::{Layout, OnShutdown, Settings};
+use mantyx_settings::{Layout, Live, OnShutdown, Settings};
 use mantyx_supervisor::{Limiter, Supervisor, SupervisorConfig};
 use serde_json::json;
 use tokio::sync::{broadcast, mpsc, watch};
@@ -20,11 +20,13 @@ use tokio::task::JoinSet;
 use crate::access::Access;
 use crate::conductor::Conductor;
 use crate::due::DueRunner;
+use crate::hooks::Guesses;
 use crate::host::HostMeter;
 use crate::house::{self, House};
 use crate::locks::AppLocks;
 use crate::observation::Observation;
 use crate::stops::Stops;
+use crate::tracking::Following;
 use crate::unclear::Unclear;
 use crate::work::Cancellations;
 
@@ -35,7 +37,12 @@ pub struct Mantyx {
 }
 
 pub(crate) struct Inner {
+    /// As they were at the start.
     pub(crate) settings: Settings,
+    /// As they are now.
+    pub(crate) live: Live,
+    /// Marked as changed whenever one of them was changed.
+    pub(crate) settings_changed: watch::Sender<()>,
     pub(crate) layout: Layout,
     pub(crate) house: Arc<House>,
     pub(crate) registry: Registry,
@@ -51,6 +58,13 @@ pub(crate) struct Inner {
     pub(crate) stops: Stops,
     pub(crate) host: HostMeter,
     pub(crate) observation: Observation,
+    /// What apps come from, and who looks at it.
+    pub(crate) following: Following,
+    pub(crate) guesses: Guesses,
+    /// Secrets are sealed one after the other: the first makes the key.
+    pub(crate) sealing: tokio::sync::Mutex<()>,
+    /// What the last look at everything found.
+    pub(crate) reconciled: Mutex<Option<ReconcileView>>,
     pub(crate) started_at: Timestamp,
     /// Held for as long as this daemon lives, so that no second one shares the root.
     _lock: FolderLock,
@@ -107,9 +121,18 @@ impl Mantyx {
         let (up, is_up) = watch::channel(false);
         let due = DueRunner::new(registry.clone(), supervisor.clone(), locks.clone(), is_up);
         let scheduler = Scheduler::open(&layout.jobs(), Arc::new(due.clone())).await?;
+        let live = Live::new(settings.clone());
+        let settings_changed = watch::Sender::new(());
+        let tell = settings_changed.clone();
+        live.on_change(move |_| tell.send_replace(()));
         let inner = Inner {
             host: HostMeter::new(&settings.root)?,
             observation: Observation::new(),
+            following: Following::default(),
+            guesses: Guesses::default(),
+            sealing: tokio::sync::Mutex::default(),
+            live,
+            settings_changed,
             settings,
             layout,
             house,
@@ -123,6 +146,7 @@ impl Mantyx {
             cancellations: Cancellations::default(),
             unclear,
             stops,
+            reconciled: Mutex::default(),
             started_at: Utc::now(),
             _lock: lock,
         };
@@ -141,6 +165,9 @@ impl Mantyx {
         self.spawn_host_meter();
         self.spawn_observation().await?;
         self.spawn_log_sweeper();
+        self.spawn_retention();
+        self.spawn_tracking()?;
+        self.spawn_reconcile();
         self.record_daemon(EventKind::DaemonStarted).await
     }
 

@@ -6,8 +6,11 @@ use mantyx_api_types::{
 };
 use mantyx_core::{AppId, AppName, Code, Error, ExecutionId, Result};
 use mantyx_registry::tables::{apps, config_revisions, events, executions, instances, operations, releases};
-use mantyx_registry::{Version, views};
+use mantyx_registry::{Read, Version, views};
+use mantyx_venv::{Lock, Source};
 
+use crate::environment::Subject;
+use crate::install::active_subject;
 use crate::mantyx::Mantyx;
 
 /// How many items a page has when nobody says.
@@ -83,15 +86,15 @@ impl Mantyx {
         Ok(Page { items, next_cursor: None })
     }
 
-    /// What an app depends on.
+    /// What an app depends on, and which of that its source asks for itself.
     pub async fn dependencies(&self, name: &AppName) -> Result<DependenciesView> {
-        let name = name.clone();
-        self.registry()
-            .read(move |db| {
-                let app = views::find_app_by_name(db, &name)?;
-                views::dependencies(db, &app)
-            })
-            .await
+        let (name, layout) = (name.clone(), self.layout().clone());
+        let read = move |db: &mut Read<'_>| {
+            let app = views::find_app_by_name(db, &name)?;
+            let subject = active_subject(db, app.id.0, |number| layout.release(&name, number))?;
+            Ok((views::dependencies(db, &app)?, subject))
+        };
+        self.registry().read_then(read, |(view, subject)| Ok(with_requirements(view, &subject))).await
     }
 
     /// Executions, the newest first.
@@ -164,6 +167,20 @@ impl Mantyx {
             None => Ok(None),
         }
     }
+}
+
+/// Says beside each package what asks for it. A source that cannot be read, or does not say, leaves that open.
+fn with_requirements(mut view: DependenciesView, subject: &Subject) -> DependenciesView {
+    let (entrypoint, digest) = (&subject.configuration.entrypoint, &subject.release.found.0.digest);
+    let declared = Source::read(&subject.source, entrypoint, digest).and_then(|source| source.declared());
+    let lock = subject.release.lock.as_deref().map(Lock::parse);
+    let (Ok(Some(declared)), Some(Ok(lock))) = (declared, lock) else { return view };
+    for package in &mut view.installed {
+        let locked = lock.packages().iter().find(|locked| locked.name == package.name);
+        let asking = locked.and_then(|locked| declared.iter().find(|asked| asked.is(locked)));
+        package.requirement = asking.map(|asked| asked.requirement.clone());
+    }
+    view
 }
 
 fn beyond(app: &apps::App, cursor: Option<&str>) -> bool {

@@ -13,8 +13,7 @@ use mantyx_core::{
     RestartHistory, Result, Subject, Trigger,
 };
 use mantyx_platform::folders;
-use mantyx_registry::tables::operations::{self, Operation};
-use mantyx_registry::tables::{apps, environments, executions, instances, schedules};
+use mantyx_registry::tables::{apps, environments, executions, instances, operations, schedules};
 use mantyx_registry::{Change, Read};
 use mantyx_settings::Layout;
 use serde_json::json;
@@ -22,9 +21,11 @@ use serde_json::json;
 use crate::actions::history_of;
 use crate::files;
 use crate::mantyx::Mantyx;
-use crate::work::Work;
 
 mod processes;
+mod rounds;
+
+pub(crate) use rounds::Report;
 
 /// More restarts than this within one window are more than any limit that makes sense.
 const RESTARTS_REMEMBERED: i64 = 100;
@@ -34,73 +35,18 @@ const LONGEST_BACK_OFF: TimeDelta = TimeDelta::minutes(5);
 
 impl Mantyx {
     pub(crate) async fn reconcile_at_boot(&self) -> Result<()> {
+        self.end_orphaned_builds().await;
         self.settle_processes().await?;
         self.remove_debris().await?;
+        self.remove_unused_imports().await?;
         self.settle_operations().await?;
+        self.rebuild_missing_environments(&mut Report::default()).await;
         for (app, instance) in self.registry().read(to_bring_up).await? {
             if let Err(error) = self.bring_up(&app, &instance).await {
                 tracing::error!(?error, app = %app.name.0, "an app could not be brought up");
             }
         }
         Ok(())
-    }
-
-    /// Moves are carried on; an install is undone.
-    async fn settle_operations(&self) -> Result<()> {
-        for row in self.registry().read(operations::all_under_way).await? {
-            let (id, kind) = (row.id.0, row.kind.0);
-            tracing::info!(operation = %id, kind = kind.as_str(), "an interrupted operation is settled");
-            if let Err(error) = self.settle_operation(row).await {
-                tracing::error!(?error, operation = %id, "an interrupted operation could not be settled");
-            }
-        }
-        Ok(())
-    }
-
-    /// What takes long goes on beside everything else: a delete may wait for its app's whole grace.
-    async fn settle_operation(&self, row: Operation) -> Result<()> {
-        let work = self.work(row.id.0, row.actor.0.clone());
-        let app = self.registry().read(move |db| apps::find(db, row.app_id.0)).await?;
-        let (mantyx, kind, request) = (self.clone(), row.kind.0, row.request.0);
-        let task = work.clone();
-        self.carry_out(work, async move { mantyx.carry_on(&task, kind, &request, app).await });
-        self.repaired(&row.app_name.0, format!("The operation {} was taken up again", kind.as_str())).await
-    }
-
-    async fn carry_on(
-        &self,
-        work: &Work,
-        kind: OperationKind,
-        request: &serde_json::Value,
-        app: Option<apps::App>,
-    ) -> Result<()> {
-        match (kind, app) {
-            (OperationKind::Delete, Some(app)) if app.deleted_at.is_none() => {
-                self.delete_steps(work, &app).await
-            }
-            (OperationKind::Purge, Some(app)) => self.purge_steps(work, &app).await,
-            (OperationKind::Restore, Some(app)) if app.deleted_at.is_some() => {
-                self.restore_steps(work, &app, restored_name(request, &app)).await
-            }
-            (OperationKind::Restore, Some(app)) if request["renamed"] == false => {
-                self.describe_restored(&app).await;
-                Ok(())
-            }
-            (OperationKind::Install | OperationKind::Restore, Some(app)) => {
-                Err(self.undo_interrupted(&app, kind, interrupted(kind)).await)
-            }
-            // The rows were committed: only its end was not.
-            (OperationKind::Delete, _) | (_, None) => Ok(()),
-        }
-    }
-
-    async fn undo_interrupted(&self, app: &apps::App, kind: OperationKind, error: Error) -> Error {
-        let reason = error.detail().to_owned();
-        let undone = match kind {
-            OperationKind::Restore => self.forget_environment(app.id.0, reason).await,
-            _ => self.undo_build(app, reason).await,
-        };
-        undone.err().unwrap_or(error)
     }
 
     /// Starts what should run, goes on waiting for what is tried again, and decides about what fell due.
@@ -170,6 +116,20 @@ impl Mantyx {
         }
     }
 
+    /// Builds outlive a daemon that is killed: nobody waits for them any more, and they write to what is to go.
+    async fn end_orphaned_builds(&self) {
+        match mantyx_venv::end_orphans(&self.builds()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "builds that an earlier daemon had begun were ended"),
+            Err(error) => tracing::error!(?error, "a build that an earlier daemon had begun goes on"),
+        }
+    }
+
+    /// Where the builds that are under way are recorded.
+    pub(crate) fn builds(&self) -> PathBuf {
+        self.layout().run().join("builds")
+    }
+
     /// Half-received uploads and environments that no row speaks of.
     async fn remove_debris(&self) -> Result<()> {
         let layout = self.layout().clone();
@@ -189,7 +149,7 @@ impl Mantyx {
         self.registry().read_then(known, move |known| remove_strays(&place, &known)).await
     }
 
-    async fn repaired(&self, app: &AppName, what: String) -> Result<()> {
+    pub(crate) async fn repaired(&self, app: &AppName, what: String) -> Result<()> {
         let subject = Subject { kind: "app".into(), id: app.to_string(), name: app.to_string() };
         let payload = json!({ "what": what });
         let work =
@@ -200,7 +160,12 @@ impl Mantyx {
 
 /// What is decided about at a start: all that no operation has in its hands.
 fn to_bring_up(db: &mut Read<'_>) -> Result<Vec<(apps::App, instances::Instance)>> {
-    let busy: HashSet<AppId> = operations::all_under_way(db)?.iter().map(|row| row.app_id.0).collect();
+    let under_way = operations::all_under_way(db)?;
+    if under_way.iter().any(|row| row.kind.0 == OperationKind::Import) {
+        // It brings them up itself, once they have environments.
+        return Ok(Vec::new());
+    }
+    let busy: HashSet<AppId> = under_way.iter().filter_map(|row| Some(row.app_id?.0)).collect();
     let free = apps::list(db)?.into_iter().filter(|app| !busy.contains(&app.id.0));
     // A row that cannot be read keeps its own app down, and nobody else's.
     let with_instance = free.filter_map(|app| match instances::of_app(db, app.id.0) {
@@ -259,16 +224,6 @@ fn settle_unknown_folder(layout: &Layout, folder: &Path, rows: &[apps::App]) -> 
     }
     tracing::warn!(folder = %folder.display(), "a folder belongs to no app; it is left alone");
     Ok(())
-}
-
-fn restored_name(request: &serde_json::Value, app: &apps::App) -> AppName {
-    let name = request.get("name").and_then(|name| name.as_str()).and_then(|name| name.parse().ok());
-    name.unwrap_or_else(|| app.name.0.clone())
-}
-
-fn interrupted(kind: OperationKind) -> Error {
-    Error::new(Code::Interrupted, format!("Mantyx ended in the middle of the {}", kind.as_str()))
-        .hint("Try it again")
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {

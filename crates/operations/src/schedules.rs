@@ -180,7 +180,12 @@ fn remove(change: &mut Change<'_, '_>, id: ScheduleId) -> Result<()> {
     record(change, EventKind::ScheduleDeleted, &row, &app)
 }
 
-fn record(change: &mut Change<'_, '_>, kind: EventKind, row: &Schedule, app: &apps::App) -> Result<()> {
+pub(crate) fn record(
+    change: &mut Change<'_, '_>,
+    kind: EventKind,
+    row: &Schedule,
+    app: &apps::App,
+) -> Result<()> {
     let subject = Subject { kind: "schedule".into(), id: row.id.0.to_string(), name: row.name.clone() };
     let payload = json!({ "app": app.name.0, "enabled": row.enabled, "spec": row.spec.0 });
     change.touch_app(app.id.0);

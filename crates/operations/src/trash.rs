@@ -1,24 +1,79 @@
 //! Into the trash, out of it, and gone for good.
 //!
-//! Moves are done so that doing them twice is doing them once: what the daemon's death interrupts is carried on.
+//! A delete or a purge that the daemon's death interrupts is carried on; a restore is undone until it is committed.
+
+use std::path::PathBuf;
 
 use mantyx_api_types::{OperationView, Page, RestoreRequest, TrashedAppView};
 use mantyx_core::{
-    Actor, AppEvent, AppId, AppName, Code, Configuration, Effect, Error, EventKind, InstanceId,
-    OperationKind, Result,
+    Actor, AppEvent, AppId, AppName, Code, Configuration, Effect, Error, EventKind, OperationKind, Result,
 };
 use mantyx_platform::{folders, ports};
-use mantyx_registry::tables::{apps, config_revisions, executions, instances, port_leases};
+use mantyx_registry::tables::{apps, config_revisions, executions, instances, port_leases, releases};
 use mantyx_registry::{Change, PortPool, Read, Word, check, settle_web_port, views};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::actions::stopped_by;
+use crate::environment::{Building, Resolve, Subject, subject_of};
 use crate::mantyx::{Caller, Mantyx};
-use crate::work::{Order, Work, blocking, whole};
+use crate::moves::Moves;
+use crate::saga::{Saga, Said, Step, Task, leaves_all_as_it_was, step};
+use crate::work::{blocking, whole};
 
-const DELETE: &[&str] = &["Stop its processes", "Move it to the trash"];
-const RESTORE: &[&str] = &["Move it out of the trash", "Make its environment fit"];
-const PURGE: &[&str] = &["Stop its processes and take it away", "Remove its files"];
+/// What a removal remembers.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Removal {
+    app: AppId,
+    name: AppName,
+    /// None of an app that is in the trash already.
+    moves: Moves,
+}
+
+/// What a restore remembers.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Restoring {
+    app: AppId,
+    /// The name that it had.
+    was: AppName,
+    /// The name that it gets.
+    name: AppName,
+    /// Environments hold absolute paths: under another name it needs another one.
+    building: Building,
+    moves: Moves,
+}
+
+const STOP: Step<Removal> = step::<Removal>("stop", "Stop its processes", |task, it| Box::pin(it.stop(task)))
+    .undo(|task, it| Box::pin(it.run_again(task)))
+    .resume();
+const MOVE: Step<Removal> =
+    step::<Removal>("move", "Move it to the trash", |task, it| Box::pin(it.put_into_trash(task)))
+        .undo(|task, it| Box::pin(it.put_back(task)))
+        .resume();
+const REMOVE: Step<Removal> =
+    step::<Removal>("remove", "Remove its files", |task, it| Box::pin(it.remove(task))).resume();
+
+/// To the trash.
+pub(crate) static DELETE: Saga<Removal> =
+    Saga { kind: OperationKind::Delete, steps: &[STOP, MOVE], failed: leaves_all_as_it_was };
+
+/// Gone: through the trash, so that a removal that fails half way leaves an app that can be purged again.
+pub(crate) static PURGE: Saga<Removal> =
+    Saga { kind: OperationKind::Purge, steps: &[STOP, MOVE, REMOVE], failed: leaves_all_as_it_was };
+
+/// Out of the trash.
+pub(crate) static RESTORE: Saga<Restoring> = Saga {
+    kind: OperationKind::Restore,
+    steps: &[
+        step::<Restoring>("build", "Make its environment fit", |task, it| Box::pin(it.build(task)))
+            .undo(|task, it| Box::pin(it.remove_environment(task)))
+            .cancellable(),
+        step::<Restoring>("move", "Move it out of the trash", |task, it| Box::pin(it.take_out(task)))
+            .undo(|_, it| Box::pin(it.return_to_trash())),
+        step::<Restoring>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
+    ],
+    failed: leaves_all_as_it_was,
+};
 
 impl Mantyx {
     /// To the trash. `confirm` is the app's name.
@@ -47,7 +102,7 @@ impl Mantyx {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
             let app = mantyx.find(&name).await?;
-            mantyx.cancel_install_of(app.id.0).await?;
+            mantyx.call_off_operation_of(app.id.0).await?;
             let _lock = mantyx.inner().locks.app(app.id.0).await;
             mantyx.begin_removal(&actor, &app, kind).await
         })
@@ -60,23 +115,19 @@ impl Mantyx {
         app: &apps::App,
         kind: OperationKind,
     ) -> Result<OperationView> {
-        let (event, titles) = match kind {
-            OperationKind::Delete => (AppEvent::Delete, DELETE),
-            _ => (AppEvent::Purge, PURGE),
+        let (event, saga) = match kind {
+            OperationKind::Delete => (AppEvent::Delete, &DELETE),
+            _ => (AppEvent::Purge, &PURGE),
         };
         let row = app.clone();
         self.registry().read(move |db| check(db, &row, event)).await?;
-        let order = Order { kind, app: app.id.0, name: app.name.0.clone(), request: json!({}), titles };
-        let work = self.begin(actor, order).await?;
-        let view = self.operation(work.id).await?;
-        let (mantyx, task, app) = (self.clone(), work.clone(), app.clone());
-        self.carry_out(work, async move {
-            match kind {
-                OperationKind::Delete => mantyx.delete_steps(&task, &app).await,
-                _ => mantyx.purge_steps(&task, &app).await,
-            }
-        });
-        Ok(view)
+        let (id, name) = (app.id.0, app.name.0.clone());
+        let moves = match app.deleted_at {
+            None => Moves::of(self.places(id, &name)),
+            Some(_) => Moves::default(),
+        };
+        let memory = Removal { app: id, name, moves };
+        self.begin(actor, saga, Some((app.id.0, app.name.0.clone())), memory).await
     }
 
     /// What is in the trash, the latest first.
@@ -102,14 +153,15 @@ impl Mantyx {
             let _lock = mantyx.inner().locks.app(id).await;
             let name = request.name.unwrap_or_else(|| app.name.0.clone());
             mantyx.refuse_taken(name.clone()).await?;
-            let request = json!({ "name": name, "renamed": name != app.name.0 });
-            let order =
-                Order { kind: OperationKind::Restore, app: id, name: name.clone(), request, titles: RESTORE };
-            let work = mantyx.begin(&caller.actor(), order).await?;
-            let view = mantyx.operation(work.id).await?;
-            let (handle, task) = (mantyx.clone(), work.clone());
-            mantyx.carry_out(work, async move { handle.restore_steps(&task, &app, name).await });
-            Ok(view)
+            let (was, about) = (app.name.0.clone(), Some((id, name.clone())));
+            let mut places = mantyx.places(id, &name);
+            if was != name {
+                // Environments hold absolute paths: the old ones are of no use.
+                places.retain(|(home, _)| *home != mantyx.layout().environments(&name));
+            }
+            let moves = Moves::of(places.into_iter().map(|(home, away)| (away, home)));
+            let memory = Restoring { app: id, was, name, building: Building::new(), moves };
+            mantyx.begin(&caller.actor(), &RESTORE, about, memory).await
         })
         .await
     }
@@ -141,122 +193,14 @@ impl Mantyx {
             .ok_or_else(|| Error::not_found("deleted app", id).hint("`GET /api/trash` lists them"))
     }
 
-    pub(crate) async fn delete_steps(&self, work: &Work, app: &apps::App) -> Result<()> {
-        let outcome = self.try_delete(work, app).await;
-        if outcome.is_err() {
-            self.undo_delete(app).await;
-        }
-        outcome
-    }
-
-    async fn try_delete(&self, work: &Work, app: &apps::App) -> Result<()> {
-        work.step(0, self.stop_everything(work, app)).await?;
-        work.step(1, async {
-            self.put_into_trash(work, app).await?;
-            Ok(((), None))
-        })
-        .await
-    }
-
-    /// As long as nothing was committed the folders go back, and what was stopped runs again.
-    async fn undo_delete(&self, app: &apps::App) {
-        let id = app.id.0;
-        let now = move |db: &mut Read<'_>| Ok((apps::find(db, id)?, instances::of_app(db, id)?));
-        let Ok((Some(row), instance)) = self.registry().read(now).await else { return };
-        if row.deleted_at.is_some() {
-            return;
-        }
-        let moved = self.take_out_of_trash(app, &app.name.0).await;
-        let up = self.bring_up(app, &instance).await;
-        for error in [moved.err(), up.err()].into_iter().flatten() {
-            tracing::error!(?error, app = %app.name.0, "a failed delete could not be undone; the next start tries again");
-        }
-    }
-
-    async fn stop_everything(&self, work: &Work, app: &apps::App) -> Result<((), Option<String>)> {
-        let id = app.id.0;
-        let instance = self.registry().read(move |db| instances::of_app(db, id)).await?;
-        self.disarm(instance.id.0).await?;
-        let why = stopped_by(&work.actor, AppEvent::Delete);
-        self.stop_processes(instance.id.0, why).await?;
-        Ok(((), None))
-    }
-
-    /// The move, then the commit.
-    async fn put_into_trash(&self, work: &Work, app: &apps::App) -> Result<()> {
-        let (layout, name, id) = (self.layout().clone(), app.name.0.clone(), app.id.0);
-        blocking(move || {
-            let trash = layout.trashed(id);
-            folders::create(&trash, 0o700)?;
-            move_if_there(&layout.app(&name), &trash.join("app"))?;
-            move_if_there(&layout.environments(&name), &trash.join("venvs"))
-        })
-        .await?;
-        let row = app.clone();
-        self.registry().change(&work.actor, move |change| commit_delete(change, &row)).await
-    }
-
-    pub(crate) async fn restore_steps(&self, work: &Work, app: &apps::App, name: AppName) -> Result<()> {
-        let renamed = name != app.name.0;
-        work.step(0, self.put_back(work, app, &name)).await?;
-        let rebuilt = work
-            .step(1, async {
-                if !renamed {
-                    return Ok(((), Some("It is where it was".to_owned())));
-                }
-                self.rebuild_environment(work, app.id.0).await
-            })
-            .await;
-        if let Err(error) = &rebuilt
-            && renamed
-        {
-            // It is restored, but what was built for another name is of no use.
-            self.forget_environment(app.id.0, error.detail().to_owned()).await?;
-        }
-        rebuilt
-    }
-
-    async fn put_back(&self, work: &Work, app: &apps::App, name: &AppName) -> Result<((), Option<String>)> {
-        let _names = self.inner().locks.names().await;
-        let (row, to, pool) = (app.clone(), name.clone(), self.port_pool());
-        let committed = match self.take_out_of_trash(app, name).await {
-            Ok(()) => {
-                self.registry()
-                    .change(&work.actor, move |change| commit_restore(change, &row, to, &pool))
-                    .await
-            }
-            Err(error) => Err(error),
-        };
-        match committed {
-            Ok(restored) => {
-                self.describe_restored(&restored).await;
-                Ok(((), None))
-            }
-            Err(error) => {
-                self.return_to_trash(app, name).await?;
-                Err(error)
-            }
-        }
-    }
-
-    async fn take_out_of_trash(&self, app: &apps::App, name: &AppName) -> Result<()> {
-        let (layout, trash, name) = (self.layout().clone(), self.layout().trashed(app.id.0), name.clone());
-        blocking(move || {
-            move_if_there(&trash.join("app"), &layout.app(&name))?;
-            move_if_there(&trash.join("venvs"), &layout.environments(&name))
-        })
-        .await
-    }
-
-    async fn return_to_trash(&self, app: &apps::App, name: &AppName) -> Result<()> {
-        let (layout, trash, name) = (self.layout().clone(), self.layout().trashed(app.id.0), name.clone());
-        blocking(move || {
-            if !trash.join("app").exists() {
-                move_if_there(&layout.app(&name), &trash.join("app"))?;
-            }
-            move_if_there(&layout.environments(&name), &trash.join("venvs"))
-        })
-        .await
+    /// Where each folder of an app lies at home, and where in the trash.
+    fn places(&self, app: AppId, name: &AppName) -> Vec<(PathBuf, PathBuf)> {
+        let (layout, trash) = (self.layout(), self.layout().trashed(app));
+        vec![
+            (layout.app(name), trash.join("app")),
+            (layout.environments(name), trash.join("venvs")),
+            (layout.backups_of(name), trash.join("backups")),
+        ]
     }
 
     /// Takes away what is left of an app in the trash. It may be a whole tree.
@@ -264,47 +208,148 @@ impl Mantyx {
         let trash = self.layout().trashed(app);
         blocking(move || folders::remove(&trash)).await
     }
+}
+
+impl Removal {
+    async fn stop(&mut self, task: &Task) -> Result<Said> {
+        let id = self.app;
+        let instance = task.registry().read(move |db| instances::of_app(db, id)).await?;
+        task.disarm(instance.id.0).await?;
+        task.stop_processes(instance.id.0, stopped_by(&task.actor, AppEvent::Delete)).await?;
+        Ok(Said::nothing())
+    }
+
+    /// What was stopped runs again, unless the app is in the trash by now.
+    async fn run_again(&mut self, task: &Task) -> Result<()> {
+        let id = self.app;
+        let now = move |db: &mut Read<'_>| Ok((views::find_app(db, id)?, instances::of_app(db, id)?));
+        let (app, instance) = task.registry().read(now).await?;
+        if app.deleted_at.is_some() {
+            return Ok(());
+        }
+        if let Err(error) = task.bring_up(&app, &instance).await {
+            tracing::error!(?error, app = %self.name, "what ran before could not be started again");
+        }
+        Ok(())
+    }
+
+    /// The move, then the commit.
+    async fn put_into_trash(&mut self, task: &Task) -> Result<Said> {
+        if self.find(task).await?.deleted_at.is_some() {
+            return Ok(Said::detail("It is there"));
+        }
+        folders::create(&task.layout().trashed(self.app), 0o700)?;
+        self.moves.go().await?;
+        let id = self.app;
+        Ok(Said::nothing().commit(move |change| commit_delete(change, id)))
+    }
+
+    /// As long as nothing was committed the folders go back.
+    async fn put_back(&mut self, task: &Task) -> Result<()> {
+        if self.find(task).await?.deleted_at.is_some() {
+            return Ok(());
+        }
+        self.moves.back().await?;
+        task.empty_trash_of(self.app).await
+    }
+
+    async fn remove(&mut self, task: &Task) -> Result<Said> {
+        task.empty_trash_of(self.app).await?;
+        let id = self.app;
+        let instance = task.registry().read(move |db| instances::of_app(db, id)).await?.id.0;
+        task.inner().supervisor.forget_instance(instance);
+        Ok(Said::nothing().commit(move |change| commit_purge(change, id)))
+    }
+
+    async fn find(&self, task: &Task) -> Result<apps::App> {
+        let id = self.app;
+        task.registry().read(move |db| views::find_app(db, id)).await
+    }
+}
+
+impl Restoring {
+    fn is_renamed(&self) -> bool {
+        self.was != self.name
+    }
+
+    /// Before anything moves: the source is read where it lies.
+    async fn build(&mut self, task: &Task) -> Result<Said> {
+        let (app, name) = (self.app, self.name.clone());
+        let releases = task.layout().trashed(app).join("app/releases");
+        let subject = move |db: &mut Read<'_>| {
+            let row = views::find_app(db, app)?;
+            let instance = instances::of_app(db, app)?;
+            let configuration = config_revisions::get(db, instance.revision_id.0)?.configuration.0;
+            let of = |number: u32| releases.join(number.to_string());
+            let subject = subject_of(db, &row, instance.release_id.0, configuration, of)?;
+            Ok(Subject { name, ..subject })
+        };
+        let subject = task.registry().read(subject).await?;
+        let has_environment = subject.release.environment_id.is_some();
+        if has_environment && !self.is_renamed() {
+            return Ok(Said::detail("It is as it was"));
+        }
+        // One that came into the trash with an import has its lock alone.
+        if !has_environment && subject.release.lock.is_none() {
+            return Ok(Said::detail("It was never installed"));
+        }
+        task.provide_environment(task, &subject, Resolve::Locked, &mut self.building).await
+    }
+
+    async fn remove_environment(&mut self, task: &Task) -> Result<()> {
+        task.remove_building(&self.name, &self.building).await
+    }
+
+    async fn take_out(&mut self, task: &Task) -> Result<Said> {
+        // Held until it is committed whose name it is.
+        let names = task.inner().locks.names().await;
+        task.refuse_taken(self.name.clone()).await?;
+        self.moves.go().await?;
+        let (it, pool) = (self.clone(), task.port_pool());
+        Ok(Said::nothing().commit(move |change| {
+            let _names = names;
+            it.commit(change, &pool)
+        }))
+    }
+
+    fn commit(&self, change: &mut Change<'_, '_>, pool: &PortPool) -> Result<()> {
+        let (now, app) = (change.now(), self.app);
+        let name = Some(Word(self.name.clone()));
+        let changes = apps::Changes { name, deleted_at: Some(None), ..Default::default() };
+        apps::update(change, app, &changes, now)?;
+        executions::rename(change, app, &self.name)?;
+        let instance = instances::of_app(change, app)?;
+        if self.is_renamed() {
+            releases::forget_environments(change, app, None)?;
+        }
+        self.building.give_to(change, instance.release_id.0)?;
+        change.apply(app, AppEvent::Restore, None)?;
+        let wanted = config_revisions::get(change, instance.revision_id.0)?.configuration.0.web_port;
+        settle_web_port(change, instance.id.0, wanted, pool, ports::in_use)?;
+        let app = views::find_app(change, app)?;
+        change.record_app(EventKind::AppRestored, &app, json!({}))
+    }
+
+    async fn return_to_trash(&mut self) -> Result<()> {
+        self.moves.back().await
+    }
 
     /// The files for people of an app that has come back, perhaps under another name.
-    pub(crate) async fn describe_restored(&self, app: &apps::App) {
-        if let Err(error) = self.describe(app).await {
-            tracing::warn!(?error, app = %app.name.0, "the files for people could not be written");
+    async fn tidy(&mut self, task: &Task) -> Result<Said> {
+        let id = self.app;
+        let app = task.registry().read(move |db| views::find_app(db, id)).await?;
+        let linked =
+            self.building.chosen().map(|id| crate::files::link_environment(task.layout(), &self.name, id));
+        let done = [
+            task.describe(&app).await,
+            task.empty_trash_of(id).await,
+            linked.unwrap_or(Ok(())),
+            task.remove_unused_environments(id, &self.name).await,
+        ];
+        for error in done.into_iter().filter_map(Result::err) {
+            tracing::warn!(?error, app = %self.name, "what is left of a restore could not be tidied");
         }
-        if let Err(error) = self.empty_trash_of(app.id.0).await {
-            tracing::warn!(?error, app = %app.name.0, "an empty folder stays in the trash");
-        }
-    }
-
-    /// Through the trash, so that a removal that fails half way leaves an app that can be purged again.
-    pub(crate) async fn purge_steps(&self, work: &Work, app: &apps::App) -> Result<()> {
-        if app.deleted_at.is_none() {
-            self.delete_first(work, app).await?;
-        } else {
-            work.step(0, self.stop_everything(work, app)).await?;
-        }
-        work.step(1, async {
-            self.empty_trash_of(app.id.0).await?;
-            let row = app.clone();
-            let instance =
-                self.registry().change(&work.actor, move |change| commit_purge(change, &row)).await?;
-            self.inner().supervisor.forget_instance(instance);
-            Ok(((), None))
-        })
-        .await
-    }
-
-    async fn delete_first(&self, work: &Work, app: &apps::App) -> Result<()> {
-        let deleted = work
-            .step(0, async {
-                self.stop_everything(work, app).await?;
-                self.put_into_trash(work, app).await?;
-                Ok(((), None))
-            })
-            .await;
-        if deleted.is_err() {
-            self.undo_delete(app).await;
-        }
-        deleted
+        Ok(Said::nothing())
     }
 }
 
@@ -316,45 +361,20 @@ fn refuse_unconfirmed(name: &AppName, confirm: &str) -> Result<()> {
         .hint(format!("Give `confirm={name}` to confirm")))
 }
 
-/// A move that was done before the daemon died is not done again.
-fn move_if_there(from: &std::path::Path, to: &std::path::Path) -> Result<()> {
-    if from.exists() { folders::rename(from, to) } else { Ok(()) }
-}
-
-fn commit_delete(change: &mut Change<'_, '_>, app: &apps::App) -> Result<()> {
-    let next = change.apply(app.id.0, AppEvent::Delete, None)?;
+fn commit_delete(change: &mut Change<'_, '_>, id: AppId) -> Result<()> {
+    let next = change.apply(id, AppEvent::Delete, None)?;
     debug_assert!(next.effects.contains(&Effect::MoveToTrash));
-    let instance = instances::of_app(change, app.id.0)?;
+    let instance = instances::of_app(change, id)?;
     port_leases::take_web_port(change, instance.id.0)?;
     let now = change.now();
     let changes = apps::Changes { deleted_at: Some(Some(now)), ..Default::default() };
-    apps::update(change, app.id.0, &changes, now)?;
-    change.record_app(EventKind::AppDeleted, app, json!({}))
+    apps::update(change, id, &changes, now)?;
+    let app = views::find_app(change, id)?;
+    change.record_app(EventKind::AppDeleted, &app, json!({}))
 }
 
-fn commit_restore(
-    change: &mut Change<'_, '_>,
-    app: &apps::App,
-    name: AppName,
-    pool: &PortPool,
-) -> Result<apps::App> {
-    let now = change.now();
-    let changes =
-        apps::Changes { name: Some(Word(name.clone())), deleted_at: Some(None), ..Default::default() };
-    apps::update(change, app.id.0, &changes, now)?;
-    executions::rename(change, app.id.0, &name)?;
-    change.apply(app.id.0, AppEvent::Restore, None)?;
-    let instance = instances::of_app(change, app.id.0)?;
-    let wanted = config_revisions::get(change, instance.revision_id.0)?.configuration.0.web_port;
-    settle_web_port(change, instance.id.0, wanted, pool, ports::in_use)?;
-    let app = views::find_app(change, app.id.0)?;
-    change.record_app(EventKind::AppRestored, &app, json!({}))?;
-    Ok(app)
-}
-
-fn commit_purge(change: &mut Change<'_, '_>, app: &apps::App) -> Result<InstanceId> {
-    let instance = instances::of_app(change, app.id.0)?.id.0;
-    change.record_app(EventKind::AppPurged, app, json!({}))?;
-    apps::delete(change, app.id.0)?;
-    Ok(instance)
+fn commit_purge(change: &mut Change<'_, '_>, id: AppId) -> Result<()> {
+    let app = views::find_app(change, id)?;
+    change.record_app(EventKind::AppPurged, &app, json!({}))?;
+    apps::delete(change, id)
 }

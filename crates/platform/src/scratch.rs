@@ -19,6 +19,12 @@ impl Scratch {
             .map_err(|error| Error::io(format!("make a folder in `{}`", parent.display()), error))
     }
 
+    /// Leaves it to whoever is told where it is.
+    #[must_use]
+    pub fn keep(mut self) -> PathBuf {
+        std::mem::take(&mut self.0)
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -28,6 +34,9 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        if self.0.as_os_str().is_empty() {
+            return;
+        }
         if let Err(error) = folders::remove(&self.0) {
             tracing::warn!(?error, folder = %self.0.display(), "a folder for a while stays");
         }

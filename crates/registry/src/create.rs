@@ -59,6 +59,10 @@ pub fn create_app(change: &mut Change<'_, '_>, draft: AppDraft) -> Result<apps::
         environment_id: None,
         created_at: now,
         created_by: by.clone(),
+        lock: None,
+        lock_digest: None,
+        python_version: None,
+        revision_id: None,
     };
     let revision = config_revisions::Revision {
         id: Word(RevisionId::generate()),

@@ -9,6 +9,7 @@
 
 mod change;
 mod create;
+mod database;
 mod lifecycle;
 mod memo;
 mod ports;
@@ -18,7 +19,7 @@ pub mod views;
 pub use change::Change;
 pub use create::{AppDraft, create_app};
 pub use lifecycle::check;
-pub use mantyx_store::{Json, Read, Store, Word, Write, tables};
+pub use mantyx_store::{Foreign, Json, Read, Store, Word, Write, tables, transfer};
 pub use memo::{Memo, Version};
 pub use ports::{PortPool, settle_web_port};
 pub use registry::Registry;

@@ -16,7 +16,7 @@ const BACKLOG: usize = 1024;
 /// A handle that can be cloned freely.
 #[derive(Clone)]
 pub struct Registry {
-    store: Arc<Store>,
+    pub(crate) store: Arc<Store>,
     versions: Versions,
     live: broadcast::Sender<LiveMessage>,
     /// Changed whenever somebody begins to listen.
@@ -193,7 +193,9 @@ fn ends_tokens(changed: &Changed) -> bool {
     matches!(changed, Changed::Event(event) if matches!(event.kind, EventKind::TokenRevoked | EventKind::PasswordSet))
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let outcome = tokio::task::spawn_blocking(work).await;
     outcome.unwrap_or_else(|error| Err(Error::internal("use the database", error)))
 }

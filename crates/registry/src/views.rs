@@ -6,6 +6,6 @@ mod row;
 mod schedule;
 
 pub use app::{app_subject, configuration, dependencies, find_app, find_app_by_name, release, trashed};
-pub use rest::{event, execution, operation};
+pub use rest::{backup, event, execution, operation};
 pub use row::{app, apps};
 pub use schedule::{schedule, schedules_of};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use mantyx_core::{AppId, AppName, EnvironmentId};
+use mantyx_core::{AppId, AppName, EnvironmentId, OperationId};
 
 /// The places under one root.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,42 @@ impl Layout {
         self.all_logs().join(id.to_string())
     }
 
+    /// All backups.
+    #[must_use]
+    pub fn backups(&self) -> PathBuf {
+        self.root.join("backups")
+    }
+
+    /// The backups of an app.
+    #[must_use]
+    pub fn backups_of(&self, name: &AppName) -> PathBuf {
+        self.backups().join(name.as_str())
+    }
+
+    /// One backup of an app.
+    #[must_use]
+    pub fn backup(&self, name: &AppName, folder: &str) -> PathBuf {
+        self.backups_of(name).join(folder)
+    }
+
+    /// Archives of the whole of Mantyx, until they are fetched.
+    #[must_use]
+    pub fn exports(&self) -> PathBuf {
+        self.root.join("exports")
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn export(&self, id: OperationId) -> PathBuf {
+        self.exports().join(format!("{id}.tar.gz"))
+    }
+
+    /// An archive of another Mantyx that is being taken in. On the same disk as the apps, so that they can be renamed.
+    #[must_use]
+    pub fn imports(&self) -> PathBuf {
+        self.root.join("imports")
+    }
+
     /// Every deleted app.
     #[must_use]
     pub fn trash(&self) -> PathBuf {
@@ -195,6 +231,7 @@ mod tests {
         let layout = Layout::new(Path::new("/srv/mantyx"));
         let name = AppName::parse("weather").unwrap();
         let (app, environment) = (AppId::generate(), EnvironmentId::generate());
+        let export = OperationId::generate();
         let expected = [
             (layout.release(&name, 3), "apps/weather/releases/3".to_owned()),
             (layout.active_release(&name), "apps/weather/app".to_owned()),
@@ -203,6 +240,9 @@ mod tests {
             (layout.active_environment(&name), "venvs/weather/current".to_owned()),
             (layout.logs(app), format!("logs/{app}")),
             (layout.trashed(app), format!("trash/{app}")),
+            (layout.backup(&name, "20261120"), "backups/weather/20261120".to_owned()),
+            (layout.export(export), format!("exports/{export}.tar.gz")),
+            (layout.imports(), "imports".to_owned()),
             (layout.database(), "data/mantyx.db".to_owned()),
             (layout.jobs(), "data/jobs.db".to_owned()),
             (layout.uploads(), "cache/uploads".to_owned()),

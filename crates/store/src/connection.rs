@@ -11,7 +11,7 @@ use mantyx_core::{Code, Error, Result};
 
 use crate::fault::Doing;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
+pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
 /// How many connections for reading are kept for the next reader.
 const SPARE_READERS: usize = 4;
@@ -40,14 +40,14 @@ impl Durability {
 }
 
 /// The one connection that changes things.
-struct Writer {
-    connection: SqliteConnection,
+pub(crate) struct Writer {
+    pub(crate) connection: SqliteConnection,
     durability: Durability,
 }
 
 /// The database of one root.
 pub struct Store {
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     writer: Mutex<Writer>,
     readers: Mutex<Vec<SqliteConnection>>,
 }
@@ -109,7 +109,7 @@ impl Store {
 
 impl Store {
     /// A panic in the middle of a write left its transaction open: it is rolled back before the next one.
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(|poisoned| {
             let mut writer = poisoned.into_inner();
             let _ = AnsiTransactionManager::rollback_transaction(&mut writer.connection);
@@ -149,7 +149,7 @@ impl DerefMut for Write<'_> {
     }
 }
 
-fn connect(path: &Path) -> Result<SqliteConnection> {
+pub(crate) fn connect(path: &Path) -> Result<SqliteConnection> {
     let cannot = || {
         Error::new(Code::Internal, format!("Could not open the database `{}`", path.display()))
             .hint("Is the folder there, and may this user write to it?")

@@ -14,6 +14,8 @@ mod plans;
 mod schema;
 pub mod tables;
 mod text;
+pub mod transfer;
 
 pub use connection::{Durability, Read, Store, Write};
 pub use text::{Json, Word};
+pub use transfer::Foreign;

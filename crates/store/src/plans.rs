@@ -10,11 +10,11 @@ use chrono::Utc;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use mantyx_core::{AppId, AppName, ExecutionId, InstanceId, OperationId, Result, ScheduleId, TokenId};
+use mantyx_core::{AppId, AppName, ExecutionId, InstanceId, OperationId, Result, ScheduleId, SecretName, TokenId};
 
 use crate::tables::{
-    apps, environments, events, executions, instances, operations, port_leases, principals, releases,
-    replays, samples, schedules, ticks,
+    apps, backups, environments, events, executions, instances, operations, port_leases, principals,
+    releases, replays, samples, schedules, secrets, ticks, trackings,
 };
 use crate::{Read, Store, Write};
 
@@ -41,7 +41,8 @@ enum Leave {
 }
 
 /// Tables of which an app has one row or a few.
-const PER_APP: [&str; 5] = ["apps", "environments", "instances", "port_leases", "schedules"];
+const PER_APP: [&str; 7] =
+    ["apps", "environments", "instances", "port_leases", "schedules", "secrets", "trackings"];
 
 impl Leave {
     fn covers(self, step: &str) -> bool {
@@ -174,13 +175,23 @@ fn a_row_of_the_dashboard_is_found_by_indexes() {
         check(tx, Leave::None, |tx| instances::of_app(tx, app));
         check(tx, Leave::None, |tx| instances::active_of(tx, app));
         check(tx, Leave::None, |tx| releases::of_app(tx, app));
+        check(tx, Leave::None, |tx| releases::numbered(tx, app, 1));
+        check(tx, Leave::None, |tx| backups::of_app(tx, app));
         check(tx, Leave::None, |tx| schedules::of_instance(tx, instance));
         check(tx, Leave::None, |tx| port_leases::web_port(tx, instance));
         check(tx, Leave::None, |tx| principals::find_by_hash(tx, "x"));
+        check(tx, Leave::None, |tx| trackings::find(tx, app));
+        check(tx, Leave::None, |tx| trackings::find_by_hook(tx, "x"));
+        check(tx, Leave::None, |tx| secrets::find(tx, &SecretName::parse("x").unwrap()));
+        check(tx, Leave::PerApp, |tx| secrets::list(tx));
+        check(tx, Leave::PerApp, |tx| secrets::uses(tx));
+        check(tx, Leave::PerApp, |tx| trackings::watched(tx));
         check(tx, Leave::PerApp, |tx| apps::list(tx));
         check(tx, Leave::PerApp, |tx| instances::all_active(tx));
         check(tx, Leave::PerApp, |tx| environments::ids(tx));
         check(tx, Leave::None, |tx| environments::ids_of_app(tx, app));
+        check(tx, Leave::None, |tx| environments::of_fingerprint(tx, app, ""));
+        check(tx, Leave::None, |tx| environments::delete_unused(tx, app));
         check(tx, Leave::PerApp, |tx| instances::with_apps(tx));
         check(tx, Leave::PerApp, |tx| port_leases::web_ports(tx));
         check(tx, Leave::PerApp, |tx| schedules::list(tx));

@@ -11,6 +11,7 @@ diesel::table! {
         created_at -> TimestamptzSqlite,
         updated_at -> TimestamptzSqlite,
         deleted_at -> Nullable<TimestamptzSqlite>,
+        last_release -> Integer,
     }
 }
 
@@ -25,6 +26,7 @@ diesel::table! {
         packages -> Text,
         operation_id -> Text,
         created_at -> TimestamptzSqlite,
+        fingerprint -> Nullable<Text>,
     }
 }
 
@@ -39,6 +41,10 @@ diesel::table! {
         environment_id -> Nullable<Text>,
         created_at -> TimestamptzSqlite,
         created_by -> Text,
+        lock -> Nullable<Text>,
+        lock_digest -> Nullable<Text>,
+        python_version -> Nullable<Text>,
+        revision_id -> Nullable<Text>,
     }
 }
 
@@ -144,11 +150,12 @@ diesel::table! {
 diesel::table! {
     operations (id) {
         id -> Text,
-        app_id -> Text,
-        app_name -> Text,
+        app_id -> Nullable<Text>,
+        app_name -> Nullable<Text>,
         kind -> Text,
         status -> Text,
-        request -> Text,
+        memory -> Text,
+        cancellable -> Bool,
         problem -> Nullable<Text>,
         actor -> Text,
         started_at -> TimestamptzSqlite,
@@ -160,11 +167,58 @@ diesel::table! {
     operation_steps (operation_id, position) {
         operation_id -> Text,
         position -> Integer,
+        name -> Text,
         title -> Text,
         status -> Text,
         detail -> Nullable<Text>,
         started_at -> Nullable<TimestamptzSqlite>,
         finished_at -> Nullable<TimestamptzSqlite>,
+    }
+}
+
+diesel::table! {
+    backups (id) {
+        id -> Text,
+        app_id -> Text,
+        reason -> Text,
+        release -> Integer,
+        revision -> Integer,
+        data -> Bool,
+        bytes -> BigInt,
+        folder -> Text,
+        made_at -> TimestamptzSqlite,
+        made_by -> Text,
+    }
+}
+
+diesel::table! {
+    secrets (name) {
+        name -> Text,
+        kind -> Text,
+        host -> Nullable<Text>,
+        sealed -> Binary,
+        set_at -> TimestamptzSqlite,
+        set_by -> Text,
+    }
+}
+
+diesel::table! {
+    trackings (app_id) {
+        app_id -> Text,
+        mode -> Text,
+        cron -> Nullable<Text>,
+        reference -> Nullable<Text>,
+        scope -> Text,
+        set_at -> TimestamptzSqlite,
+        set_by -> Text,
+        hook_hash -> Nullable<Text>,
+        hook_made_at -> Nullable<TimestamptzSqlite>,
+        checked_at -> Nullable<TimestamptzSqlite>,
+        found -> Nullable<Text>,
+        problem -> Nullable<Text>,
+        told -> Nullable<Text>,
+        tried -> Nullable<Text>,
+        waiting -> Bool,
     }
 }
 
@@ -214,3 +268,4 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(apps, instances, releases, config_revisions, schedules);
+diesel::allow_tables_to_appear_in_same_query!(environments, releases);

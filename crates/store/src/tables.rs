@@ -1,6 +1,7 @@
 //! One module for each table.
 
 pub mod apps;
+pub mod backups;
 pub mod config_revisions;
 pub mod environments;
 pub mod events;
@@ -13,5 +14,7 @@ pub mod releases;
 pub mod replays;
 pub mod samples;
 pub mod schedules;
+pub mod secrets;
 pub mod settings;
 pub mod ticks;
+pub mod trackings;

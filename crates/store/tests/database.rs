@@ -119,25 +119,26 @@ fn an_app_has_one_operation_at_a_time_and_the_refusal_names_it() {
     let app_id = AppId::generate();
     let operation = || Operation {
         id: Word(OperationId::generate()),
-        app_id: Word(app_id),
-        app_name: Word(AppName::parse("wiki").unwrap()),
+        app_id: Some(Word(app_id)),
+        app_name: Some(Word(AppName::parse("wiki").unwrap())),
         kind: Word(OperationKind::Install),
         status: Word(OperationStatus::Running),
-        request: Json(json!({})),
+        memory: Json(json!({})),
+        cancellable: true,
         problem: None,
         actor: Json(Actor::Mantyx),
         started_at: Utc::now(),
         finished_at: None,
     };
     let (first, second) = (operation(), operation());
-    store.write(|tx| operations::insert(tx, &first, &["one", "two"])).unwrap();
-    let refused = store.write(|tx| operations::insert(tx, &second, &["one"])).unwrap_err();
+    store.write(|tx| operations::insert(tx, &first, [("one", "One"), ("two", "Two")])).unwrap();
+    let refused = store.write(|tx| operations::insert(tx, &second, [("one", "One")])).unwrap_err();
     assert_eq!(refused.code(), Code::OperationInProgress);
     assert!(refused.detail().contains(&first.id.0.to_string()));
 
     let done = OperationStatus::Succeeded;
     store.write(|tx| operations::finish(tx, first.id.0, done, None, Utc::now())).unwrap();
-    store.write(|tx| operations::insert(tx, &second, &["one"])).unwrap();
+    store.write(|tx| operations::insert(tx, &second, [("one", "One")])).unwrap();
     assert_eq!(store.read(|db| operations::steps(db, first.id.0)).unwrap().len(), 2);
 }
 

@@ -25,7 +25,8 @@ impl Address {
 
     fn example(&self) -> String {
         let id = "01890000-0000-7000-8000-000000000000";
-        self.path.replace("{app}", "some-app").replace("{id}", id)
+        let named = self.path.replace("{app}", "some-app").replace("{id}", id);
+        named.replace("{number}", "1").replace("{other}", "2").replace("{path}", "src/main.py")
     }
 }
 
@@ -106,6 +107,8 @@ async fn a_token_that_may_operate_does_not_administer() {
         ("POST", "/api/tokens".into()),
         ("PUT", "/api/password".into()),
         ("POST", "/api/login/link".into()),
+        ("DELETE", format!("/api/apps/{app}/backups/{id}")),
+        ("PATCH", "/api/settings".into()),
     ] {
         let request = api.request(method, &path).bearer_auth(&token).json(&json!({}));
         assert_eq!(refusal(request).await, Code::Forbidden, "{method} {path}");

@@ -2,9 +2,11 @@
 #![cfg(test)]
 
 mod apps;
+mod backups;
 mod conventions;
 mod credentials;
 mod endings;
+mod files;
 mod lists;
 mod live;
 mod metrics;
@@ -13,3 +15,8 @@ mod privileges;
 mod rest;
 mod retries;
 mod server;
+mod settings;
+mod standing;
+mod story;
+mod undone;
+mod updates;

@@ -54,7 +54,28 @@ fn a_failed_first_install_can_only_be_mended_or_thrown_away() {
     let failed = transition(AppState::Uploaded, AppEvent::InstallFailed, never).unwrap();
     assert_eq!(failed.state, Some(AppState::Failed));
     let legal = legal_events(AppState::Failed, never);
-    assert_eq!(legal, [AppEvent::Install, AppEvent::Configure, AppEvent::Delete, AppEvent::Purge]);
+    let mendable = [
+        AppEvent::Install,
+        AppEvent::Update,
+        AppEvent::Configure,
+        AppEvent::Rename,
+        AppEvent::Delete,
+        AppEvent::Purge,
+    ];
+    assert_eq!(legal, mendable);
+    let updated = transition(AppState::Failed, AppEvent::Update, never).unwrap();
+    assert_eq!(updated.state, Some(AppState::Installed));
+    let undone = transition(AppState::Installed, AppEvent::InstallFailed, never).unwrap();
+    assert_eq!(undone.state, Some(AppState::Failed));
+}
+
+#[test]
+fn what_was_imported_and_has_no_environment_here_has_failed() {
+    let bare = Facts { installed: false, ..facts(AppType::Perpetual) };
+    for state in [AppState::Enabled, AppState::Running, AppState::Stopped, AppState::Disabled] {
+        let next = transition(state, AppEvent::InstallFailed, bare).unwrap();
+        assert_eq!(next, Next { state: Some(AppState::Failed), effects: vec![] }, "{state}");
+    }
 }
 
 #[test]

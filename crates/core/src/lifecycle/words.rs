@@ -131,7 +131,7 @@ impl AppEvent {
     ];
 
     /// Those that a person can ask for today, in the order that a page shows them.
-    pub const REQUESTS: [Self; 12] = [
+    pub const REQUESTS: [Self; 14] = [
         Self::Install,
         Self::Enable,
         Self::Start,
@@ -139,6 +139,8 @@ impl AppEvent {
         Self::Stop,
         Self::Restart,
         Self::Disable,
+        Self::Update,
+        Self::Rollback,
         Self::Configure,
         Self::Rename,
         Self::Delete,

@@ -90,6 +90,26 @@ impl Address {
         }
     }
 
+    /// The host in lower case, with its port where that is not the usual one; none for this machine.
+    pub(super) fn host(&self) -> Option<String> {
+        match &self.remote {
+            Remote::File => None,
+            Remote::Https => {
+                let authority = self.split().0.trim_start_matches("https://").trim_end_matches('/');
+                let authority = authority.strip_suffix(":443").unwrap_or(authority);
+                Some(authority.to_ascii_lowercase())
+            }
+            Remote::Ssh(ssh) => {
+                let host = ssh.host.to_ascii_lowercase();
+                let host = if host.contains(':') { format!("[{host}]") } else { host };
+                Some(match ssh.port {
+                    None | Some(22) => host,
+                    Some(port) => format!("{host}:{port}"),
+                })
+            }
+        }
+    }
+
     /// The repository's own name.
     pub(super) fn name(&self) -> &str {
         let path = self.shown.trim_end_matches('/');
@@ -225,6 +245,24 @@ mod tests {
     fn names_the_repository() {
         for text in ["https://h/a/tool.git", "git@h:tool.git", "file:///srv/tool/", "ssh://h/tool"] {
             assert_eq!(Address::parse(text).unwrap().name(), "tool", "{text}");
+        }
+    }
+
+    #[test]
+    fn names_the_host() {
+        for (text, host) in [
+            ("https://GitHub.com/a/b", Some("github.com")),
+            ("https://h:443/a", Some("h")),
+            ("https://h:8443/a", Some("h:8443")),
+            ("https://[::1]:8443/a", Some("[::1]:8443")),
+            ("https://h\\.evil/a", Some("h\\.evil")),
+            ("git@h:a/b.git", Some("h")),
+            ("ssh://git@h:22/a", Some("h")),
+            ("ssh://git@h:443/a", Some("h:443")),
+            ("ssh://[::1]/a", Some("[::1]")),
+            ("file:///srv/a", None),
+        ] {
+            assert_eq!(Address::parse(text).unwrap().host().as_deref(), host, "{text}");
         }
     }
 

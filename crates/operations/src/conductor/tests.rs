@@ -165,9 +165,10 @@ fn install(change: &mut Change<'_, '_>, app_type: AppType) -> Result<(AppId, Ins
         packages: Json(Vec::new()),
         operation_id: Word(OperationId::generate()),
         created_at: change.now(),
+        fingerprint: None,
     };
     environments::insert(change, &environment)?;
-    releases::set_environment(change, row.release_id.0, environment.id.0)?;
+    releases::set_environment(change, row.release_id.0, &environment)?;
     change.apply(app.id.0, AppEvent::Install, None)?;
     change.apply(app.id.0, AppEvent::Enable, None)?;
     Ok((app.id.0, row.id.0))

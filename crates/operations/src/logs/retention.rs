@@ -7,7 +7,6 @@
 //! A log that is written to never loses its active segment, whatever the limits are; its segments are compressed by who
 //! writes it.
 
-mod clock;
 mod ledger;
 mod sweep;
 

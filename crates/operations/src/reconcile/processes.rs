@@ -59,7 +59,7 @@ impl Mantyx {
         join_all(taking).await;
     }
 
-    async fn settle_process(&self, process: Discovered) -> Result<()> {
+    pub(super) async fn settle_process(&self, process: Discovered) -> Result<()> {
         for standing in self.recognise_all(vec![process.clone()]).await? {
             self.take_over(process.clone(), standing).await?;
         }
@@ -137,7 +137,7 @@ impl Mantyx {
     }
 
     /// The executions that the run folder still speaks of.
-    async fn left(&self) -> Result<HashSet<ExecutionId>> {
+    pub(super) async fn left(&self) -> Result<HashSet<ExecutionId>> {
         let run = self.layout().run();
         blocking(move || executions_in(&run)).await
     }

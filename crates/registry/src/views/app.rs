@@ -65,6 +65,7 @@ pub fn release(row: releases::Release, active: &instances::Instance) -> ReleaseV
         installed: row.environment_id.is_some(),
         origin: row.origin.0,
         found: row.found.0,
+        python: row.python_version,
         created_at: row.created_at,
         created_by: row.created_by,
     }
@@ -81,6 +82,7 @@ pub fn dependencies(db: &mut Read<'_>, app: &apps::App) -> Result<DependenciesVi
     let package = |(name, version): &(String, String)| InstalledPackage {
         name: name.clone(),
         version: version.clone(),
+        requirement: None,
     };
     Ok(DependenciesView {
         declared: release.found.0.dependency_files,

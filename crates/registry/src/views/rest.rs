@@ -1,9 +1,9 @@
-//! Executions, operations and events.
+//! Executions, operations, events and backups.
 
-use mantyx_api_types::{EventView, ExecutionView, OperationView, StepView};
-use mantyx_core::{Error, OperationKind, OperationStatus, Result, StepStatus, Subject};
+use mantyx_api_types::{BackupView, EventView, ExecutionView, OperationView, StepView};
+use mantyx_core::{Error, Result, Subject};
 use mantyx_store::Read;
-use mantyx_store::tables::{events, executions, operations};
+use mantyx_store::tables::{backups, events, executions, operations};
 
 /// One process from start to exit.
 #[must_use]
@@ -37,10 +37,10 @@ pub fn operation(db: &mut Read<'_>, row: operations::Operation) -> Result<Operat
     Ok(OperationView {
         id: row.id.0,
         kind: row.kind.0,
-        app_id: row.app_id.0,
-        app: row.app_name.0,
+        app_id: row.app_id.map(|id| id.0),
+        app: row.app_name.map(|name| name.0),
         status: row.status.0,
-        cancellable: row.status.0 == OperationStatus::Running && can_be_cancelled(row.kind.0, &steps),
+        cancellable: row.cancellable,
         steps,
         problem: problem.map_err(|error| Error::internal("read why an operation failed", error))?,
         started_at: row.started_at,
@@ -48,13 +48,9 @@ pub fn operation(db: &mut Read<'_>, row: operations::Operation) -> Result<Operat
     })
 }
 
-/// An install can be called off until its environment is taken into use, its last step. What moves folders cannot.
-fn can_be_cancelled(kind: OperationKind, steps: &[StepView]) -> bool {
-    kind == OperationKind::Install && steps.last().is_some_and(|last| last.status == StepStatus::Pending)
-}
-
 fn step(row: operations::Step) -> StepView {
     StepView {
+        name: row.name,
         title: row.title,
         status: row.status.0,
         detail: row.detail,
@@ -74,5 +70,20 @@ pub fn event(row: events::Event) -> EventView {
         kind: row.kind.0,
         payload: row.payload.0,
         hash: row.hash,
+    }
+}
+
+/// A backup.
+#[must_use]
+pub fn backup(row: backups::Backup) -> BackupView {
+    BackupView {
+        id: row.id.0,
+        reason: row.reason.0,
+        release: u32::try_from(row.release).unwrap_or_default(),
+        revision: u32::try_from(row.revision).unwrap_or_default(),
+        data: row.data,
+        bytes: u64::try_from(row.bytes).unwrap_or_default(),
+        made_at: row.made_at,
+        made_by: row.made_by,
     }
 }

@@ -73,7 +73,7 @@ impl All {
         Ok(Self {
             active: instances::all_active(db)?.into_iter().map(|it| (it.instance.app_id.0, it)).collect(),
             live: grouped(executions::live(db)?, |row| row.instance_id.0),
-            operations: operations.into_iter().map(|row| (row.app_id.0, row.id.0)).collect(),
+            operations: operations.into_iter().filter_map(|row| Some((row.app_id?.0, row.id.0))).collect(),
             last: executions::last_finished_of_all(db)?.into_iter().map(|row| (row.app_id.0, row)).collect(),
             web_ports: port_leases::web_ports(db)?.into_iter().collect(),
             schedules: grouped(schedules::list(db)?, |row| row.instance_id.0),

@@ -74,6 +74,13 @@ pub fn delete(tx: &mut Write<'_>, id: AppId) -> Result<()> {
     diesel::delete(apps::table.find(Word(id))).execute(tx.connection()).map(drop).doing("remove the app")
 }
 
+/// Counts one release more, and says its number.
+pub fn next_release(tx: &mut Write<'_>, id: AppId) -> Result<i32> {
+    let row = apps::table.find(Word(id));
+    let next = diesel::update(row).set(apps::last_release.eq(apps::last_release + 1));
+    next.returning(apps::last_release).get_result(tx.connection()).doing("number the next release")
+}
+
 /// The app with this id, in the trash or not.
 pub fn find(db: &mut Read<'_>, id: AppId) -> Result<Option<App>> {
     let query = apps::table.find(Word(id)).select(App::as_select());

@@ -45,3 +45,15 @@ pub fn numbered(db: &mut Read<'_>, instance: InstanceId, number: i32) -> Result<
         .select(Revision::as_select());
     query.first(db.connection()).optional().doing("read an earlier configuration")
 }
+
+/// The number of the newest revision of an instance.
+pub fn last_number(db: &mut Read<'_>, instance: InstanceId) -> Result<i32> {
+    let query = config_revisions::table.filter(config_revisions::instance_id.eq(Word(instance)));
+    let last: Option<i32> = query
+        .select(config_revisions::number)
+        .order(config_revisions::number.desc())
+        .first(db.connection())
+        .optional()
+        .doing("count the configurations")?;
+    Ok(last.unwrap_or_default())
+}

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use mantyx_core::{AppId, EnvironmentId, OperationId, Result, Timestamp};
 
 use crate::fault::Doing;
-use crate::schema::environments;
+use crate::schema::{environments, releases};
 use crate::{Json, Read, Word, Write};
 
 /// A row.
@@ -29,6 +29,8 @@ pub struct Environment {
     pub operation_id: Word<OperationId>,
     /// When it was built.
     pub created_at: Timestamp,
+    /// What it was asked to be, where that does not depend on the source: a release that asks for the same takes it.
+    pub fingerprint: Option<String>,
 }
 
 /// Adds an environment.
@@ -37,12 +39,40 @@ pub fn insert(tx: &mut Write<'_>, environment: &Environment) -> Result<()> {
     row.execute(tx.connection()).map(drop).doing("add the environment")
 }
 
+/// Removes the environments of an app that no release of it refers to, and says which.
+pub fn delete_unused(tx: &mut Write<'_>, app: AppId) -> Result<Vec<EnvironmentId>> {
+    let used: Vec<Option<Word<EnvironmentId>>> = releases::table
+        .filter(releases::app_id.eq(Word(app)))
+        .select(releases::environment_id)
+        .load(tx.connection())
+        .doing("list the environments in use")?;
+    let mut unused = ids_of_app(tx, app)?;
+    unused.retain(|id| !used.contains(&Some(Word(*id))));
+    unused.iter().try_for_each(|id| delete(tx, *id))?;
+    Ok(unused)
+}
+
+/// The environment of an app that was asked to be the same.
+pub fn of_fingerprint(db: &mut Read<'_>, app: AppId, fingerprint: &str) -> Result<Option<Environment>> {
+    let query = environments::table
+        .filter(environments::app_id.eq(Word(app)))
+        .filter(environments::fingerprint.eq(fingerprint))
+        .select(Environment::as_select());
+    query.first(db.connection()).optional().doing("look for an environment")
+}
+
 /// Removes an environment's row.
 pub fn delete(tx: &mut Write<'_>, id: EnvironmentId) -> Result<()> {
     diesel::delete(environments::table.find(Word(id)))
         .execute(tx.connection())
         .map(drop)
         .doing("remove an environment")
+}
+
+/// The environment with this id, if it is there.
+pub fn find(db: &mut Read<'_>, id: EnvironmentId) -> Result<Option<Environment>> {
+    let query = environments::table.find(Word(id)).select(Environment::as_select());
+    query.first(db.connection()).optional().doing("read an environment")
 }
 
 /// The environment with this id.

@@ -20,17 +20,19 @@ use crate::{Json, Read, Word, Write};
 pub struct Operation {
     /// Its identity; ids sort by time.
     pub id: Word<OperationId>,
-    /// The app that it is about.
-    pub app_id: Word<AppId>,
+    /// The app that it is about; none when it is about all of Mantyx.
+    pub app_id: Option<Word<AppId>>,
     /// The name that the app had.
-    pub app_name: Word<AppName>,
+    pub app_name: Option<Word<AppName>>,
     /// What is being done.
     pub kind: Word<OperationKind>,
     /// How it stands.
     pub status: Word<OperationStatus>,
-    /// What it needs to be carried on after a crash.
-    pub request: Json<Value>,
-    /// Why it failed.
+    /// What it needs to be carried on or undone after a crash.
+    pub memory: Json<Value>,
+    /// Whether it can be called off now.
+    pub cancellable: bool,
+    /// Why it failed. Before it has ended: why it is being undone.
     pub problem: Option<Json<Value>>,
     /// Who asked.
     pub actor: Json<Actor>,
@@ -48,6 +50,8 @@ pub struct Step {
     pub operation_id: Word<OperationId>,
     /// Counted from 0.
     pub position: i32,
+    /// What it is called, by which it is found again after a crash.
+    pub name: String,
     /// What it does, for people.
     pub title: String,
     /// How it stands.
@@ -74,18 +78,35 @@ pub struct StepChanges {
     pub finished_at: Option<Timestamp>,
 }
 
-/// Adds an operation with its steps, unless the app has one under way.
-pub fn insert(tx: &mut Write<'_>, operation: &Operation, titles: &[&str]) -> Result<()> {
+/// What changes about an operation that goes on.
+#[derive(Clone, Debug, Default, AsChangeset)]
+#[diesel(table_name = operations)]
+pub struct Changes {
+    /// What it remembers now.
+    pub memory: Option<Json<Value>>,
+    /// Whether it can be called off from now on.
+    pub cancellable: Option<bool>,
+    /// Why it is being undone.
+    pub problem: Option<Json<Value>>,
+}
+
+/// Adds an operation with its steps (each a name and a title), unless the app has one under way.
+pub fn insert<'a>(
+    tx: &mut Write<'_>,
+    operation: &Operation,
+    steps: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<()> {
     match diesel::insert_into(operations::table).values(operation).execute(tx.connection()) {
-        Err(error) if is_duplicate(&error) => return Err(in_progress(tx, operation.app_id.0)?),
+        Err(error) if is_duplicate(&error) => return Err(refuse_beside(tx, operation)?),
         other => other.map(drop).doing("add an operation")?,
     }
     let steps: Vec<Step> = (0..)
-        .zip(titles)
-        .map(|(position, title)| Step {
+        .zip(steps)
+        .map(|(position, (name, title))| Step {
             operation_id: operation.id,
             position,
-            title: (*title).to_owned(),
+            name: name.to_owned(),
+            title: title.to_owned(),
             status: Word(StepStatus::Pending),
             detail: None,
             started_at: None,
@@ -97,6 +118,12 @@ pub fn insert(tx: &mut Write<'_>, operation: &Operation, titles: &[&str]) -> Res
         .execute(tx.connection())
         .map(drop)
         .doing("add the steps")
+}
+
+/// Changes what an operation remembers.
+pub fn update(tx: &mut Write<'_>, id: OperationId, changes: &Changes) -> Result<()> {
+    let row = operations::table.find(Word(id));
+    diesel::update(row).set(changes).execute(tx.connection()).map(drop).doing("change an operation")
 }
 
 /// Changes a step.
@@ -116,6 +143,9 @@ pub fn finish(
     let change = (
         operations::status.eq(Word(status)),
         operations::problem.eq(problem.map(Json)),
+        operations::cancellable.eq(false),
+        // What it remembered is of use to nobody any more.
+        operations::memory.eq(Json(Value::Null)),
         operations::finished_at.eq(Some(at)),
     );
     let row = diesel::update(operations::table.find(Word(id))).set(change);
@@ -183,9 +213,25 @@ pub fn page(
 
 /// The refusal for an app that has an operation under way, which it names.
 pub fn in_progress(db: &mut Read<'_>, app: AppId) -> Result<Error> {
-    let what = under_way(db, app)?.map_or_else(
+    let row = under_way(db, app)?;
+    Ok(refusal(row.as_ref()))
+}
+
+fn refuse_beside(db: &mut Read<'_>, wanted: &Operation) -> Result<Error> {
+    if let Some(app) = wanted.app_id {
+        return in_progress(db, app.0);
+    }
+    let rows = all_under_way(db)?;
+    Ok(refusal(rows.iter().find(|row| row.app_id.is_none() && row.kind == wanted.kind)))
+}
+
+fn refusal(row: Option<&Operation>) -> Error {
+    let what = row.map_or_else(
         || "Another operation is under way".to_owned(),
-        |o| format!("The operation `{}` ({}) of `{}` is under way", o.id.0, o.kind.0.as_str(), o.app_name.0),
+        |row| {
+            let whose = row.app_name.as_ref().map(|name| format!(" of `{}`", name.0)).unwrap_or_default();
+            format!("The operation `{}` ({}){whose} is under way", row.id.0, row.kind.0.as_str())
+        },
     );
-    Ok(Error::new(Code::OperationInProgress, what).hint("Wait until it has ended, or cancel it"))
+    Error::new(Code::OperationInProgress, what).hint("Wait until it has ended, or cancel it")
 }

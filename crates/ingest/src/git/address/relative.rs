@@ -29,7 +29,7 @@ impl Address {
     }
 
     /// What says how to get to the host, and what follows.
-    fn split(&self) -> (&str, &str) {
+    pub(super) fn split(&self) -> (&str, &str) {
         let authority = self.shown.find("://").map_or(0, |colon| colon + 3);
         let end = match &self.shown[authority..] {
             rest if authority > 0 => rest.find('/'),

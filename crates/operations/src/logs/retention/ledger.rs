@@ -88,7 +88,9 @@ impl Ledger {
             let Some(last) = rows.last() else { return Ok(()) };
             before = Some(last.id.0);
             self.newest.operation = self.newest.operation.max(rows.first().map(|row| row.id.0));
-            self.open.extend(rows.iter().map(|row| operation_log_path(layout, row.app_id.0, row.id.0)));
+            self.open.extend(
+                rows.iter().filter_map(|row| Some(operation_log_path(layout, row.app_id?.0, row.id.0))),
+            );
         }
     }
 

@@ -9,13 +9,13 @@ use mantyx_core::{Error, Result};
 use mantyx_logs::{Segment, compress_all, remove_oldest, remove_segments, segments_in};
 use mantyx_registry::Registry;
 use mantyx_registry::tables::{executions, operations};
-use mantyx_settings::Layout;
+use mantyx_settings::{Layout, Live};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::clock::{Clock, Reading};
 use super::ledger::{Ledger, Newest};
 use super::{CLOSE, FAR, Form, Limits, LogOnDisk, Moment, Removal, SegmentOnDisk, Standing, Writer, plan};
+use crate::clock::{Clock, Reading};
 use crate::launch;
 use crate::logs::operation_log_path;
 use crate::logs::source::blocking;
@@ -24,11 +24,11 @@ use crate::mantyx::Mantyx;
 impl Mantyx {
     /// Keeps the logs within their limits, from now on.
     pub(crate) fn spawn_log_sweeper(&self) {
-        let settings = self.settings();
-        let limits = Limits { retention: settings.log_retention, total_size: settings.log_total_size };
+        let (live, mut changed) = (self.inner().live.clone(), self.inner().settings_changed.subscribe());
+        let (mut limits, largest) = (limits_of(&live), self.settings().log_execution_size);
         let (registry, layout) = (self.registry().clone(), self.layout().clone());
         let (mut executions, mut operations) = (registry.watch_executions(), registry.watch_operations());
-        let mut sweeper = Sweeper::new(registry, layout, limits, settings.log_execution_size);
+        let mut sweeper = Sweeper::new(registry, layout, limits, largest);
         tokio::spawn(async move {
             let (mut clock, mut failures) = (Clock::new(Reading::take()), 0);
             loop {
@@ -36,11 +36,21 @@ impl Mantyx {
                 match sweeper.look(Moment { shown: now.wall, believed: clock.believe(now) }).await {
                     Ok(standing) => {
                         failures = 0;
-                        // What ends meanwhile is heard afterwards.
-                        sleep(CLOSE).await;
-                        let change = a_change(&mut executions, &mut operations);
-                        // Whether anything has changed, or it is time.
-                        let _ = timeout(standing.look_again_in(limits).saturating_sub(CLOSE), change).await;
+                        let wait = async {
+                            // What ends meanwhile is heard afterwards.
+                            sleep(CLOSE).await;
+                            let change = a_change(&mut executions, &mut operations);
+                            // Whether anything has changed, or it is time.
+                            let _ =
+                                timeout(standing.look_again_in(limits).saturating_sub(CLOSE), change).await;
+                        };
+                        tokio::select! {
+                            () = wait => {}
+                            // It fails only when the daemon is gone.
+                            _ = changed.changed() => {}
+                        }
+                        limits = limits_of(&live);
+                        sweeper.keep_to(limits);
                     }
                     Err(error) => {
                         tracing::warn!(?error, "the logs could not be tidied up; it is tried again");
@@ -51,6 +61,11 @@ impl Mantyx {
             }
         });
     }
+}
+
+fn limits_of(live: &Live) -> Limits {
+    let now = live.now();
+    Limits { retention: now.log_retention, total_size: now.log_total_size }
 }
 
 /// How long after so many failures before it is tried again: what fails may be over soon, or never.
@@ -82,6 +97,14 @@ pub(super) struct Sweeper {
 impl Sweeper {
     pub(super) fn new(registry: Registry, layout: Layout, limits: Limits, largest: u64) -> Self {
         Self { registry, layout, limits, largest, ledger: None }
+    }
+
+    /// Keeps to these limits from now on: when they are others, all logs are looked at next.
+    fn keep_to(&mut self, limits: Limits) {
+        if self.limits != limits {
+            self.limits = limits;
+            self.ledger = None;
+        }
     }
 
     /// Looks once, at a moment.
@@ -124,7 +147,9 @@ impl Sweeper {
         let live = self.registry.read(executions::live).await?;
         let under_way = self.registry.read(operations::all_under_way).await?;
         let executions = live.iter().map(|row| launch::log_path(&self.layout, row.app_id.0, row.id.0));
-        let operations = under_way.iter().map(|row| operation_log_path(&self.layout, row.app_id.0, row.id.0));
+        let operations = under_way
+            .iter()
+            .filter_map(|row| Some(operation_log_path(&self.layout, row.app_id?.0, row.id.0)));
         Ok(executions.chain(operations).collect())
     }
 }

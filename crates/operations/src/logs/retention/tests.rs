@@ -283,17 +283,18 @@ async fn operation(registry: &Registry, app: AppId) -> String {
     let id = OperationId::generate();
     let row = operations::Operation {
         id: Word(id),
-        app_id: Word(app),
-        app_name: Word(AppName::parse("wiki").unwrap()),
+        app_id: Some(Word(app)),
+        app_name: Some(Word(AppName::parse("wiki").unwrap())),
         kind: Word(OperationKind::Install),
         status: Word(OperationStatus::Succeeded),
-        request: Json(serde_json::Value::Null),
+        memory: Json(serde_json::Value::Null),
+        cancellable: false,
         problem: None,
         actor: Json(Actor::Mantyx),
         started_at: Utc::now(),
         finished_at: Some(Utc::now()),
     };
-    let insert = move |change: &mut mantyx_registry::Change<'_, '_>| operations::insert(change, &row, &[]);
+    let insert = move |change: &mut mantyx_registry::Change<'_, '_>| operations::insert(change, &row, []);
     registry.change(&Actor::Mantyx, insert).await.unwrap();
     format!("operation-{id}")
 }

@@ -85,11 +85,12 @@ fn schedule(active: &Active) -> Schedule {
 fn operation(app: &apps::App) -> Operation {
     Operation {
         id: Word(OperationId::generate()),
-        app_id: app.id,
-        app_name: app.name.clone(),
+        app_id: Some(app.id),
+        app_name: Some(app.name.clone()),
         kind: Word(OperationKind::Install),
         status: Word(OperationStatus::Running),
-        request: Json(json!({})),
+        memory: Json(json!({})),
+        cancellable: false,
         problem: None,
         actor: Json(Actor::Mantyx),
         started_at: Utc::now(),
@@ -108,6 +109,7 @@ fn environment(app: &apps::App) -> Environment {
         packages: Json(Vec::new()),
         operation_id: Word(OperationId::generate()),
         created_at: Utc::now(),
+        fingerprint: None,
     }
 }
 
@@ -127,10 +129,10 @@ fn make(change: &mut Change<'_, '_>, number: u16) -> Result<()> {
         port_leases::give_web_port(change, active.instance.id.0, 9000 + number)?;
     }
     if number.is_multiple_of(5) {
-        operations::insert(change, &operation(&app), &["one"])?;
+        operations::insert(change, &operation(&app), [("one", "One")])?;
         let environment = environment(&app);
         environments::insert(change, &environment)?;
-        releases::set_environment(change, active.instance.release_id.0, environment.id.0)?;
+        releases::set_environment(change, active.instance.release_id.0, &environment)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What time it is, as far as that can be believed.
 //!
-//! A log goes for its age by the clock of the machine, and that can be wrong for a while: a battery is empty, a server
+//! What is old goes by the clock of the machine, and that can be wrong for a while: a battery is empty, a server
 //! of time answers nonsense, somebody mistypes a year. So a clock that leaps is not believed before it has stood to it for
 //! a day. Until then it is as early as either says, the clock or the time that has passed since it was last right: what
 //! is removed a day late costs a little room, and what is removed too early is gone.
@@ -16,14 +16,14 @@ const DOUBT: Duration = Duration::from_secs(24 * 3600);
 
 /// A reading of the clock, beside the time since the machine began, which nobody can set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) wall: SystemTime,
-    pub(super) up: Duration,
+pub(crate) struct Reading {
+    pub(crate) wall: SystemTime,
+    pub(crate) up: Duration,
 }
 
 impl Reading {
     /// Sleep of the machine counts as time that has passed.
-    pub(super) fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let up = clock_gettime(ClockId::Boottime);
         let (seconds, nanoseconds) = (u64::try_from(up.tv_sec), u32::try_from(up.tv_nsec));
         let up = Duration::new(seconds.unwrap_or_default(), nanoseconds.unwrap_or_default());
@@ -44,7 +44,7 @@ impl Reading {
 
 /// A clock of which leaps are noticed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     /// When it was last right.
     right: Reading,
     /// When it showed something else for the first time.
@@ -53,12 +53,12 @@ pub(super) struct Clock {
 
 impl Clock {
     /// Nobody knows better than the clock as it is now.
-    pub(super) fn new(now: Reading) -> Self {
+    pub(crate) fn new(now: Reading) -> Self {
         Self { right: now, leapt: None }
     }
 
     /// The time, no later than can be believed.
-    pub(super) fn believe(&mut self, now: Reading) -> SystemTime {
+    pub(crate) fn believe(&mut self, now: Reading) -> SystemTime {
         let leapt = self.leapt.filter(|leapt| now.agrees_with(*leapt)).unwrap_or(now);
         if now.agrees_with(self.right) || now.up.saturating_sub(leapt.up) >= DOUBT {
             *self = Self::new(now);

@@ -1,0 +1,35 @@
+//! What is done to all of Mantyx has it to itself.
+//!
+//! An export packs what the database says at one moment, so no app may be changed while it goes on: it begins when no
+//! app has an operation, and none begins before its end. What merely runs goes on running, and may be started and
+//! stopped. While an import is under way nothing at all is changed beside it.
+
+use mantyx_core::{Code, Error, OperationKind, Result};
+use mantyx_registry::Read;
+use mantyx_registry::tables::operations::{self, Operation};
+
+/// Refuses an operation beside those that are under way: one of all of Mantyx beside any, and any beside one of all of it.
+pub(crate) fn refuse_beside(db: &mut Read<'_>, kind: OperationKind) -> Result<()> {
+    let in_the_way = match kind {
+        OperationKind::Export | OperationKind::Import => operations::all_under_way(db)?.into_iter().next(),
+        _ => of_all(db)?,
+    };
+    in_the_way.map_or(Ok(()), |row| Err(refusal(&row)))
+}
+
+/// Refuses what may not happen while all of another Mantyx is taken over.
+pub(crate) fn refuse_during_import(db: &mut Read<'_>) -> Result<()> {
+    let import = of_all(db)?.filter(|row| row.kind.0 == OperationKind::Import);
+    import.map_or(Ok(()), |row| Err(refusal(&row)))
+}
+
+/// The operation on all of Mantyx that is under way.
+pub(crate) fn of_all(db: &mut Read<'_>) -> Result<Option<Operation>> {
+    Ok(operations::all_under_way(db)?.into_iter().find(|row| row.app_id.is_none()))
+}
+
+fn refusal(row: &Operation) -> Error {
+    let whose = row.app_name.as_ref().map(|name| format!(" of `{}`", name.0)).unwrap_or_default();
+    let detail = format!("The operation `{}` ({}){whose} is under way", row.id.0, row.kind.0.as_str());
+    Error::new(Code::OperationInProgress, detail).hint("Wait until it has ended, or cancel it")
+}

@@ -1,0 +1,214 @@
+//! Beginning a saga, and taking one step after the other.
+
+use mantyx_api_types::OperationView;
+use mantyx_core::{
+    Actor, AppId, AppName, Code, Error, EventKind, OperationId, OperationStatus, Result, StepStatus, Subject,
+};
+use mantyx_registry::tables::operations::{self, Operation, StepChanges};
+use mantyx_registry::{Change, Json, Word, views};
+use serde_json::{Value, json};
+
+use super::fault::{self, Moment};
+use super::{Cancel, Commit, Memory, Saga, Said, Task};
+use crate::alone::refuse_beside;
+use crate::mantyx::Mantyx;
+
+/// What a saga is about: an app and its name, or all of Mantyx.
+pub(crate) type About = Option<(AppId, AppName)>;
+
+impl Mantyx {
+    /// Writes a saga down and takes its steps in the background. Refused while the app has another.
+    pub(crate) async fn begin<M: Memory>(
+        &self,
+        actor: &Actor,
+        saga: &'static Saga<M>,
+        about: About,
+        memory: M,
+    ) -> Result<OperationView> {
+        let task = Task::new(self.clone(), OperationId::generate(), actor.clone());
+        let (id, remembered) = (task.id, to_json(&memory)?);
+        let written = self
+            .registry()
+            .change(actor, move |change| {
+                write_down(change, saga, id, about, remembered)?;
+                let row = operations::find(change, id)?.ok_or_else(|| Error::not_found("operation", id))?;
+                views::operation(change, row)
+            })
+            .await;
+        match &written {
+            Ok(_) => drop(tokio::spawn(task.carry_out(saga, memory, 0))),
+            Err(_) => self.inner().cancellations.remove(id),
+        }
+        written
+    }
+}
+
+impl Task {
+    /// Takes the steps from one on, which is marked as running, and undoes them where one fails.
+    pub(super) async fn carry_out<M: Memory>(self, saga: &'static Saga<M>, memory: M, from: usize) {
+        let (task, first) = (self.clone(), memory.clone());
+        // A panic in a step is a failure like another: the operation must end.
+        let went = tokio::spawn(async move { task.go(saga, memory, from).await }).await;
+        let stopped = went.unwrap_or_else(|error| {
+            Err(Stopped { at: None, memory: first, error: Error::internal("finish the work", error) })
+        });
+        match stopped {
+            Ok(()) => self.inner().cancellations.remove(self.id),
+            Err(stopped) => self.go_back(saga, stopped).await,
+        }
+    }
+
+    async fn go<M: Memory>(
+        &self,
+        saga: &'static Saga<M>,
+        mut memory: M,
+        from: usize,
+    ) -> Result<(), Stopped<M>> {
+        for at in from..saga.steps.len() {
+            if let Err(error) = self.take(saga, &mut memory, at).await {
+                return Err(Stopped { at: Some(at), memory, error });
+            }
+        }
+        Ok(())
+    }
+
+    async fn take<M: Memory>(&self, saga: &'static Saga<M>, memory: &mut M, at: usize) -> Result<()> {
+        let Some(step) = saga.steps.get(at) else { return Ok(()) };
+        fault::at(self, saga.kind, step.name, Moment::Before)?;
+        self.refuse_if_cancelled(step.cancel)?;
+        let said = (step.act)(self, memory).await?;
+        fault::at(self, saga.kind, step.name, Moment::Acted)?;
+        self.refuse_if_cancelled(step.cancel)?;
+        self.mark_done(saga, memory, at, said).await
+    }
+
+    fn refuse_if_cancelled(&self, cancel: Cancel) -> Result<()> {
+        if cancel == Cancel::Safe && self.cancel.is_cancelled() {
+            return Err(Error::new(Code::Cancelled, "The operation was cancelled"));
+        }
+        Ok(())
+    }
+
+    /// The commit of a step, its end, the beginning of the next one, and what is known by now: all or nothing.
+    async fn mark_done<M: Memory>(
+        &self,
+        saga: &'static Saga<M>,
+        memory: &M,
+        at: usize,
+        Said { detail, commit }: Said,
+    ) -> Result<()> {
+        let (id, remembered) = (self.id, to_json(memory)?);
+        self.registry()
+            .change(&self.actor, move |change| {
+                commit.map_or(Ok(()), |commit: Commit| commit(change))?;
+                let now = Some(change.now());
+                let done = StepChanges {
+                    status: Some(Word(StepStatus::Done)),
+                    detail,
+                    finished_at: now,
+                    ..StepChanges::default()
+                };
+                operations::update_step(change, id, position(at), &done)?;
+                let changes =
+                    operations::Changes { memory: Some(Json(remembered)), ..operations::Changes::default() };
+                operations::update(change, id, &changes)?;
+                if at + 1 == saga.steps.len() {
+                    return write_end(change, id, OperationStatus::Succeeded, None);
+                }
+                mark_running(change, saga, id, at + 1)
+            })
+            .await
+    }
+}
+
+/// Where a saga could not go on.
+pub(super) struct Stopped<M> {
+    /// The step; `None` when nobody knows: then the database does.
+    pub(super) at: Option<usize>,
+    pub(super) memory: M,
+    pub(super) error: Error,
+}
+
+pub(super) fn position(at: usize) -> i32 {
+    i32::try_from(at).unwrap_or(i32::MAX)
+}
+
+pub(super) fn to_json<M: Memory>(memory: &M) -> Result<Value> {
+    serde_json::to_value(memory).map_err(|error| Error::internal("write what an operation remembers", error))
+}
+
+fn write_down<M: Memory>(
+    change: &mut Change<'_, '_>,
+    saga: &'static Saga<M>,
+    id: OperationId,
+    about: About,
+    memory: Value,
+) -> Result<()> {
+    refuse_beside(change, saga.kind)?;
+    let (app, name) = about.unzip();
+    let row = Operation {
+        id: Word(id),
+        app_id: app.map(Word),
+        app_name: name.map(Word),
+        kind: Word(saga.kind),
+        status: Word(OperationStatus::Running),
+        memory: Json(memory),
+        cancellable: false,
+        problem: None,
+        actor: Json(change.actor().clone()),
+        started_at: change.now(),
+        finished_at: None,
+    };
+    operations::insert(change, &row, saga.steps.iter().map(|step| (step.name, step.title)))?;
+    mark_running(change, saga, id, 0)?;
+    announce(change, &row);
+    change.record(EventKind::OperationStarted, &subject(&row), json!({ "kind": saga.kind }))
+}
+
+/// A step begins, and with it the operation can be called off, or not any more.
+fn mark_running<M: Memory>(
+    change: &mut Change<'_, '_>,
+    saga: &'static Saga<M>,
+    id: OperationId,
+    at: usize,
+) -> Result<()> {
+    let begins = StepChanges {
+        status: Some(Word(StepStatus::Running)),
+        started_at: Some(change.now()),
+        ..StepChanges::default()
+    };
+    operations::update_step(change, id, position(at), &begins)?;
+    let cancellable = saga.steps.get(at).is_some_and(|step| step.cancel == Cancel::Safe);
+    let changes = operations::Changes { cancellable: Some(cancellable), ..operations::Changes::default() };
+    operations::update(change, id, &changes)?;
+    change.touch_operation(id);
+    Ok(())
+}
+
+/// An operation is over.
+pub(super) fn write_end(
+    change: &mut Change<'_, '_>,
+    id: OperationId,
+    status: OperationStatus,
+    problem: Option<Value>,
+) -> Result<()> {
+    let Some(row) = operations::find(change, id)? else { return Ok(()) };
+    let detail = problem.as_ref().and_then(|problem| problem.get("detail")).cloned();
+    let now = change.now();
+    operations::finish(change, id, status, problem, now)?;
+    announce(change, &row);
+    let payload = json!({ "kind": row.kind.0, "status": status, "detail": detail });
+    change.record(EventKind::OperationFinished, &subject(&row), payload)
+}
+
+fn announce(change: &mut Change<'_, '_>, row: &Operation) {
+    change.touch_operation(row.id.0);
+    if let Some(app) = row.app_id {
+        change.touch_app(app.0);
+    }
+}
+
+fn subject(row: &Operation) -> Subject {
+    let name = row.app_name.as_ref().map_or_else(|| "Mantyx".to_owned(), |name| name.0.to_string());
+    Subject { kind: "operation".into(), id: row.id.0.to_string(), name }
+}

@@ -1,0 +1,146 @@
+//! After a start: what an earlier daemon left unfinished is carried on or undone.
+
+use std::pin::Pin;
+
+use mantyx_api_types::Problem;
+use mantyx_core::{AppId, Code, Error, OperationKind, OperationStatus, Result, StepStatus};
+use mantyx_registry::tables::operations::{self, Operation};
+use mantyx_registry::tables::{apps, instances};
+use mantyx_registry::{Change, Read};
+
+use super::forward::{Stopped, write_end};
+use super::{ALL, Memory, OnDeath, Saga, Task};
+use crate::mantyx::Mantyx;
+
+/// A saga of any memory: what of it can be listed, and taken up again.
+pub(crate) trait AnySaga: Sync {
+    /// What people call it.
+    fn kind(&self) -> OperationKind;
+
+    /// Its steps, and whether each has an undo.
+    fn steps(&self) -> Vec<(&'static str, bool)>;
+
+    /// What is to be done about what an earlier daemon left: it ends with the operation.
+    fn take_up(
+        &'static self,
+        task: Task,
+        row: &Operation,
+        steps: &[operations::Step],
+    ) -> Result<Pin<Box<dyn Future<Output = ()> + Send>>>;
+}
+
+impl<M: Memory> AnySaga for Saga<M> {
+    fn kind(&self) -> OperationKind {
+        self.kind
+    }
+
+    fn steps(&self) -> Vec<(&'static str, bool)> {
+        self.steps.iter().map(|step| (step.name, step.undo.is_some())).collect()
+    }
+
+    fn take_up(
+        &'static self,
+        task: Task,
+        row: &Operation,
+        steps: &[operations::Step],
+    ) -> Result<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let memory: M = serde_json::from_value(row.memory.0.clone())
+            .map_err(|error| Error::internal("read what an operation remembers", error))?;
+        let known = steps.iter().map(|step| step.name.as_str());
+        if !known.eq(self.steps.iter().map(|step| step.name)) {
+            let detail =
+                format!("Another version of Mantyx began the {}, in other steps", self.kind.as_str());
+            return Err(Error::new(Code::Interrupted, detail));
+        }
+        let at =
+            steps.iter().position(|step| matches!(step.status.0, StepStatus::Running | StepStatus::Failed));
+        let at = at.unwrap_or_default();
+        if let Some(problem) = &row.problem {
+            let problem: Problem = serde_json::from_value(problem.0.clone())
+                .map_err(|error| Error::internal("read why an operation failed", error))?;
+            return Ok(Box::pin(task.undo_from(self, memory, at, problem)));
+        }
+        if self.steps.get(at).is_some_and(|step| step.on_death == OnDeath::Resume) {
+            return Ok(Box::pin(task.carry_out(self, memory, at)));
+        }
+        let stopped = Stopped { at: Some(at), memory, error: interrupted(self.kind) };
+        Ok(Box::pin(task.go_back(self, stopped)))
+    }
+}
+
+impl Mantyx {
+    /// Takes up every operation that is not over. They go on beside everything else: one may wait for its app's whole
+    /// grace.
+    pub(crate) async fn settle_operations(&self) -> Result<()> {
+        let unfinished = |db: &mut Read<'_>| {
+            let rows = operations::all_under_way(db)?;
+            rows.into_iter()
+                .map(|row| Ok((operations::steps(db, row.id.0)?, row)))
+                .collect::<Result<Vec<_>>>()
+        };
+        for (steps, row) in self.registry().read(unfinished).await? {
+            let (id, kind) = (row.id.0, row.kind.0);
+            tracing::info!(operation = %id, kind = kind.as_str(), "an interrupted operation is settled");
+            if let Err(error) = self.settle_operation(&row, &steps).await {
+                tracing::error!(?error, operation = %id, "an interrupted operation could not be settled");
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_operation(&self, row: &Operation, steps: &[operations::Step]) -> Result<()> {
+        let task = Task::new(self.clone(), row.id.0, row.actor.0.clone());
+        let saga = ALL.iter().find(|saga| saga.kind() == row.kind.0);
+        let taken = match saga {
+            Some(saga) => saga.take_up(task, row, steps),
+            None => Err(interrupted(row.kind.0)),
+        };
+        match taken {
+            Ok(work) => drop(tokio::spawn(self.clone().settle_with(work, row.app_id.map(|id| id.0)))),
+            Err(error) => self.abandon(row, &error).await?,
+        }
+        let what = format!("The operation {} was taken up again", row.kind.0.as_str());
+        match &row.app_name {
+            Some(name) => self.repaired(&name.0, what).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the boot leaves to an operation comes up when that has ended, as everything else came up at the boot.
+    async fn settle_with(self, work: Pin<Box<dyn Future<Output = ()> + Send>>, app: Option<AppId>) {
+        work.await;
+        let Some(app) = app.filter(|_| !self.inner().cancellations.are_down()) else { return };
+        let _lock = self.inner().locks.app(app).await;
+        let now = move |db: &mut Read<'_>| match apps::find(db, app)? {
+            Some(row) if operations::under_way(db, app)?.is_none() => {
+                Ok(Some((instances::of_app(db, app)?, row)))
+            }
+            _ => Ok(None),
+        };
+        let up = match self.registry().read(now).await {
+            Ok(Some((instance, row))) => self.bring_up(&row, &instance).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = up {
+            tracing::error!(?error, %app, "an app could not be brought up");
+        }
+    }
+
+    /// What nobody can carry on is over, so that its app can be changed again.
+    async fn abandon(&self, row: &Operation, error: &Error) -> Result<()> {
+        let (id, problem) = (row.id.0, serde_json::to_value(Problem::from(error)).ok());
+        let end = move |change: &mut Change<'_, '_>| write_end(change, id, OperationStatus::Failed, problem);
+        self.registry().change(&row.actor.0, end).await?;
+        self.inner().cancellations.remove(id);
+        Ok(())
+    }
+}
+
+fn interrupted(kind: OperationKind) -> Error {
+    Error::new(
+        Code::Interrupted,
+        format!("Mantyx ended in the middle of the {}", kind.as_str().replace('_', " ")),
+    )
+    .hint("Try it again")
+}

@@ -1,0 +1,201 @@
+//! A look at what an app follows, and what comes of it.
+//!
+//! What is to be done is written down before it is done: a daemon that dies in between looks again when it is back, and
+//! finds either that the update was finished, or that it still has to begin. Once an update has begun, its commit is
+//! marked as tried: whatever becomes of it, it does not begin by itself again.
+
+use mantyx_api_types::{OperationView, Problem, TrackingOutcome, TrackingResult, UpdateCheck};
+use mantyx_core::{
+    Actor, AppId, AppName, Code, Error, EventKind, Origin, Result, Scope, TokenId,
+};
+use mantyx_registry::tables::{instances, releases, trackings};
+use mantyx_registry::{Change, Json, Read, views};
+use serde_json::json;
+
+use super::decide::{Kept, Known, News, Verdict, decide};
+use super::followed::Followed;
+use super::{tracking_of, value};
+use crate::mantyx::{Caller, Mantyx};
+use crate::switch::NewSource;
+use crate::work::whole;
+
+/// An app that is followed, as it is when somebody looks.
+struct Subject {
+    name: AppName,
+    scope: Scope,
+    followed: Followed,
+}
+
+impl Mantyx {
+    /// Looks at what an app follows, and does what its mode says. Looks at the same app come one after the other.
+    pub(crate) async fn look(&self, actor: &Actor, app: AppId) -> Result<TrackingOutcome> {
+        let (mantyx, actor) = (self.clone(), actor.clone());
+        whole(async move {
+            let _turn = mantyx.inner().following.turns.app(app).await;
+            let looked = mantyx.look_and_act(&actor, app).await;
+            if let Err(error) = &looked {
+                mantyx.note_problem(app, error).await?;
+            }
+            looked
+        })
+        .await
+    }
+
+    async fn look_and_act(&self, actor: &Actor, app: AppId) -> Result<TrackingOutcome> {
+        let Subject { name, scope, followed } = self.registry().read(move |db| subject(db, app)).await?;
+        let authority = authority(scope);
+        let check = self.compare(followed.clone(), authority.reach()).await?;
+        let head = check.head.clone();
+        let settled =
+            self.registry().change(actor, move |change| settle(change, app, &followed, &check)).await;
+        let (verdict, followed) = settled?;
+        let result = match verdict {
+            Verdict::UpToDate => TrackingResult::UpToDate,
+            Verdict::Available(_) => TrackingResult::Available,
+            Verdict::HeldBack => TrackingResult::HeldBack,
+            Verdict::Apply => {
+                let source = NewSource::followed(followed, authority.reach());
+                let begun = self.update_followed(actor, &authority, &name, source).await;
+                return self.begun(app, head, begun).await;
+            }
+        };
+        Ok(outcome(result, head))
+    }
+
+    /// Writes down what became of the attempt to begin an update.
+    async fn begun(&self, app: AppId, head: String, begun: Result<OperationView>) -> Result<TrackingOutcome> {
+        let changes = match &begun {
+            Ok(_) => trackings::Changes {
+                tried: Some(Some(head.clone())),
+                waiting: Some(false),
+                ..Default::default()
+            },
+            // It is owed, and begins when that one has ended.
+            Err(error) if error.code() == Code::OperationInProgress => {
+                self.inner().following.ring();
+                return Ok(outcome(TrackingResult::Waiting, head));
+            }
+            Err(_) => trackings::Changes { waiting: Some(false), ..Default::default() },
+        };
+        let write = move |change: &mut Change<'_, '_>| trackings::update(change, app, &changes);
+        self.registry().change(&Actor::Mantyx, write).await?;
+        let operation = begun?.id;
+        Ok(TrackingOutcome { operation: Some(operation), ..outcome(TrackingResult::Updating, head) })
+    }
+
+    /// Keeps why a look, or what came after it, could not be done.
+    async fn note_problem(&self, app: AppId, error: &Error) -> Result<()> {
+        tracing::warn!(?error, %app, "what an app follows could not be looked at or taken into use");
+        let problem = value(&Problem::from(error))?;
+        let note = move |change: &mut Change<'_, '_>| {
+            let changes = trackings::Changes {
+                checked_at: Some(Some(change.now())),
+                problem: Some(Some(Json(problem))),
+                waiting: Some(false),
+                ..Default::default()
+            };
+            trackings::update(change, app, &changes)
+        };
+        self.registry().change(&Actor::Mantyx, note).await
+    }
+}
+
+/// Whatever is done on account of a tracking may do what whoever set it might.
+fn authority(scope: Scope) -> Caller {
+    let token = mantyx_api_types::TokenView {
+        id: TokenId::generate(),
+        name: "tracking".to_owned(),
+        scope,
+        created_at: chrono::Utc::now(),
+        expires_at: None,
+    };
+    Caller { token, address: String::new() }
+}
+
+fn subject(db: &mut Read<'_>, app: AppId) -> Result<Subject> {
+    let row = views::find_app(db, app)?;
+    if row.deleted_at.is_some() {
+        return Err(Error::new(Code::IllegalState, format!("`{}` is in the trash", row.name.0)));
+    }
+    let tracking = tracking_of(db, app, &row.name.0)?;
+    let followed = Followed::of(&row.name.0, active_origin(db, app)?, tracking.reference)?;
+    Ok(Subject { name: row.name.0, scope: tracking.scope.0, followed })
+}
+
+pub(crate) fn active_origin(db: &mut Read<'_>, app: AppId) -> Result<Origin> {
+    let instance = instances::of_app(db, app)?;
+    Ok(releases::get(db, instance.release_id.0)?.origin.0)
+}
+
+/// Keeps what was found and decides what is done about it, by what is true now: a look takes a while. What was set to
+/// be followed otherwise meanwhile is left for the next look.
+fn settle(
+    change: &mut Change<'_, '_>,
+    app: AppId,
+    followed: &Followed,
+    check: &UpdateCheck,
+) -> Result<(Verdict, Followed)> {
+    let row = views::find_app(change, app)?;
+    let tracking = tracking_of(change, app, &row.name.0)?;
+    let now = Followed::of(&row.name.0, active_origin(change, app)?, tracking.reference)?;
+    let known = Known {
+        mode: tracking.mode.0,
+        active: &now.commit,
+        told: tracking.told.as_deref(),
+        tried: tracking.tried.as_deref(),
+        kept: kept(change, app, &check.head)?,
+    };
+    let is_other = now.url != followed.url || now.reference != followed.reference;
+    let verdict = if is_other { Verdict::UpToDate } else { decide(known, &check.head) };
+    let fresh = verdict == Verdict::Available(News::Fresh);
+    let changes = trackings::Changes {
+        checked_at: Some(Some(change.now())),
+        found: Some(Some(Json(value(check)?))),
+        problem: Some(None),
+        told: fresh.then(|| Some(check.head.clone())),
+        waiting: Some(verdict == Verdict::Apply),
+        ..Default::default()
+    };
+    trackings::update(change, app, &changes)?;
+    if fresh {
+        change.record_app(EventKind::AppUpdateAvailable, &row, in_record(check))?;
+    }
+    Ok((verdict, now))
+}
+
+/// Whether a release that is kept was made of a commit: whoever went back from it had a reason.
+pub(super) fn kept(db: &mut Read<'_>, app: AppId, head: &str) -> Result<Kept> {
+    let is_of_head = |release: &releases::Release| match &release.origin.0 {
+        Origin::Git { commit, .. } => commit == head,
+        Origin::Archive { .. } | Origin::Script { .. } => false,
+    };
+    Ok(if releases::of_app(db, app)?.iter().any(is_of_head) { Kept::Yes } else { Kept::No })
+}
+
+fn in_record(check: &UpdateCheck) -> serde_json::Value {
+    json!({
+        "active": check.active,
+        "head": check.head,
+        "ref": check.reference,
+        "commits": check.commits.len(),
+        "subject": check.commits.first().map(|commit| &commit.subject),
+    })
+}
+
+fn outcome(result: TrackingResult, head: String) -> TrackingOutcome {
+    let short = head.get(..12).unwrap_or(&head);
+    let detail = match result {
+        TrackingResult::Available => format!("Commit {short} is there"),
+        TrackingResult::Updating => format!("Commit {short} is being taken into use"),
+        TrackingResult::Waiting => {
+            format!("Commit {short} is taken into use when another operation of the app has ended")
+        }
+        TrackingResult::HeldBack => {
+            format!("Commit {short} was tried before and is left alone until there is another")
+        }
+        TrackingResult::UpToDate | TrackingResult::Ping | TrackingResult::Ignored => {
+            format!("Commit {short} is the newest one, and active")
+        }
+    };
+    TrackingOutcome { result, detail, head: Some(head), operation: None }
+}

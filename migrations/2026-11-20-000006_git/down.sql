@@ -1,0 +1,2 @@
+DROP TABLE trackings;
+DROP TABLE secrets;
