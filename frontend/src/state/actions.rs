@@ -107,32 +107,39 @@ impl State {
     pub(super) fn announce_operations(self) {
         effect(move || {
             let Some(operation) = self.store.ended() else { return };
-            let app = operation.app.as_ref().map(mantyx_api_types::core::AppName::as_str);
+            let app = self.name_of(&operation);
             let is_watched = match self.router.now() {
-                Route::Setup(name) => operation.kind == OperationKind::Rename || app == Some(name.as_str()),
-                Route::App(name, _) => operation.status == OperationStatus::Failed && app == Some(&name),
+                Route::Setup(name) => operation.kind == OperationKind::Rename || app.as_ref() == Some(&name),
+                Route::App(name, _) => {
+                    operation.status == OperationStatus::Failed && app.as_ref() == Some(&name)
+                }
                 _ => false,
             };
             if !is_watched {
-                self.announce(&operation);
+                self.announce(&operation, app.as_deref());
             }
         });
     }
 
-    fn announce(self, operation: &OperationView) {
-        let name = operation.app.as_ref().map(|app| format!("`{app}`"));
+    /// What the app of an operation is called by now; what it was called if it is not here.
+    fn name_of(self, operation: &OperationView) -> Option<String> {
+        let here = operation.app_id.and_then(|id| untrack(|| self.store.app_of(id)));
+        here.map(|app| app.name).or_else(|| operation.app.clone()).map(|name| name.to_string())
+    }
+
+    fn announce(self, operation: &OperationView, app: Option<&str>) {
+        let name = app.map(|app| format!("`{app}`"));
         let name = name.as_deref();
-        let to_app = || {
-            let app = operation.app.as_ref()?;
-            Some((Route::App(app.to_string(), Tab::Overview).path(), "Open"))
+        let link = match (operation.kind, operation.status) {
+            (OperationKind::Purge, OperationStatus::Succeeded) => None,
+            (OperationKind::Delete, OperationStatus::Succeeded)
+            | (OperationKind::Purge | OperationKind::Restore, OperationStatus::Failed) => {
+                Some((Route::Trash.path(), "Open trash"))
+            }
+            _ => app.map(|app| (Route::App(app.to_owned(), Tab::Overview).path(), "Open")),
         };
         match operation.status {
             OperationStatus::Succeeded => {
-                let link = match operation.kind {
-                    OperationKind::Delete => Some((Route::Trash.path(), "Open trash")),
-                    OperationKind::Purge => None,
-                    _ => to_app(),
-                };
                 self.toasts.good(operations::done(operation.kind, name), link);
             }
             OperationStatus::Failed => {
@@ -140,7 +147,7 @@ impl State {
                 let detail = problem.map_or("It does not say why", |problem| problem.detail.as_str());
                 let of = name.map(|name| format!(" of {name}")).unwrap_or_default();
                 let text = format!("{}{of} failed: {detail}", operations::operation(operation.kind));
-                self.toasts.bad(text, problem.and_then(|problem| problem.hint.clone()), to_app());
+                self.toasts.bad(text, problem.and_then(|problem| problem.hint.clone()), link);
             }
             OperationStatus::Running | OperationStatus::Cancelled => {}
         }

@@ -67,7 +67,8 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
     // What is installed changes with each operation, and with nothing else.
     let busy = memo(move || app.read().operation);
     state.keep_loaded(move || {
-        busy.track();
+        // It is read, not only tracked: what was never computed signals nothing.
+        let _ = busy.get();
         model.load();
     });
     let limits = move || {

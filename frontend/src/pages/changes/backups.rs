@@ -204,7 +204,7 @@ fn restore_question(model: Model) -> AnyView {
     let content = view! {
         <div class="stack-tight">
             <ul class="happens">
-                <li>{dynamic(move || format!("The code, packages, configuration and schedules of then take the place of those of now. It is release {} that was kept.", release()))}</li>
+                <li>{dynamic(move || format!("The code, packages, configuration and schedules of then take the place of those of now. Release {} that was kept comes back as a release of its own.", release()))}</li>
                 <li>"What is there now is backed up first."</li>
                 <li>{dynamic(running)}</li>
             </ul>

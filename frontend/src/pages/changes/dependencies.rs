@@ -147,6 +147,9 @@ fn sorted(packages: &[InstalledPackage]) -> Vec<InstalledPackage> {
 
 fn table(model: Model, packages: StoredValue<Vec<InstalledPackage>>) -> AnyView {
     let count = packages.with_value(Vec::len);
+    // Where nobody can tell for any, it is not said of each that another package asks for it.
+    let direct = packages.with_value(|packages| packages.iter().any(|package| package.requirement.is_some()));
+    let known = if direct { Known::Yes } else { Known::No };
     if count == 0 {
         let words = view! { <p>"It needs nothing but Python itself."</p> };
         return empty("No packages", words).into_any();
@@ -160,7 +163,7 @@ fn table(model: Model, packages: StoredValue<Vec<InstalledPackage>>) -> AnyView 
         let (sought, newer) = (model.sought.read().trim().to_lowercase(), newer());
         packages.with_value(|packages| {
             let found = packages.iter().filter(|package| package.name.contains(&sought));
-            found.map(|package| row(package, newer.as_ref())).into_views()
+            found.map(|package| row(package, newer.as_ref(), known)).into_views()
         })
     };
     let latest = move || {
@@ -204,11 +207,19 @@ fn search(model: Model) -> AnyView {
     .into_any()
 }
 
+/// Whether it is known what asks for the packages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Yes,
+    No,
+}
+
 /// One that another package needs is quieter than one that the source asks for.
-fn row(package: &InstalledPackage, newer: Option<&BTreeMap<String, String>>) -> AnyView {
-    let by = match &package.requirement {
-        Some(requirement) => view! { <code>{requirement.clone()}</code> }.into_any(),
-        None => view! { <span class="muted">"another package"</span> }.into_any(),
+fn row(package: &InstalledPackage, newer: Option<&BTreeMap<String, String>>, known: Known) -> AnyView {
+    let by = match (&package.requirement, known) {
+        (Some(requirement), _) => view! { <code>{requirement.clone()}</code> }.into_any(),
+        (None, Known::Yes) => view! { <span class="muted">"another package"</span> }.into_any(),
+        (None, Known::No) => view! { <span class="muted">"not known"</span> }.into_any(),
     };
     let latest = newer.map(|newer| match newer.get(&package.name) {
         Some(latest) => {
@@ -217,7 +228,11 @@ fn row(package: &InstalledPackage, newer: Option<&BTreeMap<String, String>>) -> 
         }
         None => view! { <td role="cell" class="cell-newest same muted">"the same"</td> }.into_any(),
     });
-    let class = if package.requirement.is_some() { "direct" } else { "transitive" };
+    let class = match (&package.requirement, known) {
+        (Some(_), _) => "direct",
+        (None, Known::Yes) => "transitive",
+        (None, Known::No) => "",
+    };
     view! {
         <tr role="row" class=class data-testid="package-row">
             <td role="cell" class="cell-package">{package.name.clone()}</td>

@@ -45,7 +45,8 @@ where
         (app.operation, app.release)
     });
     state.keep_loaded(move || {
-        changed.track();
+        // It is read, not only tracked: what was never computed signals nothing.
+        let _ = changed.get();
         let answer = call(app.with_untracked(|app| app.name.to_string()));
         spawn_local(async move {
             let now = Some(answer.await);

@@ -159,7 +159,7 @@ fn news(state: State, found: &UpdateCheck) -> AnyView {
 }
 
 fn sentence(found: &UpdateCheck) -> String {
-    let (reference, head) = (&found.reference, short(&found.head));
+    let (reference, head) = (branch(&found.reference), short(&found.head));
     if found.active == found.head {
         return format!("`{reference}` is at `{head}`, which is the active release: there is nothing new.");
     }
@@ -182,6 +182,12 @@ fn line(state: State, commit: &CommitView) -> AnyView {
         </li>
     }
     .into_any()
+}
+
+/// A branch or a tag without the folder of git that it is in.
+fn branch(reference: &str) -> &str {
+    let name = reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/tags/"));
+    name.unwrap_or(reference)
 }
 
 fn short(commit: &str) -> String {
