@@ -1,8 +1,9 @@
 //! The main job: a source becomes an app that runs, by each of the three ways in.
 
-use mantyx_core::{AppState, AppType, ExecutionStatus, Launch, Origin};
+use mantyx_api_types::OperationView;
+use mantyx_core::{AppName, AppState, AppType, ExecutionStatus, Launch, OperationStatus, Origin};
 use mantyx_test_support::apps::{self, GitRepository};
-use mantyx_test_support::{PATIENCE, TestMantyx, wait_until};
+use mantyx_test_support::{PATIENCE, Refusal, TestMantyx, wait_until};
 use serde_json::json;
 
 use crate::visitor::visitor;
@@ -93,13 +94,19 @@ async fn names_are_found_kept_apart_and_changed_before_the_install() {
     assert_eq!(second.as_str(), "job-2");
     let taken = client.upload_script("x.py", apps::hello_script(), &[("name", "job")]).await.unwrap_err();
     assert_eq!(taken.status, 409);
-    let renamed: mantyx_api_types::AppView =
-        client.post(&format!("/api/apps/{second}/rename"), json!({ "name": "better" })).await.unwrap();
-    assert_eq!(renamed.name.as_str(), "better");
-    client.install_and_enable(&renamed.name).await;
-    let refused = client.event(&renamed.name, "rename").await.unwrap_err();
+    let rename = async |from: &str, to: &str| -> Result<OperationView, Refusal> {
+        client.post(&format!("/api/apps/{from}/rename?wait=60"), json!({ "name": to })).await
+    };
+    let renamed = rename(second.as_str(), "better").await.unwrap();
+    assert_eq!(renamed.status, OperationStatus::Succeeded);
+    let better = AppName::parse("better").unwrap();
+    client.install_and_enable(&better).await;
+    let refused = client.event(&better, "rename").await.unwrap_err();
     assert_eq!(refused.status, 422, "a rename needs a name");
-    let late: Result<serde_json::Value, _> =
-        client.post("/api/apps/better/rename", json!({ "name": "best" })).await;
-    assert_eq!(late.unwrap_err().status, 409);
+    assert_eq!(rename("better", "job").await.unwrap_err().status, 409, "the name is taken");
+    // Its environment is built for the new name, and it runs on from there.
+    rename("better", "best").await.unwrap();
+    let best = AppName::parse("best").unwrap();
+    assert!(mantyx.root().join("venvs/best").is_dir() && !mantyx.root().join("venvs/better").exists());
+    assert_eq!(client.app(&best).await.unwrap().release, Some(1));
 }

@@ -272,7 +272,7 @@ impl Restoring {
         self.was != self.name
     }
 
-    /// Before anything moves: the source is read where it lies.
+    /// Before anything moves.
     async fn build(&mut self, task: &Task) -> Result<Said> {
         let (app, name) = (self.app, self.name.clone());
         let releases = task.layout().trashed(app).join("app/releases");
@@ -293,10 +293,33 @@ impl Restoring {
         if !has_environment && subject.release.lock.is_none() {
             return Ok(Said::detail("It was never installed"));
         }
-        task.provide_environment(task, &subject, Resolve::Locked, &mut self.building).await
+        // Nobody else may walk through the trash: who builds is given the source where it can be read.
+        let (source, place) = (subject.source, self.place(task));
+        let to = place.clone();
+        blocking(move || {
+            folders::create(to.parent().unwrap_or(&to), 0o755)?;
+            folders::remove(&to)?;
+            folders::link_tree(&source, &to).map(drop)
+        })
+        .await?;
+        let subject = Subject { source: place, ..subject };
+        let said = task.provide_environment(task, &subject, Resolve::Locked, &mut self.building).await?;
+        self.remove_source(task).await?;
+        Ok(said)
+    }
+
+    /// Where a source out of the trash lies while its environment is built.
+    fn place(&self, task: &Task) -> PathBuf {
+        task.layout().cache().join("staging").join(format!("restore-{}", self.app))
+    }
+
+    async fn remove_source(&self, task: &Task) -> Result<()> {
+        let place = self.place(task);
+        blocking(move || folders::remove(&place)).await
     }
 
     async fn remove_environment(&mut self, task: &Task) -> Result<()> {
+        self.remove_source(task).await?;
         task.remove_building(&self.name, &self.building).await
     }
 
