@@ -24,4 +24,5 @@ mod zone;
 pub use futures_util::future::BoxFuture;
 pub use schedule::{Schedule, missed, parse};
 pub use scheduler::{Runner, Scheduler, Tick};
+pub use timer::{WallTimer, Woken};
 pub use zone::local_timezone;

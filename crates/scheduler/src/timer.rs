@@ -13,18 +13,20 @@ use tokio::io::unix::AsyncFd;
 
 /// Why a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
+pub enum Woken {
     /// The instant has come.
     Due,
     /// The clock was set, so the instant has another distance now.
     ClockSet,
 }
 
+/// A timer on the wall clock.
 #[derive(Debug)]
-pub(crate) struct WallTimer(AsyncFd<OwnedFd>);
+pub struct WallTimer(AsyncFd<OwnedFd>);
 
 impl WallTimer {
-    pub(crate) fn new() -> Result<Self> {
+    /// A timer that rests. It is made on a runtime.
+    pub fn new() -> Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Realtime, flags).map_err(io::Error::from);
         let timer = timer.and_then(register);
@@ -32,7 +34,7 @@ impl WallTimer {
     }
 
     /// Sleeps until the instant, or until the clock is set. Dropping the sleep does no harm.
-    pub(crate) async fn sleep_until(&self, instant: Timestamp) -> Result<Woken> {
+    pub async fn sleep_until(&self, instant: Timestamp) -> Result<Woken> {
         match self.arm(instant) {
             // The clock was set since the timer was armed before.
             Err(Errno::CANCELED) => return Ok(Woken::ClockSet),
