@@ -39,6 +39,10 @@ impl Mantyx {
         let (folder, ..) = self.release_numbered(name, number).await?;
         let path = path.clone();
         let file = blocking(move || ingest::read_file(&folder, &path, LARGEST)).await?;
+        if let ingest::EntryKind::Link { target } = &file.entry.kind {
+            let hint = format!("It is a symbolic link to `{target}`: read what is there");
+            return Err(Error::not_found("file", &file.entry.path).hint(hint));
+        }
         if file.truncated {
             let detail = format!("`{}` has more than {LARGEST} bytes", file.entry.path);
             return Err(Error::new(Code::UploadTooLarge, detail).hint("Look at it on the disk"));
