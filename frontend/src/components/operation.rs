@@ -2,7 +2,7 @@
 //! by step, which is shown as it happens.
 
 use leptos::prelude::*;
-use mantyx_api_types::core::{OperationStatus, StepStatus};
+use mantyx_api_types::core::{Code, OperationStatus, StepStatus};
 use mantyx_api_types::{OperationView, StepView};
 
 use super::dynamic::{IntoViews, dynamic};
@@ -14,12 +14,14 @@ use crate::text::{number, operations, time};
 /// Its steps under a line that fills as they are done.
 pub(crate) fn operation_steps(state: State, operation: Signal<OperationView>) -> impl IntoView {
     let share = move || share_done(&operation.read());
-    let problem = memo(move || operation.read().problem.clone());
+    // That it was called off is no problem to whoever did it.
+    let problem =
+        memo(move || operation.read().problem.clone().filter(|problem| problem.code != Code::Cancelled));
     let stand = memo(move || Stand::of(&operation.read()));
     view! {
         <div class="operation">
             <div class="operation-head">
-                <h3>{dynamic(move || operations::operation(operation.read().kind))}</h3>
+                <h2>{dynamic(move || operations::operation(operation.read().kind))}</h2>
                 <span class="muted" data-testid="operation-status" data-status=move || stand.get().key()>
                     {dynamic(move || status_words(state, &operation.read()))}
                 </span>
@@ -50,16 +52,19 @@ pub(crate) fn operation_steps(state: State, operation: Signal<OperationView>) ->
 enum Stand {
     Ended(OperationStatus),
     UnderWay,
-    /// It failed or was called off, and what it did is being undone.
+    /// It failed, and what it did is being undone.
     BeingUndone,
+    /// It was called off, and what it did is being undone.
+    BeingCalledOff,
 }
 
 impl Stand {
     fn of(operation: &OperationView) -> Self {
-        match operation.status {
-            OperationStatus::Running if operation.problem.is_some() => Self::BeingUndone,
-            OperationStatus::Running => Self::UnderWay,
-            status => Self::Ended(status),
+        match (operation.status, operation.problem.as_ref().map(|problem| problem.code)) {
+            (OperationStatus::Running, Some(Code::Cancelled)) => Self::BeingCalledOff,
+            (OperationStatus::Running, Some(_)) => Self::BeingUndone,
+            (OperationStatus::Running, None) => Self::UnderWay,
+            (status, _) => Self::Ended(status),
         }
     }
 
@@ -67,7 +72,7 @@ impl Stand {
         match self {
             Self::Ended(status) => status.as_str(),
             Self::UnderWay => OperationStatus::Running.as_str(),
-            Self::BeingUndone => "undoing",
+            Self::BeingUndone | Self::BeingCalledOff => "undoing",
         }
     }
 
@@ -78,6 +83,7 @@ impl Stand {
             Self::Ended(_) => "Failed",
             Self::UnderWay => "Under way",
             Self::BeingUndone => "Failed, and is being undone",
+            Self::BeingCalledOff => "Cancelled, and is being undone",
         }
     }
 }
@@ -96,7 +102,7 @@ fn status_words(state: State, operation: &OperationView) -> String {
     let took = operation.finished_at.map(|end| time::duration(end - operation.started_at));
     let left = operations::undone(operation.kind);
     match (Stand::of(operation), took) {
-        (Stand::BeingUndone, _) => "Failed, and is being undone".to_owned(),
+        (stand @ (Stand::BeingUndone | Stand::BeingCalledOff), _) => stand.word().to_owned(),
         (Stand::UnderWay, _) => format!("Under way for {}", state.clock.since(operation.started_at)),
         (Stand::Ended(OperationStatus::Failed), _) => format!("Failed: {left}"),
         (Stand::Ended(OperationStatus::Cancelled), _) => format!("Cancelled: {left}"),

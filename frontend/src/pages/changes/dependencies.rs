@@ -262,7 +262,7 @@ fn declared(view: &DependenciesView) -> AnyView {
         .then(|| view! { <p class="panel-words muted">"Its source declares nothing."</p> });
     view! {
         <section class="panel" data-testid="declared">
-            <div class="panel-title"><h3>"Declared in"</h3></div>
+            <div class="panel-title"><h2>"Declared in"</h2></div>
             <ul class="lines">{view.declared.iter().enumerate().map(line).into_views()}</ul>
             {nothing}
         </section>
@@ -285,7 +285,7 @@ fn build_log(model: Model, id: OperationId) -> AnyView {
     view! {
         <section class="panel">
             <div class="panel-title">
-                <h3>"How it was built"</h3>
+                <h2>"How it was built"</h2>
                 <button
                     type="button"
                     class="button small unfold"
