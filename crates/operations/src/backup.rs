@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::alone::refuse_beside;
 use crate::environment::{KeptLock, number};
 use crate::mantyx::{Caller, Mantyx};
-use crate::saga::{Saga, Said, Task, leaves_all_as_it_was, step};
+use crate::saga::{Saga, Said, Task, step};
 use crate::switch::{NewSource, RESTORE_BACKUP, Restored};
 use crate::work::{blocking, blocking_until, whole};
 
@@ -71,7 +71,7 @@ pub(crate) static BACKUP: Saga<BackingUp> = Saga {
             .cancellable(),
         step::<BackingUp>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
     ],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 impl Mantyx {

@@ -75,7 +75,8 @@ impl Mantyx {
         let flag = cancel.flag();
         let reach = caller.reach();
         let fetch = move |staging: &Path, limits: &Limits| {
-            mantyx_ingest::git(&request, reach, staging, limits, &flag).map(|staged| fetched_with(staged, name))
+            mantyx_ingest::git(&request, reach, staging, limits, &flag)
+                .map(|staged| fetched_with(staged, name))
         };
         self.create(caller, source.app, fetch).await
     }

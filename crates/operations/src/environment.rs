@@ -136,7 +136,7 @@ impl Mantyx {
             None => mantyx_venv::plan(&source, &requires, &tools)?,
         };
         let said = in_words(&plan, user.as_ref());
-        building.plan = Some(plan.recorded_in(&self.builds()));
+        building.plan = Some(plan.recorded_in(self.builds()));
         Ok(said)
     }
 
@@ -148,13 +148,11 @@ impl Mantyx {
         resolve: Resolve,
         building: &mut Building,
     ) -> Result<Said> {
-        let plan = match building.plan.take() {
-            Some(plan) => plan,
-            None => {
-                self.plan_environment(subject, resolve, building).await?;
-                building.plan.take().ok_or_else(|| Error::internal("plan the environment", "no plan"))?
-            }
-        };
+        if building.plan.is_none() {
+            self.plan_environment(subject, resolve, building).await?;
+        }
+        let plan = building.plan.take();
+        let plan = plan.ok_or_else(|| Error::internal("plan the environment", "there is no plan"))?;
         let fingerprint = plan.fingerprint();
         if resolve == Resolve::Reuse
             && let Some(environment) = self.same_environment(subject, fingerprint.as_deref()).await?

@@ -10,17 +10,16 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use mantyx_api_types::{ExportRequest, ExportView, OperationView, Page};
+use chrono::{TimeDelta, Utc};
+use mantyx_api_types::{ExportRequest, ExportView, OperationView};
 use mantyx_bundle::export::{Report, Why, Writer, unfinished};
-use mantyx_core::{Actor, AppName, Error, OperationId, OperationKind, OperationStatus, Result, Timestamp};
-use mantyx_platform::folders;
-use mantyx_registry::tables::operations;
+use mantyx_core::{Actor, AppName, Error, OperationId, OperationKind, Result, Timestamp};
+use mantyx_platform::{atomic, folders};
 use serde::{Deserialize, Serialize};
 
 use crate::mantyx::Mantyx;
 use crate::progress::{size, with_progress};
-use crate::saga::{Said, Saga, Task, leaves_all_as_it_was, step};
+use crate::saga::{Saga, Said, Task, step};
 use crate::work::{blocking, whole};
 
 mod contents;
@@ -29,6 +28,8 @@ mod shelf;
 pub(crate) use contents::{DATABASE, KEY};
 pub use shelf::ExportFile;
 
+/// How much of what is not in an export as it was is said one by one.
+const MOST_SAID: usize = 100;
 /// How long an export is kept.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
 
@@ -49,17 +50,6 @@ pub(crate) struct Exporting {
     /// Of which moment it is.
     made_at: Timestamp,
     logs: bool,
-    /// What is in it, once that is known.
-    packed: Option<Packed>,
-}
-
-/// What was packed.
-#[derive(Clone, Serialize, Deserialize)]
-struct Packed {
-    files: u64,
-    content_bytes: u64,
-    left_out: Vec<String>,
-    left_out_count: u64,
 }
 
 /// Everything.
@@ -74,7 +64,7 @@ pub(crate) static EXPORT: Saga<Exporting> = Saga {
             .cancellable(),
         step::<Exporting>("tidy", "Tidy up", |task, _| Box::pin(tidy(task))).resume(),
     ],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 impl Mantyx {
@@ -82,7 +72,7 @@ impl Mantyx {
     pub async fn export(&self, actor: &Actor, request: ExportRequest) -> Result<OperationView> {
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
-            let memory = Exporting { made_at: chrono::Utc::now(), logs: request.logs, packed: None };
+            let memory = Exporting { made_at: Utc::now(), logs: request.logs };
             mantyx.begin(&actor, &EXPORT, None, memory).await
         })
         .await
@@ -94,7 +84,7 @@ impl Exporting {
     async fn copy(&mut self, task: &Task) -> Result<Said> {
         remove_copy(task).await?;
         folders::create(&task.layout().exports(), 0o700)?;
-        self.made_at = chrono::Utc::now();
+        self.made_at = Utc::now();
         let copy = copy_of(task);
         task.registry().copy_to(&copy).await?;
         let length = blocking(move || folders::size(&copy)).await?;
@@ -112,46 +102,40 @@ impl Exporting {
             Ok((writer.finish()?, missing))
         })
         .await?;
-        let packed = Packed::of(&report, missing);
-        let said = packed.in_words(report.packed_bytes);
-        self.packed = Some(packed);
+        let view = self.view(task.id, &report, missing);
+        let label = task.layout().export_label(task.id);
+        let said = in_words(&view);
+        let text =
+            serde_json::to_vec_pretty(&view).map_err(|error| Error::internal("label an export", error))?;
+        blocking(move || atomic::write(&label, &text, 0o600)).await?;
         Ok(Said::detail(said))
     }
 
-    fn view(&self, id: OperationId, bytes: u64, finished: Timestamp) -> Option<ExportView> {
-        let packed = self.packed.clone()?;
-        Some(ExportView {
+    fn view(&self, id: OperationId, report: &Report, missing: Vec<String>) -> ExportView {
+        let odd = report.odd.iter().map(|odd| format!("`{}` {}", odd.name, why(odd.why)));
+        let left_out_count = report.odd_count + missing.len() as u64;
+        ExportView {
             id,
             made_at: self.made_at,
             file_name: format!("mantyx-{}.tar.gz", self.made_at.format("%Y-%m-%d")),
-            bytes,
-            files: packed.files,
-            content_bytes: packed.content_bytes,
+            bytes: report.packed_bytes,
+            files: report.files,
+            content_bytes: report.bytes,
             logs: self.logs,
-            left_out: packed.left_out,
-            left_out_count: packed.left_out_count,
-            kept_until: finished + TimeDelta::from_std(KEPT).unwrap_or_default(),
-        })
+            left_out: missing.into_iter().chain(odd).take(MOST_SAID).collect(),
+            left_out_count,
+            kept_until: Utc::now() + TimeDelta::from_std(KEPT).unwrap_or_default(),
+        }
     }
 }
 
-impl Packed {
-    fn of(report: &Report, missing: Vec<String>) -> Self {
-        let odd = report.odd.iter().map(|odd| format!("`{}` {}", odd.name, why(odd.why)));
-        let left_out_count = report.odd_count + missing.len() as u64;
-        let mut left_out: Vec<String> = missing.into_iter().chain(odd).collect();
-        left_out.truncate(100);
-        Self { files: report.files, content_bytes: report.bytes, left_out, left_out_count }
-    }
-
-    fn in_words(&self, packed: u64) -> String {
-        let Self { files, content_bytes, left_out, left_out_count } = self;
-        let all = format!("{files} files of {}, packed {}", size(*content_bytes), size(packed));
-        match left_out.first() {
-            None => all,
-            Some(first) if *left_out_count == 1 => format!("{all}. Not as it was: {first}"),
-            Some(first) => format!("{all}. Not as they were: {first}, and {} others", left_out_count - 1),
-        }
+fn in_words(export: &ExportView) -> String {
+    let ExportView { files, content_bytes, bytes, left_out, left_out_count, .. } = export;
+    let all = format!("{files} files of {}, packed {}", size(*content_bytes), size(*bytes));
+    match left_out.first() {
+        None => all,
+        Some(first) if *left_out_count == 1 => format!("{all}. Not as it was: {first}"),
+        Some(first) => format!("{all}. Not as they were: {first}, and {} others", left_out_count - 1),
     }
 }
 
@@ -179,8 +163,9 @@ async fn remove_copy(task: &Task) -> Result<()> {
 }
 
 async fn remove_archive(task: &Task) -> Result<()> {
-    let archive = task.layout().export(task.id);
-    blocking(move || folders::remove(&unfinished(&archive)).and_then(|()| folders::remove(&archive))).await
+    let (archive, label) = (task.layout().export(task.id), task.layout().export_label(task.id));
+    blocking(move || [unfinished(&archive), label, archive].iter().try_for_each(|path| folders::remove(path)))
+        .await
 }
 
 /// The archive is there: what is left over is removed with the next look.

@@ -48,7 +48,10 @@ impl Mantyx {
         let (is_signed, hash) = (delivery.is_signed_with(secret), digest(secret));
         let hook = self.registry().read(move |db| find(db, &hash)).await?;
         let Some(hook) = hook else {
-            return Err(self.inner().guesses.count(address, Error::new(Code::NotFound, "There is no such webhook")));
+            return Err(self
+                .inner()
+                .guesses
+                .count(address, Error::new(Code::NotFound, "There is no such webhook")));
         };
         if !is_signed {
             let error = Error::new(Code::HookSignature, "The signature of the delivery is not right")
@@ -63,9 +66,10 @@ impl Mantyx {
         let (result, detail) = match told {
             Told::Ping => (TrackingResult::Ping, "The webhook is known".to_owned()),
             Told::Other(event) => (TrackingResult::Ignored, format!("Ignored: `{event}` is not a push")),
-            Told::Elsewhere(pushed) => {
-                (TrackingResult::Ignored, format!("Ignored: `{pushed}` is another branch than the one followed"))
-            }
+            Told::Elsewhere(pushed) => (
+                TrackingResult::Ignored,
+                format!("Ignored: `{pushed}` is another branch than the one followed"),
+            ),
             Told::Gone => (TrackingResult::Ignored, "Ignored: what is followed was removed".to_owned()),
             Told::Pushed if hook.row.mode.0 == TrackingMode::Off => {
                 (TrackingResult::Ignored, "Ignored: the app is not followed at the moment".to_owned())

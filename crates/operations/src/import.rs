@@ -19,7 +19,7 @@ use mantyx_api_types::{OperationView, Problem};
 use mantyx_bundle::Head;
 use mantyx_bundle::import::{self as bundle, Limits, Rules};
 use mantyx_core::{
-    Actor, AppId, AppName, Code, Error, EventKind, InstanceId, OperationKind, Result, StepStatus, Subject, Timestamp,
+    Actor, AppId, AppName, Code, Error, EventKind, InstanceId, OperationKind, Result, Subject, Timestamp,
 };
 use mantyx_platform::folders;
 use mantyx_platform::scratch::Scratch;
@@ -33,7 +33,7 @@ use crate::export::{About, DATABASE};
 use crate::mantyx::Mantyx;
 use crate::moves::Moves;
 use crate::progress::{size, with_progress};
-use crate::saga::{Said, Saga, Task, leaves_all_as_it_was, step};
+use crate::saga::{Saga, Said, Task, step};
 use crate::work::{blocking, whole};
 
 mod bringing;
@@ -113,10 +113,11 @@ pub(crate) static IMPORT: Saga<Importing> = Saga {
         step::<Importing>("check", "See what is in it", |task, it| Box::pin(it.check(task))).cancellable(),
         step::<Importing>("place", "Take it over", |task, it| Box::pin(it.place(task)))
             .undo(|task, it| Box::pin(it.put_back(task))),
-        step::<Importing>("rebuild", "Rebuild the environments", |task, it| Box::pin(it.rebuild(task))).resume(),
+        step::<Importing>("rebuild", "Rebuild the environments", |task, it| Box::pin(it.rebuild(task)))
+            .resume(),
         step::<Importing>("start", "Bring the apps up", |task, it| Box::pin(it.start(task))).resume(),
     ],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 impl Mantyx {
@@ -251,7 +252,12 @@ impl Importing {
         }))
     }
 
-    fn commit(&self, change: &mut Change<'_, '_>, plan: &Plan, pool: &mantyx_registry::PortPool) -> Result<()> {
+    fn commit(
+        &self,
+        change: &mut Change<'_, '_>,
+        plan: &Plan,
+        pool: &mantyx_registry::PortPool,
+    ) -> Result<()> {
         refuse_unless_empty(change)?;
         transfer::take_over(change)?;
         for app in &plan.apps {
@@ -272,14 +278,13 @@ impl Importing {
         change.record(EventKind::DaemonImported, &subject, payload)
     }
 
-    /// As long as nothing was committed everything goes back to the staging folder. Behind the commit it is ours.
+    /// As long as nothing was committed everything goes back to the staging folder. Behind the commit it is ours: this
+    /// Mantyx was empty before, and nobody else can have made anything meanwhile.
     async fn put_back(&mut self, task: &Task) -> Result<()> {
         task.registry().detach().await?;
-        let id = task.id;
-        let steps = task.registry().read(move |db| operations::steps(db, id)).await?;
-        let is_taken_over = steps.iter().any(|step| step.name == "place" && step.status.0 == StepStatus::Done);
+        let held = task.registry().read(transfer::holdings).await?;
         match &self.plan {
-            Some(plan) if !is_taken_over => {
+            Some(plan) if held.is_empty() => {
                 plan.moves.back().await?;
                 plan.keys.back().await
             }
@@ -297,7 +302,8 @@ impl Plan {
     fn in_words(&self) -> String {
         let apps = self.apps.len();
         let apps = format!("{apps} {}", if apps == 1 { "app" } else { "apps" });
-        let trash = if self.trashed == 0 { String::new() } else { format!(", {} in the trash", self.trashed) };
+        let trash =
+            if self.trashed == 0 { String::new() } else { format!(", {} in the trash", self.trashed) };
         let chain = match self.record.broken_at {
             None => String::new(),
             Some(at) => format!(". Its record of events was changed: it breaks at event {at}"),

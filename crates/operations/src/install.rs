@@ -33,7 +33,7 @@ pub(crate) static INSTALL: Saga<Install> = Saga {
         step::<Install>("use", "Take it into use", |task, it| Box::pin(it.take_into_use(task))),
         step::<Install>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
     ],
-    failed: install_failed,
+    failed: Some(install_failed),
 };
 
 impl Mantyx {

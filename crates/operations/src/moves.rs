@@ -1,6 +1,6 @@
 //! Folders that change their places together, there and back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mantyx_core::{Code, Error, Result};
 use mantyx_platform::folders;
@@ -41,12 +41,19 @@ impl Moves {
     /// Moves back what has been moved. What is still where it was has not been: what lies where it should go is
     /// somebody else's.
     pub(crate) async fn back(&self) -> Result<()> {
-        let pairs = self.0.clone();
+        let moves = self.clone();
         blocking(move || {
-            let moved = pairs.iter().filter(|(from, to)| !from.exists() && to.exists());
+            // The last first: where one folder went, another may have been before.
+            let moved = moves.0.iter().rev().filter(|(from, to)| moves.has_moved(from, to));
             moved.into_iter().try_for_each(|(from, to)| folders::rename(to, from))
         })
         .await
+    }
+
+    /// Where another folder of ours had been, it is that one again once it is back.
+    fn has_moved(&self, from: &Path, to: &Path) -> bool {
+        let before = self.0.iter().find(|(home, _)| home == to);
+        !from.exists() && to.exists() && before.is_none_or(|(_, away)| away.exists())
     }
 }
 
@@ -77,5 +84,27 @@ mod tests {
         assert!(moves.go().await.is_err(), "the place of the second is taken");
         moves.back().await.unwrap();
         assert!(at("app").is_dir() && at("backups").is_dir() && at("away/backups").is_dir());
+    }
+
+    #[tokio::test]
+    async fn one_folder_takes_the_place_of_another_and_gives_it_back() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        for folder in ["data", "coming"] {
+            fs::create_dir(at(folder)).unwrap();
+            fs::write(at(folder).join("file"), folder).unwrap();
+        }
+        let moves = Moves::of([(at("data"), at("going")), (at("coming"), at("data"))]);
+        let reads = |folder: &str| fs::read_to_string(at(folder).join("file")).ok();
+        moves.go().await.unwrap();
+        assert_eq!((reads("data").unwrap(), reads("going").unwrap()), ("coming".into(), "data".into()));
+        moves.back().await.unwrap();
+        moves.back().await.unwrap();
+        assert_eq!((reads("data").unwrap(), reads("coming").unwrap()), ("data".into(), "coming".into()));
+        assert_eq!(reads("going"), None);
+        // What came is removed once it is not wanted any more, and then what is there is not what came.
+        fs::remove_dir_all(at("coming")).unwrap();
+        moves.back().await.unwrap();
+        assert_eq!(reads("data").unwrap(), "data");
     }
 }

@@ -16,7 +16,7 @@ use crate::files;
 use crate::install::active_subject;
 use crate::mantyx::Mantyx;
 use crate::moves::Moves;
-use crate::saga::{Saga, Said, Task, leaves_all_as_it_was, step};
+use crate::saga::{Saga, Said, Task, step};
 use crate::standing::Standing;
 use crate::work::{blocking, whole};
 
@@ -50,7 +50,7 @@ pub(crate) static RENAME: Saga<Renaming> = Saga {
         step::<Renaming>("watch", "See that it is well", |task, it| Box::pin(it.watch(task))).resume(),
         step::<Renaming>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
     ],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 impl Mantyx {

@@ -10,8 +10,8 @@ use mantyx_registry::tables::{apps, backups, executions, instances, operations, 
 use mantyx_registry::{Change, Read};
 use tokio::time::timeout;
 
-use crate::clock::{Clock, Reading};
 use crate::alone::of_all;
+use crate::clock::{Clock, Reading};
 use crate::environment::number;
 use crate::mantyx::Mantyx;
 use crate::work::blocking;

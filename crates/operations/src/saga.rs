@@ -59,8 +59,8 @@ pub(crate) struct Saga<M: 'static> {
     pub(crate) kind: OperationKind,
     /// What is done, in order.
     pub(crate) steps: &'static [Step<M>],
-    /// What a failure means for the app, written together with the end of the operation.
-    pub(crate) failed: Failed<M>,
+    /// What a failure means for the app, written together with the end of the operation. Mostly nothing: all is as it was.
+    pub(crate) failed: Option<Failed<M>>,
 }
 
 /// One step of a saga.
@@ -145,9 +145,4 @@ impl Said {
     ) -> Self {
         Self { commit: Some(Box::new(commit)), ..self }
     }
-}
-
-/// A failure that changes nothing about its app.
-pub(crate) fn leaves_all_as_it_was<M>(_: &mut Change<'_, '_>, _: &M, _: &Problem) -> Result<()> {
-    Ok(())
 }

@@ -219,7 +219,7 @@ fn ended(seen: &AppView) -> Error {
 
 fn too_late(seen: &AppView, patience: Duration) -> Error {
     let why = seen.health_detail.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-    let seconds = (patience - REPORT).as_secs();
+    let seconds = patience.saturating_sub(REPORT).as_secs();
     Error::new(Code::Unhealthy, format!("`{}` was not healthy within {seconds} s{why}", seen.name)).hint(
         "The log of its last execution says more; give it a longer `start_period` if it only needs more time",
     )

@@ -32,7 +32,7 @@ use crate::environment::{Building, KeptLock, Resolve, Subject, number, subject_o
 use crate::files;
 use crate::mantyx::Mantyx;
 use crate::moves::Moves;
-use crate::saga::{Saga, Said, Step, Task, leaves_all_as_it_was, step};
+use crate::saga::{Saga, Said, Step, Task, step};
 use crate::standing::Standing;
 use crate::work::blocking;
 
@@ -123,35 +123,32 @@ const TIDY: Step<Switch> = step::<Switch>("tidy", "Tidy up", |task, it| Box::pin
 pub(crate) static UPDATE: Saga<Switch> = Saga {
     kind: OperationKind::Update,
     steps: &[STAGE, PLACE, BUILD, BACK_UP, STOP, ACTIVATE, START, WATCH, TIDY],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 /// An earlier release.
 pub(crate) static ROLLBACK: Saga<Switch> = Saga {
     kind: OperationKind::Rollback,
     steps: &[BUILD, BACK_UP, STOP, ACTIVATE, START, WATCH, TIDY],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 /// Another configuration, with a restart.
 pub(crate) static CONFIGURE: Saga<Switch> = Saga {
     kind: OperationKind::Configure,
     steps: &[BACK_UP, STOP, ACTIVATE, START, WATCH, TIDY],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 /// What is active already, with an environment that was missing.
-pub(crate) static REPAIR: Saga<Switch> = Saga {
-    kind: OperationKind::Repair,
-    steps: &[BUILD, STOP, ACTIVATE, START, WATCH, TIDY],
-    failed: leaves_all_as_it_was,
-};
+pub(crate) static REPAIR: Saga<Switch> =
+    Saga { kind: OperationKind::Repair, steps: &[BUILD, STOP, ACTIVATE, START, WATCH, TIDY], failed: None };
 
 /// What a backup kept.
 pub(crate) static RESTORE_BACKUP: Saga<Switch> = Saga {
     kind: OperationKind::RestoreBackup,
     steps: &[STAGE, PLACE, BUILD, COPY_DATA, BACK_UP, STOP, SWAP_DATA, ACTIVATE, START, WATCH, TIDY],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 impl Switch {

@@ -6,9 +6,7 @@
 use mantyx_api_types::{
     HookCreated, HookView, Problem, TrackingOutcome, TrackingRequest, TrackingView, UpdateCheck,
 };
-use mantyx_core::{
-    Actor, AppId, AppName, Code, Error, EventKind, Result, Scope, Timestamp, TrackingMode,
-};
+use mantyx_core::{Actor, AppId, AppName, Code, Error, EventKind, Result, Scope, Timestamp, TrackingMode};
 use mantyx_ingest::host_of;
 use mantyx_registry::tables::trackings::{self, Tracking};
 use mantyx_registry::tables::{apps, config_revisions, instances};
@@ -70,7 +68,9 @@ impl Mantyx {
     ) -> Result<TrackingView> {
         self.refuse_no_schedule(request.schedule.as_deref())?;
         if request.reference.as_deref().is_some_and(|reference| reference.trim().is_empty()) {
-            return Err(Error::field("ref", "It is empty").hint("Leave it out for that of the active release"));
+            return Err(
+                Error::field("ref", "It is empty").hint("Leave it out for that of the active release")
+            );
         }
         let (mantyx, caller, name) = (self.clone(), caller.clone(), name.clone());
         let actor = caller.actor();
@@ -174,7 +174,8 @@ impl Mantyx {
     }
 
     fn fill(&self, view: &mut TrackingView, row: Tracking) -> Result<()> {
-        let schedule = row.cron.as_deref().and_then(|line| mantyx_scheduler::parse(&self.daily_spec(line)).ok());
+        let schedule =
+            row.cron.as_deref().and_then(|line| mantyx_scheduler::parse(&self.daily_spec(line)).ok());
         let is_on = row.mode.0 != TrackingMode::Off;
         view.words = schedule.as_ref().map(mantyx_scheduler::Schedule::words);
         view.next_check = schedule.filter(|_| is_on).and_then(|it| it.next_after(chrono::Utc::now()));
@@ -200,14 +201,8 @@ pub(crate) fn tracking_of(db: &mut Read<'_>, app: AppId, name: &AppName) -> Resu
 }
 
 /// Refuses what the caller may not have done on account of a tracking, as if it were done now.
-fn may_follow(
-    db: &mut Read<'_>,
-    caller: &Caller,
-    app: &apps::App,
-    request: &TrackingRequest,
-) -> Result<()> {
-    let followed =
-        Followed::of(&app.name.0, active_origin(db, app.id.0)?, request.reference.clone())?;
+fn may_follow(db: &mut Read<'_>, caller: &Caller, app: &apps::App, request: &TrackingRequest) -> Result<()> {
+    let followed = Followed::of(&app.name.0, active_origin(db, app.id.0)?, request.reference.clone())?;
     if request.mode == TrackingMode::Off {
         return Ok(());
     }
@@ -223,12 +218,7 @@ fn may_follow(
 }
 
 /// Adds the tracking, or changes the one that is there: the webhook and what was found stay.
-fn set(
-    change: &mut Change<'_, '_>,
-    app: &apps::App,
-    scope: Scope,
-    request: TrackingRequest,
-) -> Result<()> {
+fn set(change: &mut Change<'_, '_>, app: &apps::App, scope: Scope, request: TrackingRequest) -> Result<()> {
     let TrackingRequest { mode, schedule: cron, reference } = request;
     let payload = json!({ "tracking": { "mode": mode, "schedule": cron, "ref": reference } });
     let (set_at, set_by) = (change.now(), change.actor().to_string());

@@ -18,7 +18,7 @@ use crate::actions::stopped_by;
 use crate::environment::{Building, Resolve, Subject, subject_of};
 use crate::mantyx::{Caller, Mantyx};
 use crate::moves::Moves;
-use crate::saga::{Saga, Said, Step, Task, leaves_all_as_it_was, step};
+use crate::saga::{Saga, Said, Step, Task, step};
 use crate::work::{blocking, whole};
 
 /// What a removal remembers.
@@ -55,11 +55,11 @@ const REMOVE: Step<Removal> =
 
 /// To the trash.
 pub(crate) static DELETE: Saga<Removal> =
-    Saga { kind: OperationKind::Delete, steps: &[STOP, MOVE], failed: leaves_all_as_it_was };
+    Saga { kind: OperationKind::Delete, steps: &[STOP, MOVE], failed: None };
 
 /// Gone: through the trash, so that a removal that fails half way leaves an app that can be purged again.
 pub(crate) static PURGE: Saga<Removal> =
-    Saga { kind: OperationKind::Purge, steps: &[STOP, MOVE, REMOVE], failed: leaves_all_as_it_was };
+    Saga { kind: OperationKind::Purge, steps: &[STOP, MOVE, REMOVE], failed: None };
 
 /// Out of the trash.
 pub(crate) static RESTORE: Saga<Restoring> = Saga {
@@ -72,7 +72,7 @@ pub(crate) static RESTORE: Saga<Restoring> = Saga {
             .undo(|_, it| Box::pin(it.return_to_trash())),
         step::<Restoring>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
     ],
-    failed: leaves_all_as_it_was,
+    failed: None,
 };
 
 impl Mantyx {

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use mantyx_api_types::{AppPatch, GitUpdate, OperationView, RollbackRequest, UpdateCheck};
 use mantyx_core::{
-    Actor, AppEvent, AppName, BackupReason, Code, Configuration, Error, Origin, RelativePath, ReleaseId, Result,
+    Actor, AppEvent, AppName, BackupReason, Code, Configuration, Error, Origin, RelativePath, ReleaseId,
+    Result,
 };
 use mantyx_ingest::{Base, Edit, Limits, Staged};
 use mantyx_platform::scratch::Scratch;
@@ -14,7 +15,7 @@ use mantyx_registry::tables::{apps, config_revisions, instances};
 use mantyx_registry::{Read, check};
 use serde_json::{Map, Value};
 
-use crate::create::{CancelOnDrop, fit_to_source};
+use crate::create::fit_to_source;
 use crate::environment::{Resolve, number};
 use crate::mantyx::{Caller, Mantyx};
 use crate::switch::{CONFIGURE, NewSource, ROLLBACK, Switch, UPDATE};
@@ -110,7 +111,8 @@ impl Mantyx {
             // What cannot be opened is refused at once, before there is an operation.
             self.credential(url, credential.as_ref()).await?;
         }
-        let wanted = Wanted { source, configuration: update.configuration, resolve: Resolve::Reuse, made_of: None };
+        let wanted =
+            Wanted { source, configuration: update.configuration, resolve: Resolve::Reuse, made_of: None };
         self.update(&caller.actor(), caller, name, wanted).await
     }
 
@@ -341,7 +343,9 @@ fn base<'a>(folder: &'a Path, release: &'a Release) -> Base<'a> {
 /// Where to fetch from: what is asked for, else where the active release came from.
 fn git_source(caller: &Caller, origin: &Origin, update: &GitUpdate) -> Result<NewSource> {
     let before = match origin {
-        Origin::Git { url, reference, subdir, credential, .. } => Some((url, (reference, subdir, credential))),
+        Origin::Git { url, reference, subdir, credential, .. } => {
+            Some((url, (reference, subdir, credential)))
+        }
         _ => None,
     };
     let url = update.url.clone().or_else(|| before.map(|(url, _)| url.clone()));

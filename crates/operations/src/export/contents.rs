@@ -55,11 +55,8 @@ impl Contents {
         }
         let ids = live.iter().chain(&trashed).map(|app| app.id.0).filter(|_| logs);
         folders.extend(ids.map(|id| (layout.logs(id), format!("logs/{id}"))));
-        let about = About {
-            apps: live.into_iter().map(|app| app.name.0).collect(),
-            trashed: trashed.len(),
-            logs,
-        };
+        let about =
+            About { apps: live.into_iter().map(|app| app.name.0).collect(), trashed: trashed.len(), logs };
         Ok(Self { about, folders, key: layout.key() })
     }
 

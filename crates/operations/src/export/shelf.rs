@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use mantyx_core::{EventKind, Subject};
+use chrono::Utc;
+use mantyx_api_types::{ExportView, Page};
+use mantyx_core::{Actor, Code, Error, EventKind, OperationId, Result, Subject};
+use mantyx_platform::folders;
 use mantyx_registry::Change;
 use serde_json::json;
 
-use super::{
-    Actor, Error, ExportView, Exporting, KEPT, Mantyx, OperationId, OperationStatus, Page, Result, blocking, folders,
-    operations, whole,
-};
+use super::KEPT;
+use crate::mantyx::Mantyx;
+use crate::work::{blocking, whole};
 
 /// An export as a file.
 #[derive(Clone, Debug)]
@@ -30,8 +32,7 @@ impl Mantyx {
         for id in ids {
             match self.export_file(id).await {
                 Ok(file) => items.push(file.view),
-                // It was removed meanwhile, or is not done.
-                Err(error) if error.code() == mantyx_core::Code::NotFound => {}
+                Err(error) if error.code() == Code::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
@@ -41,17 +42,17 @@ impl Mantyx {
 
     /// One of them, as a file.
     pub async fn export_file(&self, id: OperationId) -> Result<ExportFile> {
-        let missing = || Error::not_found("export", id).hint("`GET /api/exports` lists those that are there");
-        let row = self.registry().read(move |db| operations::find(db, id)).await?;
-        let row = row.filter(|row| row.status.0 == OperationStatus::Succeeded).ok_or_else(missing)?;
-        let memory: Exporting = serde_json::from_value(row.memory.0).map_err(|_| missing())?;
-        let path = self.layout().export(id);
-        let place = path.clone();
-        let bytes = blocking(move || Ok(std::fs::metadata(&place).ok().map(|found| found.len()))).await?;
-        let finished = row.finished_at.unwrap_or(row.started_at);
-        let view = bytes.and_then(|bytes| memory.view(id, bytes, finished)).ok_or_else(missing)?;
-        let over = view.kept_until <= chrono::Utc::now();
-        if over { Err(missing()) } else { Ok(ExportFile { path, view }) }
+        let missing =
+            move || Error::not_found("export", id).hint("`GET /api/exports` lists those that are there");
+        let (path, label) = (self.layout().export(id), self.layout().export_label(id));
+        blocking(move || {
+            // What has no label is not done, or was removed meanwhile.
+            let label = std::fs::read(&label).map_err(|_| missing())?;
+            let view: ExportView = serde_json::from_slice(&label).map_err(|_| missing())?;
+            let is_there = path.is_file() && view.kept_until > Utc::now();
+            if is_there { Ok(ExportFile { path, view }) } else { Err(missing()) }
+        })
+        .await
     }
 
     /// Writes down that somebody fetches an export: whoever has it has everything.
@@ -64,7 +65,8 @@ impl Mantyx {
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
             let file = mantyx.export_file(id).await?;
-            blocking(move || folders::remove(&file.path)).await?;
+            let label = mantyx.layout().export_label(id);
+            blocking(move || folders::remove(&label).and_then(|()| folders::remove(&file.path))).await?;
             mantyx.record_export(&actor, EventKind::ExportRemoved, &file.view).await
         })
         .await
@@ -83,11 +85,11 @@ impl Mantyx {
         let layout = self.layout().clone();
         let retire = move || {
             for id in ids_in(&layout.exports())? {
-                let path = layout.export(id);
+                let (path, label) = (layout.export(id), layout.export_label(id));
                 let written = std::fs::metadata(&path).and_then(|found| found.modified());
                 let age = written.ok().and_then(|written| now.duration_since(written).ok());
                 if age.is_some_and(|age| age > KEPT) {
-                    folders::remove(&path)?;
+                    folders::remove(&label).and_then(|()| folders::remove(&path))?;
                 }
             }
             Ok(())

@@ -120,7 +120,10 @@ mod tests {
         assert_eq!(told(&push("refs/heads/main"), Some("main")), Told::Pushed);
         assert_eq!(told(&push("refs/tags/v1"), Some("v1")), Told::Pushed);
         assert_eq!(told(&push("refs/heads/main"), Some("heads/main")), Told::Pushed);
-        assert_eq!(told(&push("refs/heads/a/main"), Some("main")), Told::Elsewhere("refs/heads/a/main".into()));
+        assert_eq!(
+            told(&push("refs/heads/a/main"), Some("main")),
+            Told::Elsewhere("refs/heads/a/main".into())
+        );
         assert_eq!(told(&push("refs/heads/main"), Some("mai")), Told::Elsewhere("refs/heads/main".into()));
         assert_eq!(told(&push("refs/heads/last"), None), Told::Pushed, "as it was when somebody looked");
         assert_eq!(told(&push("refs/heads/other"), None), Told::Elsewhere("refs/heads/other".into()));

@@ -64,7 +64,9 @@ impl Importing {
         let layout = task.layout().clone();
         let active = |db: &mut Read<'_>| {
             let trashed = apps::list_deleted(db)?.into_iter();
-            trashed.map(|app| Ok((app.id.0, number(&active_release(db, app.id.0)?)))).collect::<Result<Vec<_>>>()
+            trashed
+                .map(|app| Ok((app.id.0, number(&active_release(db, app.id.0)?))))
+                .collect::<Result<Vec<_>>>()
         };
         let link = move |active: Vec<(AppId, u32)>| {
             active.into_iter().try_for_each(|(app, number)| {
@@ -120,7 +122,11 @@ impl Incoming {
         let _lock = task.inner().locks.app(self.id).await;
         let id = self.id;
         let now = move |db: &mut Read<'_>| {
-            Ok((mantyx_registry::views::find_app(db, id)?, instances::of_app(db, id)?, active_release(db, id)?))
+            Ok((
+                mantyx_registry::views::find_app(db, id)?,
+                instances::of_app(db, id)?,
+                active_release(db, id)?,
+            ))
         };
         let (app, instance, release) = task.registry().read(now).await?;
         let (layout, name) = (task.layout().clone(), self.name.clone());

@@ -33,7 +33,8 @@ pub(super) fn survey(foreign: &Foreign, unpacked: &Path, aside: &Path, layout: &
     let mut pairs = Vec::new();
     for it in &live {
         let name = &it.row.name.0;
-        let (app, kept) = (unpacked.join("apps").join(name.as_str()), unpacked.join("backups").join(name.as_str()));
+        let (app, kept) =
+            (unpacked.join("apps").join(name.as_str()), unpacked.join("backups").join(name.as_str()));
         it.tidy(foreign, &app, &kept)?;
         pairs.push((app, layout.app(name)));
         pairs.push((kept, layout.backups_of(name)));
@@ -48,8 +49,11 @@ pub(super) fn survey(foreign: &Foreign, unpacked: &Path, aside: &Path, layout: &
     }
     for it in live.iter().chain(&trashed) {
         let id = it.row.id.0;
-        pairs.push((unpacked.join("logs").join(id.to_string()), layout.logs(id)));
+        let logs = unpacked.join("logs").join(id.to_string());
+        set_mode(&logs, 0o700)?;
+        pairs.push((logs, layout.logs(id)));
     }
+    set_mode(&unpacked.join(KEY), 0o600)?;
     foreign.read(|db| {
         Ok(Plan {
             apps: live.iter().map(|it| incoming(db, &it.row)).collect::<Result<_>>()?,
@@ -82,7 +86,9 @@ impl Found {
         keep_only(app, &inner)?;
         folders::create(&app.join("data"), 0o700)?;
         keep_only(&app.join("releases"), &self.releases)?;
-        for (folder, mode) in [(app.to_owned(), 0o755), (app.join("releases"), 0o755), (app.join("data"), 0o700)] {
+        for (folder, mode) in
+            [(app.to_owned(), 0o755), (app.join("releases"), 0o755), (app.join("data"), 0o700)]
+        {
             set_mode(&folder, mode)?;
         }
         for release in entries(&app.join("releases"))? {
@@ -154,3 +160,6 @@ fn set_mode(folder: &Path, mode: u32) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,3 +25,22 @@ pub(crate) static ALL: &[&dyn AnySaga] = &[
     &EXPORT,
     &IMPORT,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// An operation is found again by its kind, and its steps by their names.
+    #[test]
+    fn kinds_and_steps_are_told_apart() {
+        let kinds: HashSet<_> = ALL.iter().map(|saga| saga.kind()).collect();
+        assert_eq!(kinds.len(), ALL.len());
+        for saga in ALL {
+            let steps = saga.steps();
+            let names: HashSet<_> = steps.iter().map(|(name, _)| *name).collect();
+            assert!(!steps.is_empty() && names.len() == steps.len(), "{}", saga.kind().as_str());
+            assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_')));
+        }
+    }
+}

@@ -22,18 +22,18 @@ impl Task {
         tracing::info!(?error, operation = %self.id, "an operation is undone");
         let problem = Problem::from(&error);
         let Some(at) = self.mark_failed(at, &problem).await else { return };
-        self.undo_from(saga, memory, at, problem).await;
+        self.undo(saga, memory, at + 1, problem).await;
     }
 
-    /// Undoes the steps up to this one, and ends the operation.
-    pub(super) async fn undo_from<M: Memory>(
+    /// Undoes the first steps, the last of them first, and ends the operation.
+    pub(super) async fn undo<M: Memory>(
         self,
         saga: &'static Saga<M>,
         mut memory: M,
-        at: usize,
+        steps: usize,
         problem: Problem,
     ) {
-        for (at, step) in saga.steps.iter().enumerate().take(at + 1).rev() {
+        for (at, step) in saga.steps.iter().enumerate().take(steps).rev() {
             if self.undo_step(saga, &mut memory, at, step).await.is_none() {
                 return;
             }
@@ -120,7 +120,7 @@ impl Task {
             _ => OperationStatus::Failed,
         };
         let end = move |change: &mut Change<'_, '_>| {
-            failed(change, &memory, &problem)?;
+            failed.map_or(Ok(()), |failed| failed(change, &memory, &problem))?;
             write_end(change, id, status, Some(as_json(&problem)?))
         };
         if self.insist(&self.actor, "the end of an operation", end).await.is_some() {

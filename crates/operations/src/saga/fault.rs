@@ -37,11 +37,9 @@ pub fn fault_points() -> Vec<String> {
     let mut points = Vec::new();
     for saga in ALL {
         for (step, undoable) in saga.steps() {
-            let moments: &[Moment] = match undoable {
-                true => &[Moment::Before, Moment::Acted, Moment::Undoing, Moment::Undone],
-                false => &[Moment::Before, Moment::Acted],
-            };
-            points.extend(moments.iter().map(|moment| name(saga.kind(), step, *moment)));
+            let there = [Moment::Before, Moment::Acted];
+            let back = [Moment::Undoing, Moment::Undone].into_iter().filter(|_| undoable);
+            points.extend(there.into_iter().chain(back).map(|moment| name(saga.kind(), step, moment)));
         }
     }
     points

@@ -2,16 +2,18 @@
 
 use mantyx_api_types::OperationView;
 use mantyx_core::{
-    Actor, AppId, AppName, Code, Error, EventKind, OperationId, OperationStatus, Result, StepStatus, Subject,
+    Actor, AppId, AppName, Code, Error, EventKind, Kind, OperationId, OperationStatus, Result, StepStatus,
+    Subject,
 };
 use mantyx_registry::tables::operations::{self, Operation, StepChanges};
 use mantyx_registry::{Change, Json, Word, views};
 use serde_json::{Value, json};
 
 use super::fault::{self, Moment};
-use super::{Cancel, Commit, Memory, Saga, Said, Task};
+use super::{Cancel, Commit, Memory, OnDeath, Saga, Said, Task};
 use crate::alone::refuse_beside;
 use crate::mantyx::Mantyx;
+use crate::work::{FIRST_PAUSE, LAST_PAUSE};
 
 /// What a saga is about: an app and its name, or all of Mantyx.
 pub(crate) type About = Option<(AppId, AppName)>;
@@ -76,10 +78,22 @@ impl Task {
         let Some(step) = saga.steps.get(at) else { return Ok(()) };
         fault::at(self, saga.kind, step.name, Moment::Before)?;
         self.refuse_if_cancelled(step.cancel)?;
-        let said = (step.act)(self, memory).await?;
-        fault::at(self, saga.kind, step.name, Moment::Acted)?;
-        self.refuse_if_cancelled(step.cancel)?;
-        self.mark_done(saga, memory, at, said).await
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let said = (step.act)(self, memory).await?;
+            fault::at(self, saga.kind, step.name, Moment::Acted)?;
+            self.refuse_if_cancelled(step.cancel)?;
+            let Err(error) = self.mark_done(saga, memory, at, said).await else { return Ok(()) };
+            if step.on_death == OnDeath::Undo || error.code().kind() != Kind::Unavailable {
+                return Err(error);
+            }
+            // Only its end could not be written down, as when the disk is full: so the next daemon would do, too.
+            tracing::error!(?error, operation = %self.id, step = step.name, "a step is taken again");
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
+                () = self.inner().cancellations.down() => return Err(error),
+            }
+        }
     }
 
     fn refuse_if_cancelled(&self, cancel: Cancel) -> Result<()> {

@@ -58,7 +58,9 @@ impl<M: Memory> AnySaga for Saga<M> {
         if let Some(problem) = &row.problem {
             let problem: Problem = serde_json::from_value(problem.0.clone())
                 .map_err(|error| Error::internal("read why an operation failed", error))?;
-            return Ok(Box::pin(task.undo_from(self, memory, at, problem)));
+            // What is undone stays undone: files that it removed are not there any more for the undo of a later step.
+            let undone = steps.iter().position(|step| step.status.0 == StepStatus::Undone);
+            return Ok(Box::pin(task.undo(self, memory, undone.unwrap_or(at + 1), problem)));
         }
         if self.steps.get(at).is_some_and(|step| step.on_death == OnDeath::Resume) {
             return Ok(Box::pin(task.carry_out(self, memory, at)));

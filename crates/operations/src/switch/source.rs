@@ -18,7 +18,7 @@ use crate::work::blocking_until;
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum NewSource {
     /// It was let in when it was asked for, and lies in this folder.
-    Staged(PathBuf, Staged),
+    Staged(PathBuf, Box<Staged>),
     /// It is fetched.
     Git {
         url: String,
@@ -42,7 +42,7 @@ pub(crate) enum Distance {
 impl NewSource {
     /// A source that was let in.
     pub(crate) fn staged(staging: PathBuf, staged: Staged) -> Self {
-        Self::Staged(staging, staged)
+        Self::Staged(staging, Box::new(staged))
     }
 
     /// The newest commit of what is followed.
@@ -70,7 +70,7 @@ impl NewSource {
     /// Gets it, as far as it is not there yet.
     pub(super) async fn stage(&self, task: &Task, staging: &Path) -> Result<Staged> {
         match self {
-            Self::Staged(_, staged) => Ok(staged.clone()),
+            Self::Staged(_, staged) => Ok(staged.as_ref().clone()),
             Self::Git { url, reference, subdir, credential: name, from } => {
                 let credential = task.credential(url, name.as_ref()).await?;
                 let request = GitRequest {

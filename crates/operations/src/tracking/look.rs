@@ -5,9 +5,7 @@
 //! marked as tried: whatever becomes of it, it does not begin by itself again.
 
 use mantyx_api_types::{OperationView, Problem, TrackingOutcome, TrackingResult, UpdateCheck};
-use mantyx_core::{
-    Actor, AppId, AppName, Code, Error, EventKind, Origin, Result, Scope, TokenId,
-};
+use mantyx_core::{Actor, AppId, AppName, Code, Error, EventKind, Origin, Result, Scope, TokenId};
 use mantyx_registry::tables::{instances, releases, trackings};
 use mantyx_registry::{Change, Json, Read, views};
 use serde_json::json;

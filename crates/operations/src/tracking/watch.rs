@@ -172,7 +172,8 @@ mod tests {
         let agenda = Agenda::of(rows.into_iter(), at(20));
         assert_eq!(agenda, Agenda { due: vec![first, fourth, fifth], next: Some(at(10)), waiting: true });
         assert_eq!(Agenda::of([].into_iter(), at(0)), Agenda::default());
-        let later = Agenda::of([row(Some(30), Waits::ForAnother), row(Some(25), Waits::No)].into_iter(), at(20));
+        let later =
+            Agenda::of([row(Some(30), Waits::ForAnother), row(Some(25), Waits::No)].into_iter(), at(20));
         assert_eq!(later, Agenda { due: Vec::new(), next: Some(at(25)), waiting: true });
     }
 }
