@@ -119,7 +119,7 @@ impl PatchQuery {
 #[expect(dead_code, reason = "describes an answer that is one or the other")]
 enum Patched {
     /// The configuration after the change.
-    Configuration(ConfigurationView),
+    Configuration(Box<ConfigurationView>),
     /// With `restart`: the operation that takes it into use.
     Operation(OperationView),
 }

@@ -84,8 +84,8 @@ async fn update_from_archive(
     Query(query): Query<WaitQuery>,
     upload: Upload<Configured>,
 ) -> Answer {
-    let Upload { path: file, file_name, told: Configured(patch) } = upload;
-    let operation = mantyx.update_from_archive(&caller, &path.app, &file, &file_name, patch).await?;
+    let Upload { path: file, file_name, told: Configured(wanted) } = upload;
+    let operation = mantyx.update_from_archive(&caller, &path.app, &file, &file_name, wanted).await?;
     waiting::answer(&mantyx, operation, query.wait).await
 }
 
@@ -109,8 +109,8 @@ async fn update_from_script(
     Query(query): Query<WaitQuery>,
     upload: Upload<Configured>,
 ) -> Answer {
-    let Upload { path: file, file_name, told: Configured(patch) } = upload;
-    let operation = mantyx.update_from_script(&caller, &path.app, &file, &file_name, patch).await?;
+    let Upload { path: file, file_name, told: Configured(wanted) } = upload;
+    let operation = mantyx.update_from_script(&caller, &path.app, &file, &file_name, wanted).await?;
     waiting::answer(&mantyx, operation, query.wait).await
 }
 
