@@ -131,6 +131,12 @@ impl Layout {
         self.exports().join(format!("{id}.tar.gz"))
     }
 
+    /// What is known of one of them.
+    #[must_use]
+    pub fn export_label(&self, id: OperationId) -> PathBuf {
+        self.exports().join(format!("{id}.json"))
+    }
+
     /// An archive of another Mantyx that is being taken in. On the same disk as the apps, so that they can be renamed.
     #[must_use]
     pub fn imports(&self) -> PathBuf {
@@ -242,6 +248,7 @@ mod tests {
             (layout.trashed(app), format!("trash/{app}")),
             (layout.backup(&name, "20261120"), "backups/weather/20261120".to_owned()),
             (layout.export(export), format!("exports/{export}.tar.gz")),
+            (layout.export_label(export), format!("exports/{export}.json")),
             (layout.imports(), "imports".to_owned()),
             (layout.database(), "data/mantyx.db".to_owned()),
             (layout.jobs(), "data/jobs.db".to_owned()),

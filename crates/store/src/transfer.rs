@@ -36,7 +36,8 @@ const TAKEN: [&str; 10] = [
 /// What happened. It outlives its app, so that an import of one's own export may find it there.
 const HISTORY: [&str; 3] = ["executions", "operations", "operation_steps"];
 /// What nobody needs who reads a copy, and what would only help who should not have one.
-const PRIVATE: &str = "PRAGMA secure_delete = ON; DELETE FROM principals; DELETE FROM replays; DELETE FROM settings;";
+const PRIVATE: &str =
+    "PRAGMA secure_delete = ON; DELETE FROM principals; DELETE FROM replays; DELETE FROM settings;";
 
 /// How many rows there are.
 #[derive(QueryableByName)]
@@ -128,9 +129,8 @@ fn take(tx: &mut Write<'_>, table: &str, otherwise: &str) -> Result<()> {
     let columns: Vec<Column> = columns.load(tx.connection()).doing("read the columns of a table")?;
     let columns: Vec<String> = columns.into_iter().map(|column| format!("\"{}\"", column.name)).collect();
     let columns = columns.join(", ");
-    let copy = format!(
-        "INSERT INTO main.{table} ({columns}) SELECT {columns} FROM imported.{table} {otherwise}"
-    );
+    let copy =
+        format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM imported.{table} {otherwise}");
     let doing = format!("take over the rows of `{table}`");
     diesel::sql_query(copy).execute(tx.connection()).map(drop).doing(&doing)
 }

@@ -12,7 +12,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Integer, Nullable, Text};
 use diesel::sqlite::Sqlite;
 use diesel_migrations::MigrationHarness;
-use mantyx_core::{Code, Ending, Error, ExecutionStatus, Health, OperationStatus, Result, StepStatus, Timestamp};
+use mantyx_core::{
+    Code, Ending, Error, ExecutionStatus, Health, OperationStatus, Result, StepStatus, Timestamp,
+};
 use serde_json::Value;
 
 use crate::connection::MIGRATIONS;

@@ -1,13 +1,14 @@
 //! What comes along, and what is no database of Mantyx.
 
 use super::*;
+use crate::tables::executions::Claim;
 use crate::tables::{apps, config_revisions, events, executions, instances, operations, releases, settings};
 use crate::{Json, Word};
 use chrono::{TimeDelta, Utc};
 use mantyx_core::{
-    Actor, AppId, AppName, AppState, AppType, Code, Configuration, EventKind, ExecutionId, ExecutionStatus, Found,
-    Health, InstanceId, Launch, OperationId, OperationKind, OperationStatus, Origin, ReleaseId, RevisionId, Subject,
-    Trigger,
+    Actor, AppId, AppName, AppState, AppType, Code, Configuration, EventKind, ExecutionId, ExecutionStatus,
+    Health, InstanceId, Launch, OperationId, OperationKind, OperationStatus, Origin, ReleaseId, RevisionId,
+    Subject, Trigger,
 };
 use serde_json::json;
 
@@ -18,73 +19,90 @@ fn store(folder: &Path, name: &str) -> Store {
     Store::open(&folder.join(name)).unwrap()
 }
 
+/// An app with all that hangs on it, and with a run and an operation that are under way.
 fn add_app(store: &Store, name: &str) -> AppId {
-    let (now, id, instance) = (Utc::now(), AppId::generate(), InstanceId::generate());
-    let (release, revision) = (ReleaseId::generate(), RevisionId::generate());
-    let found: Found = serde_json::from_value(json!({
-        "candidates": [], "dependency_files": [], "digest": "d", "files": 1, "bytes": 1, "warnings": [],
-        "suggested_name": "a"
-    }))
-    .unwrap();
+    let (app, release, revision) = (app(name), ReleaseId::generate(), RevisionId::generate());
+    let (id, instance) = (app.id.0, InstanceId::generate());
     let add = |tx: &mut Write<'_>| {
-        apps::insert(tx, &apps::App {
-            id: Word(id),
-            name: Word(AppName::parse(name).unwrap()),
-            display_name: String::new(),
-            description: String::new(),
-            tags: Json(Vec::new()),
-            app_type: Word(AppType::Perpetual),
-            created_at: now,
-            updated_at: now,
-            deleted_at: None,
-        })?;
-        releases::insert(tx, &releases::Release {
-            id: Word(release),
-            app_id: Word(id),
-            number: 1,
-            origin: Json(Origin::Script { file: "a.py".into() }),
-            found: Json(found.clone()),
-            scm_version: None,
-            environment_id: None,
-            created_at: now,
-            created_by: "t".into(),
-            lock: None,
-            revision_id: None,
-            lock_digest: None,
-            python_version: None,
-        })?;
-        instances::insert(tx, &instances::Instance {
-            id: Word(instance),
-            app_id: Word(id),
-            state: Word(AppState::Running),
-            reason: None,
-            ever_enabled: true,
-            restarts: 0,
-            restarts_at: None,
-            release_id: Word(release),
-            revision_id: Word(revision),
-            health: Word(Health::Healthy),
-            health_detail: None,
-            status_text: None,
-            warnings: Json(Vec::new()),
-            give_ups: 0,
-        })?;
-        config_revisions::insert(tx, &config_revisions::Revision {
-            id: Word(revision),
-            instance_id: Word(instance),
-            number: 1,
-            configuration: Json(Configuration::new(Launch::Module("app".into()))),
-            created_at: now,
-            created_by: "t".into(),
-        })?;
-        let _ = executions::insert(tx, &execution(id, instance))?;
+        apps::insert(tx, &app)?;
+        releases::insert(tx, &first_release(id, release))?;
+        instances::insert(tx, &running(id, instance, release, revision))?;
+        config_revisions::insert(
+            tx,
+            &config_revisions::Revision {
+                id: Word(revision),
+                instance_id: Word(instance),
+                number: 1,
+                configuration: Json(Configuration::new(Launch::Module("app".into()))),
+                created_at: app.created_at,
+                created_by: "t".into(),
+            },
+        )?;
+        assert_eq!(executions::insert(tx, &execution(id, instance))?, Claim::Won);
         operations::insert(tx, &operation(id, name), [("plan", "Plan")])?;
         settings::set(tx, settings::PASSWORD, "secret-hash")?;
         let subject = Subject { kind: "app".into(), id: id.to_string(), name: name.into() };
-        events::append(tx, now, &Actor::Mantyx, &subject, EventKind::AppCreated, json!({})).map(drop)
+        let (at, kind) = (app.created_at, EventKind::AppCreated);
+        events::append(tx, at, &Actor::Mantyx, &subject, kind, json!({})).map(drop)
     };
     store.write(add).unwrap();
     id
+}
+
+fn app(name: &str) -> apps::App {
+    let now = Utc::now();
+    apps::App {
+        id: Word(AppId::generate()),
+        name: Word(AppName::parse(name).unwrap()),
+        display_name: String::new(),
+        description: String::new(),
+        tags: Json(Vec::new()),
+        app_type: Word(AppType::Perpetual),
+        created_at: now,
+        updated_at: now,
+        deleted_at: None,
+    }
+}
+
+fn first_release(app: AppId, id: ReleaseId) -> releases::Release {
+    let found = json!({
+        "candidates": [], "dependency_files": [], "digest": "d", "files": 1, "bytes": 1, "warnings": [],
+        "suggested_name": "a"
+    });
+    releases::Release {
+        id: Word(id),
+        app_id: Word(app),
+        number: 1,
+        origin: Json(Origin::Script { file: "a.py".into() }),
+        found: Json(serde_json::from_value(found).unwrap()),
+        scm_version: None,
+        environment_id: None,
+        created_at: Utc::now(),
+        created_by: "t".into(),
+        lock: None,
+        revision_id: None,
+        lock_digest: None,
+        python_version: None,
+    }
+}
+
+fn running(app: AppId, id: InstanceId, release: ReleaseId, revision: RevisionId) -> instances::Instance {
+    instances::Instance {
+        id: Word(id),
+        app_id: Word(app),
+        state: Word(AppState::Running),
+        reason: None,
+        ever_enabled: true,
+        restarts: 0,
+        restarts_at: None,
+        release_id: Word(release),
+        revision_id: Word(revision),
+        health: Word(Health::Healthy),
+        health_detail: None,
+        status_text: None,
+        warnings: Json(Vec::new()),
+        give_ups: 0,
+    }
 }
 
 fn execution(app: AppId, instance: InstanceId) -> executions::Execution {
@@ -133,8 +151,9 @@ fn every_table_is_decided_about() {
     let folder = tempfile::tempdir().unwrap();
     let tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' \
                   AND name NOT LIKE '\\_\\_%' ESCAPE '\\' ORDER BY name";
-    let found: Vec<Column> =
-        store(folder.path(), "a.db").read(|db| diesel::sql_query(tables).load(db.connection()).doing("list")).unwrap();
+    let found: Vec<Column> = store(folder.path(), "a.db")
+        .read(|db| diesel::sql_query(tables).load(db.connection()).doing("list"))
+        .unwrap();
     let found: Vec<String> = found.into_iter().map(|table| table.name).collect();
     let mut decided: Vec<&str> = TAKEN.into_iter().chain(HISTORY).chain(OWN).collect();
     decided.sort_unstable();
@@ -221,7 +240,7 @@ fn nothing_else_is_taken_for_a_database_of_mantyx() {
         "UPDATE apps SET name = '../../etc'",
         "UPDATE apps SET tags = 'no json'",
         "UPDATE backups SET folder = 1; UPDATE config_revisions SET configuration = '{}'",
-        r#"UPDATE config_revisions SET configuration = json_set(configuration, '$.restart_limit', 1e9)"#,
+        "UPDATE config_revisions SET configuration = json_set(configuration, '$.restart_limit', 1e9)",
         "UPDATE instances SET release_id = 'gone'",
         "UPDATE executions SET exit = 'no exit'",
         "DELETE FROM instances",
