@@ -132,6 +132,7 @@ impl Mantyx {
             let (mut switch, _) = mantyx.prepare(&app, AppEvent::Update, BackupReason::RestoreBackup).await?;
             caller.require_for(&facts.configuration, None)?;
             mantyx.refuse_own_port(&facts.configuration)?;
+            mantyx.refuse_unknown(&facts.configuration).await?;
             if request.data {
                 mantyx.refuse_data_in_use(&app).await?;
             }

@@ -180,6 +180,7 @@ impl Mantyx {
             // Other code runs as whatever the app was given.
             caller.require_for(&configuration, None)?;
             mantyx.refuse_own_port(&configuration)?;
+            mantyx.refuse_unknown(&configuration).await?;
             if configuration != active {
                 switch = switch.configured(configuration);
             }
@@ -239,6 +240,12 @@ impl Mantyx {
             mantyx.begin(&caller.actor(), &CONFIGURE, Some((app.id.0, name)), switch).await
         })
         .await
+    }
+
+    /// Names of accounts may come from a server.
+    pub(crate) async fn refuse_unknown(&self, configuration: &Configuration) -> Result<()> {
+        let (mantyx, configuration) = (self.clone(), configuration.clone());
+        blocking(move || mantyx.refuse_unknown_account(&configuration)).await
     }
 
     /// A switch of an app that can be switched now, and its active configuration.
