@@ -113,8 +113,10 @@ fn counts((added, removed): (u32, u32)) -> AnyView {
 fn body(model: Model, to: u32, file: &FileDiff) -> AnyView {
     let same = file.hunks.is_empty().then_some("Its text is the same");
     let note = file.note.as_deref().or(same).map(|note| view! { <span>{prose(note)}</span> });
-    let single = file.hunks.len() == 1;
-    let hunks = file.hunks.iter().map(|hunk| hunk_view(hunk, single)).into_views();
+    // Of a single one the file says it already.
+    let several = file.hunks.len() > 1;
+    let hunk = |hunk: &DiffHunk| hunk_view(hunk, several.then(|| counts(difference::counts(hunk))));
+    let hunks = file.hunks.iter().map(hunk).into_views();
     let link = (file.change != FileChange::Removed).then(|| {
         let place = Place::File(to, file.path.clone());
         let words = format!("The whole file in release {to}");
@@ -123,12 +125,12 @@ fn body(model: Model, to: u32, file: &FileDiff) -> AnyView {
     view! { {hunks} <p class="diff-note">{note} {link}</p> }.into_any()
 }
 
-fn hunk_view(hunk: &DiffHunk, single: bool) -> AnyView {
+fn hunk_view(hunk: &DiffHunk, counts: Option<AnyView>) -> AnyView {
     let label = difference::place(hunk);
     let lines = difference::numbered(hunk).into_iter().map(line).into_views();
     view! {
         <details class="hunk" open=true>
-            <summary><span>{label.clone()}</span> {(!single).then(|| counts(difference::counts(hunk)))}</summary>
+            <summary><span>{label.clone()}</span> {counts}</summary>
             <div class="diff-lines" tabindex="0" role="group" aria-label=label><div class="diff-sheet">{lines}</div></div>
         </details>
     }

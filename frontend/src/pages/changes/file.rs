@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use mantyx_api_types::OperationView;
 use mantyx_api_types::core::Code;
+use mantyx_api_types::{AppView, OperationView};
 
 use super::fetch::{fetched, once};
 use super::place::Place;
@@ -12,16 +12,25 @@ use crate::api::{Answer, Failure, FileText};
 use crate::components::{
     AnswerButton, Icon, Question, dynamic, empty, failure_notice, icon, prose, question,
 };
-use crate::state::{derived, memo};
+use crate::state::{State, derived, memo};
 use crate::text::number;
 
 /// The largest file that can be edited here, in bytes: a field for text gets slow beyond.
 const EDITABLE: usize = 512 * 1024;
 
+/// Whether a file can be edited here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Editing {
+    Possible,
+    /// It is too large, or no text at all.
+    Impossible,
+}
+
 /// The signals of the place.
 #[derive(Clone, Copy)]
 struct Opened {
-    model: Model,
+    state: State,
+    app: Signal<AppView>,
     release: u32,
     path: StoredValue<String>,
     /// What was read.
@@ -34,8 +43,8 @@ struct Opened {
 }
 
 impl Opened {
-    fn app(self) -> String {
-        self.model.app.with_untracked(|app| app.name.to_string())
+    fn name(self) -> String {
+        self.app.with_untracked(|app| app.name.to_string())
     }
 
     /// Whether there is something to save.
@@ -51,16 +60,16 @@ impl Opened {
         let text = with_ends_of(&self.text.read_untracked(), draft);
         self.busy.set(true);
         self.failure.set(None);
-        let (app, path) = (self.app(), self.path.get_value());
+        let (app, path) = (self.name(), self.path.get_value());
         spawn_local(async move {
-            let answer = self.model.state.client.put_file(&app, self.release, &path, text).await;
+            let answer = self.state.client.put_file(&app, self.release, &path, text).await;
             self.busy.try_set(false);
             self.taken(answer);
         });
     }
 
     fn remove(self) {
-        let (app, path, client) = (self.app(), self.path.get_value(), self.model.state.client);
+        let (app, path, client) = (self.name(), self.path.get_value(), self.state.client);
         let answer = async move { client.remove_file(&app, self.release, &path).await };
         self.removal.send(answer, move |operation| self.taken(Ok(operation)));
     }
@@ -69,8 +78,8 @@ impl Opened {
     fn taken(self, answer: Answer<OperationView>) {
         match answer {
             Ok(operation) => {
-                self.model.state.store.put_operation(operation);
-                self.model.state.router.visit(&Place::List.address(&self.app()));
+                self.state.store.put_operation(operation);
+                self.state.router.visit(&Place::List.address(&self.name()));
             }
             Err(failure) => {
                 self.failure.try_set(Some(failure));
@@ -81,14 +90,15 @@ impl Opened {
 
 /// The place.
 pub(super) fn file(model: Model, release: u32, path: String) -> AnyView {
-    let (state, app) = (model.state, model.app.with_untracked(|app| app.name.to_string()));
+    let (state, name) = (model.state, model.app.with_untracked(|app| app.name.to_string()));
     let wanted = path.clone();
     let read = once(state, move || {
-        let (app, path) = (app.clone(), wanted.clone());
-        async move { state.client.release_text(&app, release, &path).await }
+        let (name, path) = (name.clone(), wanted.clone());
+        async move { state.client.release_text(&name, release, &path).await }
     });
     let opened = Opened {
-        model,
+        state,
+        app: model.app,
         release,
         path: StoredValue::new(path.clone()),
         text: RwSignal::new(String::new()),
@@ -113,11 +123,11 @@ fn content_of(opened: Opened, content: &FileText) -> AnyView {
     let FileText::Text(text) = content else {
         let words = view! {
             <p>"It holds something other than text, so there is nothing to show."</p>
-            <div class="row">{save_button(opened)} {change_buttons(opened, false)}</div>
+            <div class="row">{save_button(opened)} {change_buttons(opened, Editing::Impossible)}</div>
         };
         return empty("This file is not text", words).into_any();
     };
-    let can_edit = text.len() <= EDITABLE;
+    let possible = if text.len() <= EDITABLE { Editing::Possible } else { Editing::Impossible };
     opened.text.set(text.clone());
     let shown = text.clone();
     let editing = memo(move || opened.draft.read().is_some());
@@ -129,7 +139,7 @@ fn content_of(opened: Opened, content: &FileText) -> AnyView {
             <section class="panel" data-testid="file">
                 <div class="panel-title">
                     <span class="muted">{facts(&shown)}</span>
-                    <div class="row">{save_button(opened)} {change_buttons(opened, can_edit)}</div>
+                    <div class="row">{save_button(opened)} {change_buttons(opened, possible)}</div>
                 </div>
                 {text_lines(&shown)}
             </section>
@@ -158,7 +168,7 @@ fn text_lines(text: &str) -> AnyView {
 
 fn save_button(opened: Opened) -> AnyView {
     let save = move |_| {
-        opened.model.state.save_file(opened.app(), opened.release, opened.path.get_value());
+        opened.state.save_file(opened.name(), opened.release, opened.path.get_value());
     };
     view! {
         <button type="button" class="button small" data-testid="file-download" on:click=save>{icon(Icon::Download)} "Download"</button>
@@ -167,8 +177,8 @@ fn save_button(opened: Opened) -> AnyView {
 }
 
 /// What can be done with a file of the active release; one of another says why nothing can.
-fn change_buttons(opened: Opened, can_edit: bool) -> AnyView {
-    let is_active = memo(move || opened.model.app.read().release == Some(opened.release));
+fn change_buttons(opened: Opened, editing: Editing) -> AnyView {
+    let is_active = memo(move || opened.app.read().release == Some(opened.release));
     let edit = move |_| {
         opened.failure.set(None);
         opened.draft.set(Some(unix(&opened.text.read_untracked())));
@@ -182,7 +192,7 @@ fn change_buttons(opened: Opened, can_edit: bool) -> AnyView {
             <button type="button" class="button small danger" data-testid="file-remove" on:click=move |_| opened.removal.ask()>
                 {icon(Icon::Trash)} "Remove"
             </button>
-            {can_edit.then(|| view! {
+            {(editing == Editing::Possible).then(|| view! {
                 <button type="button" class="button small" data-testid="file-edit" on:click=edit>{icon(Icon::Edit)} "Edit"</button>
             })}
         }
@@ -220,11 +230,11 @@ fn editor(opened: Opened) -> AnyView {
 
 /// A release that is not the active one any more is said as such, with the way to the one that is.
 fn said(opened: Opened, failure: &Failure) -> AnyView {
-    let active = opened.model.app.with_untracked(|app| app.release);
+    let active = opened.app.with_untracked(|app| app.release);
     let other = active.filter(|active| failure.is(Code::Stale) && *active != opened.release);
     let link = other.map(|active| {
         let place = Place::File(active, opened.path.get_value());
-        view! { <a class="button" href=place.address(&opened.app())>{format!("Open it in release {active}")}</a> }
+        view! { <a class="button" href=place.address(&opened.name())>{format!("Open it in release {active}")}</a> }
     });
     view! { <div class="row">{failure_notice(failure)} {link}</div> }.into_any()
 }
