@@ -8,13 +8,16 @@ CREATE TABLE secrets (
     set_by TEXT NOT NULL
 );
 
--- How the git origin of an app is followed. Updates are made with the scope of whoever set it.
+-- How the git origin of an app is followed. Updates are made with the scope of whoever set it, as long as the app comes
+-- from where it came from then.
 CREATE TABLE trackings (
     app_id       TEXT PRIMARY KEY NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
     mode         TEXT NOT NULL CHECK (mode IN ('off', 'notify', 'apply')),
     cron         TEXT,
     reference    TEXT,
     scope        TEXT NOT NULL,
+    of_url       TEXT NOT NULL,
+    of_reference TEXT,
     set_at       TIMESTAMP NOT NULL,
     set_by       TEXT NOT NULL,
     hook_hash    TEXT,

@@ -87,14 +87,12 @@ impl Guesses {
     /// Counts a failure, and says it, or that there were too many.
     fn count(&self, address: &str, error: Error) -> Error {
         let (now, mut throttle) = (Instant::now(), self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        match throttle.wait(address, now) {
-            Some(wait) => Error::new(Code::SlowDown, "Too many deliveries were refused")
-                .hint(format!("Try again in {} s", wait.as_secs() + 1)),
-            None => {
-                throttle.failed(address, now);
-                error
-            }
+        if let Some(wait) = throttle.wait(address, now) {
+            return Error::new(Code::SlowDown, "Too many deliveries were refused")
+                .hint(format!("Try again in {} s", wait.as_secs() + 1));
         }
+        throttle.failed(address, now);
+        error
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Following {
 
 impl Following {
     /// Something is to be looked at otherwise than before.
-    fn ring(&self) {
+    pub(crate) fn ring(&self) {
         self.changed.send_replace(());
     }
 
@@ -76,8 +76,8 @@ impl Mantyx {
         let actor = caller.actor();
         let set = move |change: &mut Change<'_, '_>| {
             let app = views::find_app_by_name(change, &name)?;
-            may_follow(change, &caller, &app, &request)?;
-            set(change, &app, caller.token.scope, request)?;
+            let followed = may_follow(change, &caller, &app, &request)?;
+            set(change, &app, caller.token.scope, followed, request)?;
             mantyx.tracking_view(change, &app)
         };
         let view = self.registry().change(&actor, set).await?;
@@ -168,12 +168,12 @@ impl Mantyx {
             set_by: None,
         };
         if let Some(row) = row {
-            self.fill(&mut view, row)?;
+            self.fill(&mut view, row);
         }
         Ok(view)
     }
 
-    fn fill(&self, view: &mut TrackingView, row: Tracking) -> Result<()> {
+    fn fill(&self, view: &mut TrackingView, row: Tracking) {
         let schedule =
             row.cron.as_deref().and_then(|line| mantyx_scheduler::parse(&self.daily_spec(line)).ok());
         let is_on = row.mode.0 != TrackingMode::Off;
@@ -188,7 +188,6 @@ impl Mantyx {
         view.waiting = row.waiting;
         view.set_at = Some(row.set_at);
         view.set_by = Some(row.set_by);
-        Ok(())
     }
 }
 
@@ -201,10 +200,15 @@ pub(crate) fn tracking_of(db: &mut Read<'_>, app: AppId, name: &AppName) -> Resu
 }
 
 /// Refuses what the caller may not have done on account of a tracking, as if it were done now.
-fn may_follow(db: &mut Read<'_>, caller: &Caller, app: &apps::App, request: &TrackingRequest) -> Result<()> {
+fn may_follow(
+    db: &mut Read<'_>,
+    caller: &Caller,
+    app: &apps::App,
+    request: &TrackingRequest,
+) -> Result<Followed> {
     let followed = Followed::of(&app.name.0, active_origin(db, app.id.0)?, request.reference.clone())?;
     if request.mode == TrackingMode::Off {
-        return Ok(());
+        return Ok(followed);
     }
     if host_of(&followed.url)?.is_none() {
         // It is read with the rights of Mantyx itself.
@@ -214,11 +218,17 @@ fn may_follow(db: &mut Read<'_>, caller: &Caller, app: &apps::App, request: &Tra
         let revision = instances::of_app(db, app.id.0)?.revision_id.0;
         caller.require_for(&config_revisions::get(db, revision)?.configuration.0, None)?;
     }
-    Ok(())
+    Ok(followed)
 }
 
 /// Adds the tracking, or changes the one that is there: the webhook and what was found stay.
-fn set(change: &mut Change<'_, '_>, app: &apps::App, scope: Scope, request: TrackingRequest) -> Result<()> {
+fn set(
+    change: &mut Change<'_, '_>,
+    app: &apps::App,
+    scope: Scope,
+    followed: Followed,
+    request: TrackingRequest,
+) -> Result<()> {
     let TrackingRequest { mode, schedule: cron, reference } = request;
     let payload = json!({ "tracking": { "mode": mode, "schedule": cron, "ref": reference } });
     let (set_at, set_by) = (change.now(), change.actor().to_string());
@@ -228,6 +238,8 @@ fn set(change: &mut Change<'_, '_>, app: &apps::App, scope: Scope, request: Trac
             cron: Some(cron),
             reference: Some(reference),
             scope: Some(Word(scope)),
+            of_url: Some(followed.url),
+            of_reference: Some(followed.reference),
             set_at: Some(set_at),
             set_by: Some(set_by),
             problem: Some(None),
@@ -242,6 +254,8 @@ fn set(change: &mut Change<'_, '_>, app: &apps::App, scope: Scope, request: Trac
             cron,
             reference,
             scope: Word(scope),
+            of_url: followed.url,
+            of_reference: followed.reference,
             set_at,
             set_by,
             hook_hash: None,

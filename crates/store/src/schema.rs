@@ -209,6 +209,8 @@ diesel::table! {
         cron -> Nullable<Text>,
         reference -> Nullable<Text>,
         scope -> Text,
+        of_url -> Text,
+        of_reference -> Nullable<Text>,
         set_at -> TimestamptzSqlite,
         set_by -> Text,
         hook_hash -> Nullable<Text>,

@@ -6,7 +6,9 @@
 
 use mantyx_api_types::{OperationView, Problem, TrackingOutcome, TrackingResult, UpdateCheck};
 use mantyx_core::{Actor, AppId, AppName, Code, Error, EventKind, Origin, Result, Scope, TokenId};
-use mantyx_registry::tables::{instances, releases, trackings};
+use mantyx_ingest::Reach;
+use mantyx_registry::tables::trackings::{self, Tracking};
+use mantyx_registry::tables::{instances, releases};
 use mantyx_registry::{Change, Json, Read, views};
 use serde_json::json;
 
@@ -20,7 +22,7 @@ use crate::work::whole;
 /// An app that is followed, as it is when somebody looks.
 struct Subject {
     name: AppName,
-    scope: Scope,
+    authority: Authority,
     followed: Followed,
 }
 
@@ -40,9 +42,8 @@ impl Mantyx {
     }
 
     async fn look_and_act(&self, actor: &Actor, app: AppId) -> Result<TrackingOutcome> {
-        let Subject { name, scope, followed } = self.registry().read(move |db| subject(db, app)).await?;
-        let authority = authority(scope);
-        let check = self.compare(followed.clone(), authority.reach()).await?;
+        let Subject { name, authority, followed } = self.registry().read(move |db| subject(db, app)).await?;
+        let check = self.compare(followed.clone(), authority.reach).await?;
         let head = check.head.clone();
         let settled =
             self.registry().change(actor, move |change| settle(change, app, &followed, &check)).await;
@@ -52,8 +53,9 @@ impl Mantyx {
             Verdict::Available(_) => TrackingResult::Available,
             Verdict::HeldBack => TrackingResult::HeldBack,
             Verdict::Apply => {
-                let source = NewSource::followed(followed, authority.reach());
-                let begun = self.update_followed(actor, &authority, &name, source).await;
+                let source = NewSource::followed(followed, authority.reach);
+                let caller = stand_in(authority.scope);
+                let begun = self.update_followed(actor, &caller, &name, source).await;
                 return self.begun(app, head, begun).await;
             }
         };
@@ -98,8 +100,27 @@ impl Mantyx {
     }
 }
 
-/// Whatever is done on account of a tracking may do what whoever set it might.
-fn authority(scope: Scope) -> Caller {
+/// How far whatever is done on account of a tracking may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Authority {
+    scope: Scope,
+    reach: Reach,
+}
+
+/// As far as whoever set it might go, with what they saw: an administrator answers for the branch that was followed then.
+/// Where somebody has the app come from elsewhere since, it goes as far as anybody may who changes apps.
+fn authority(tracking: &Tracking, followed: &Followed) -> Authority {
+    let is_same_place = tracking.of_url == followed.url;
+    let is_same = is_same_place && tracking.of_reference == followed.reference;
+    let is_admin = tracking.scope.0.covers(Scope::Admin);
+    Authority {
+        scope: if is_same { tracking.scope.0 } else { tracking.scope.0.min(Scope::Operate) },
+        reach: if is_same_place && is_admin { Reach::ThisMachine } else { Reach::Network },
+    }
+}
+
+/// Whoever stands in for who set a tracking.
+fn stand_in(scope: Scope) -> Caller {
     let token = mantyx_api_types::TokenView {
         id: TokenId::generate(),
         name: "tracking".to_owned(),
@@ -116,8 +137,8 @@ fn subject(db: &mut Read<'_>, app: AppId) -> Result<Subject> {
         return Err(Error::new(Code::IllegalState, format!("`{}` is in the trash", row.name.0)));
     }
     let tracking = tracking_of(db, app, &row.name.0)?;
-    let followed = Followed::of(&row.name.0, active_origin(db, app)?, tracking.reference)?;
-    Ok(Subject { name: row.name.0, scope: tracking.scope.0, followed })
+    let followed = Followed::of(&row.name.0, active_origin(db, app)?, tracking.reference.clone())?;
+    Ok(Subject { name: row.name.0, authority: authority(&tracking, &followed), followed })
 }
 
 pub(crate) fn active_origin(db: &mut Read<'_>, app: AppId) -> Result<Origin> {
@@ -196,4 +217,55 @@ fn outcome(result: TrackingResult, head: String) -> TrackingOutcome {
         }
     };
     TrackingOutcome { result, detail, head: Some(head), operation: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use mantyx_core::TrackingMode;
+    use mantyx_registry::Word;
+
+    fn set_by(scope: Scope) -> Tracking {
+        Tracking {
+            app_id: Word(AppId::generate()),
+            mode: Word(TrackingMode::Apply),
+            cron: None,
+            reference: None,
+            scope: Word(scope),
+            of_url: "https://forge/tool".into(),
+            of_reference: Some("main".into()),
+            set_at: DateTime::UNIX_EPOCH,
+            set_by: "owner".into(),
+            hook_hash: None,
+            hook_made_at: None,
+            checked_at: None,
+            found: None,
+            problem: None,
+            told: None,
+            tried: None,
+            waiting: false,
+        }
+    }
+
+    fn from(url: &str, reference: &str) -> Followed {
+        Followed {
+            url: url.into(),
+            reference: Some(reference.into()),
+            subdir: None,
+            commit: "aaaa".into(),
+            credential: None,
+        }
+    }
+
+    #[test]
+    fn an_administrator_answers_for_what_was_followed_and_for_nothing_else() {
+        let admin = set_by(Scope::Admin);
+        let of = |followed: &Followed| (authority(&admin, followed).scope, authority(&admin, followed).reach);
+        assert_eq!(of(&from("https://forge/tool", "main")), (Scope::Admin, Reach::ThisMachine));
+        assert_eq!(of(&from("https://forge/tool", "evil")), (Scope::Operate, Reach::ThisMachine));
+        assert_eq!(of(&from("https://evil/tool", "main")), (Scope::Operate, Reach::Network));
+        let operator = authority(&set_by(Scope::Operate), &from("https://forge/tool", "main"));
+        assert_eq!(operator, Authority { scope: Scope::Operate, reach: Reach::Network });
+    }
 }

@@ -22,6 +22,10 @@ pub struct Tracking {
     pub reference: Option<String>,
     /// How far the token of whoever set it reached. What is done on its account may do no more.
     pub scope: Word<Scope>,
+    /// The repository that was followed when it was set.
+    pub of_url: String,
+    /// What of it was followed then.
+    pub of_reference: Option<String>,
     /// When it was last set.
     pub set_at: Timestamp,
     /// By whom.
@@ -56,6 +60,10 @@ pub struct Changes {
     pub reference: Option<Option<String>>,
     /// Another reach.
     pub scope: Option<Word<Scope>>,
+    /// Of another repository.
+    pub of_url: Option<String>,
+    /// Of something else there.
+    pub of_reference: Option<Option<String>>,
     /// When it was set.
     pub set_at: Option<Timestamp>,
     /// By whom.
@@ -150,6 +158,8 @@ mod tests {
             cron: cron.map(str::to_owned),
             reference: None,
             scope: Word(Scope::Operate),
+            of_url: "https://h/a".into(),
+            of_reference: None,
             set_at: Utc::now(),
             set_by: "ci".into(),
             hook_hash: None,
