@@ -25,10 +25,11 @@ const KEY: &str = "Makes a retry safe: the same request of the same token with t
     another request under the same key is a 422, where uploads are told apart by their address alone. What failed, \
     or was never begun (a 5xx; 400, 401, 403, 429), is not kept.";
 
-const TAGS: [(&str, &str); 12] = [
+const TAGS: [(&str, &str); 14] = [
     ("Apps", "What Mantyx runs."),
     ("Lifecycle", "One address for each event that a person can cause. An illegal one lists the legal ones."),
     ("Releases", "What each release holds, what changed, and going from one to another."),
+    ("Tracking", "Following the git origin of an app: by schedule, by webhook, on demand."),
     ("Backups", "What was kept of an app, before each change and when somebody asked."),
     ("Logs", "What apps and operations wrote."),
     ("Executions", "Each process from start to exit."),
@@ -37,6 +38,7 @@ const TAGS: [(&str, &str); 12] = [
     ("Trash", "Deleted apps."),
     ("Events", "Everything that changed."),
     ("Access", "Logging in, tokens, the password."),
+    ("Secrets", "What opens private repositories. What they hold is never told."),
     ("System", "The daemon and its machine."),
 ];
 

@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 
 use crate::access::token_of;
 use crate::forms::OVERHEAD;
+use crate::hooks::is_secret;
 use crate::inputs::JSON_LIMIT;
 use crate::problem::ApiError;
 use crate::replays::{Begun, Fingerprint, Kept, Key, Replays, Underway, refuse_other};
@@ -81,7 +82,7 @@ fn has_key(request: &ServiceRequest) -> bool {
     let document = request.app_data::<Data<Document>>();
     let is_taken = || document.and_then(|it| it.methods.at(path)).is_some_and(|all| all.contains("POST"));
     let is_sent = request.method() == Method::POST && request.headers().contains_key(KEY);
-    is_sent && path.starts_with("/api/") && is_taken()
+    is_sent && path.starts_with("/api/") && !is_secret(path) && is_taken()
 }
 
 /// Reads what a request says, and begins it as far as this daemon knows.

@@ -173,7 +173,7 @@ fn is_json(request: &HttpRequest) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn broken_off(error: &actix_web::Error) -> Error {
+pub(crate) fn broken_off(error: &actix_web::Error) -> Error {
     match error.as_error::<PayloadError>() {
         Some(PayloadError::Overflow) => {
             Error::new(Code::UploadTooLarge, format!("The body has more than {JSON_LIMIT} bytes"))

@@ -13,7 +13,11 @@ use crate::access::authorise;
 use crate::page::PageFolder;
 use crate::problem::ApiError;
 use crate::server::Document;
-use crate::{apps, backups, dependencies, events, executions, files, lifecycle, live, login, logs, metrics, operations, reconcile, releases, schedules, settings, system, tokens, transfer, trash, updates, uploads};
+use crate::{
+    apps, backups, dependencies, events, executions, files, hooks, lifecycle, live, login, logs, metrics,
+    operations, reconcile, releases, schedules, secrets, settings, system, tokens, tracking, transfer, trash,
+    updates, uploads,
+};
 
 /// Every handler that stands in the OpenAPI document.
 pub(crate) fn api(config: &mut ServiceConfig<'_>) {
@@ -31,11 +35,14 @@ pub(crate) fn api(config: &mut ServiceConfig<'_>) {
         .configure(executions::configure)
         .configure(operations::configure)
         .configure(schedules::configure)
+        .configure(tracking::configure)
+        .configure(hooks::configure)
         .configure(trash::configure)
         .configure(transfer::configure)
         .configure(events::configure)
         .configure(live::configure)
         .configure(tokens::configure)
+        .configure(secrets::configure)
         .configure(login::configure)
         .configure(settings::configure)
         .configure(reconcile::configure)

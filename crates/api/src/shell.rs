@@ -10,10 +10,11 @@ use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::web;
+use actix_web::{HttpMessage, web};
 use futures_util::FutureExt;
 use mantyx_core::Error;
 
+use crate::hooks::loggable;
 use crate::problem::ApiError;
 use crate::runtime::Daemon;
 
@@ -29,6 +30,9 @@ static HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue::from_static("same-origin")),
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
+
+/// Stands beside a request of which only the head of the answer is wanted.
+pub(crate) struct WasHead;
 
 /// Which method the client sent, where it matters for the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,6 +73,7 @@ fn take_head_as_get(request: &mut ServiceRequest) -> Asked {
         return Asked::Other;
     }
     request.head_mut().method = Method::GET;
+    request.extensions_mut().insert(WasHead);
     Asked::Head
 }
 
@@ -97,7 +102,7 @@ fn log_refusal(response: &ServiceResponse) {
     let status = response.status();
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
         let request = response.request();
-        let (method, path) = (request.method(), request.path());
+        let (method, path) = (request.method(), loggable(request.path()));
         let peer = request.peer_addr().map(tracing::field::display);
         tracing::warn!(%method, path, peer, status = status.as_u16(), "A request was refused");
     }

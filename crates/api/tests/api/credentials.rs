@@ -6,7 +6,7 @@ use mantyx_core::{Code, Scope};
 use serde_json::{Value, json};
 
 /// What answers without credentials, and nothing else.
-const OPEN: [&str; 3] = ["GET /health", "POST /api/login", "POST /token"];
+const OPEN: [&str; 4] = ["GET /health", "POST /api/hooks/{secret}", "POST /api/login", "POST /token"];
 
 /// What a token that may only read can send without reading.
 const HARMLESS: [&str; 2] = ["POST /api/live/ticket", "POST /api/schedules/preview"];
@@ -26,6 +26,7 @@ impl Address {
     fn example(&self) -> String {
         let id = "01890000-0000-7000-8000-000000000000";
         let named = self.path.replace("{app}", "some-app").replace("{id}", id);
+        let named = named.replace("{name}", "some-secret").replace("{secret}", "some-hook");
         named.replace("{number}", "1").replace("{other}", "2").replace("{path}", "src/main.py")
     }
 }
@@ -106,6 +107,9 @@ async fn a_token_that_may_operate_does_not_administer() {
         ("DELETE", format!("/api/tokens/{id}")),
         ("POST", "/api/tokens".into()),
         ("PUT", "/api/password".into()),
+        ("GET", "/api/secrets".into()),
+        ("PUT", "/api/secrets/x".into()),
+        ("DELETE", "/api/secrets/x".into()),
         ("POST", "/api/login/link".into()),
         ("DELETE", format!("/api/apps/{app}/backups/{id}")),
         ("PATCH", "/api/settings".into()),
