@@ -12,6 +12,7 @@ mod command_line;
 mod configuration;
 mod faults;
 mod first_app;
+mod git;
 mod hostile;
 mod identity;
 mod install;
