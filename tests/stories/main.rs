@@ -26,5 +26,6 @@ mod rights;
 mod schedules;
 mod services;
 mod survival;
+mod transfer;
 mod trash;
 mod visitor;

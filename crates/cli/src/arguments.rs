@@ -17,12 +17,14 @@ pub(crate) use self::releases::{
 };
 pub(crate) use self::schedules::{ScheduleAddArgs, ScheduleArgs, ScheduleCommand, ScheduleSetArgs};
 pub(crate) use self::settings::{SettingsArgs, SettingsCommand};
+pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 
 mod backups;
 mod configuration;
 mod releases;
 mod schedules;
 mod settings;
+mod transfer;
 
 /// A whole command line for a running Mantyx: where it is may stand before the command or behind it.
 #[derive(Clone, Debug, Args)]
@@ -81,6 +83,10 @@ pub(crate) enum ClientCommand {
     Dependencies(DependenciesArgs),
     /// Make, list, restore and remove backups
     Backup(BackupArgs),
+    /// Fetch all of Mantyx as one file
+    Export(ExportArgs),
+    /// Take all of another Mantyx from a file; only an empty one does
+    Import(ImportArgs),
     /// List and change schedules
     Schedule(ScheduleArgs),
     /// Move an app to the trash

@@ -12,6 +12,7 @@ mod releases;
 mod schedules;
 mod settings;
 mod steps;
+mod transfer;
 mod trash;
 mod update;
 mod upload;
@@ -66,6 +67,8 @@ pub(crate) async fn run(invocation: Invocation, program: Command) -> Result<()> 
         ClientCommand::Cat(what) => releases::cat(what, session).await,
         ClientCommand::Dependencies(what) => dependencies::list(what, session).await,
         ClientCommand::Backup(what) => backups::run(what, session).await,
+        ClientCommand::Export(what) => transfer::export(what, session).await,
+        ClientCommand::Import(what) => transfer::import(what, session).await,
         ClientCommand::Schedule(what) => schedules::run(what, session).await,
         ClientCommand::Rm(what) => apps::remove(what, session).await,
         ClientCommand::Trash(what) => trash::run(what, session).await,

@@ -38,6 +38,10 @@ pub(super) async fn follow(client: &Client, operation: OperationView) -> Result<
 /// Tells of an operation as it happens, until it ends.
 async fn tell(client: &Client, operation: OperationView) -> Result<OperationView> {
     let (screen, id) = (Screen::open(), operation.id);
+    // Only what is done to an app writes a log.
+    if operation.app_id.is_none() {
+        return tell_steps(client, operation, &screen).await;
+    }
     let ((), ended) = try_join(tell_log(client, id, &screen), tell_steps(client, operation, &screen)).await?;
     Ok(ended)
 }

@@ -103,7 +103,7 @@ pub(super) async fn send<T: DeserializeOwned>(
 }
 
 /// Sends a file, with a bar on a terminal.
-async fn send_file<T: DeserializeOwned>(
+pub(super) async fn send_file<T: DeserializeOwned>(
     session: &Session,
     address: &str,
     path: &Path,
@@ -113,7 +113,7 @@ async fn send_file<T: DeserializeOwned>(
     let fault = |error| Failure::Local(Error::io(format!("read `{}`", path.display()), error));
     let file = tokio::fs::File::open(path).await.map_err(fault)?;
     let length = file.metadata().await.map_err(fault)?.len();
-    let bar = progress(length);
+    let bar = progress("Uploading", length);
     let counting = bar.clone();
     let pieces = ReaderStream::new(file).inspect_ok(move |piece| counting.inc(piece.len() as u64));
     let part = Part::stream_with_length(Body::wrap_stream(pieces), length).file_name(name);
@@ -126,11 +126,12 @@ async fn send_file<T: DeserializeOwned>(
     answer
 }
 
-fn progress(length: u64) -> ProgressBar {
+/// A bar on a terminal for so many bytes.
+pub(super) fn progress(doing: &str, length: u64) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("Uploading {wide_bar} {bytes}/{total_bytes}");
+    let style = ProgressStyle::with_template(&format!("{doing} {{wide_bar}} {{bytes}}/{{total_bytes}}"));
     ProgressBar::new(length).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
