@@ -7,12 +7,12 @@ use std::io::SeekFrom;
 use actix_multipart::Multipart;
 use actix_web::body::SizedStream;
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT_RANGES, ByteRangeSpec, CONTENT_DISPOSITION, CONTENT_RANGE, RANGE, Range,
 };
-use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Data, Json, Path};
-use actix_web::{FromRequest, HttpRequest, HttpResponse, delete, get, post};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, delete, get, post};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use mantyx_api_types::{ExportRequest, ExportView, OperationView, Page};
@@ -32,6 +32,7 @@ use crate::inputs::{OperationPath, OptionalBody};
 use crate::paging::{PageQuery, page};
 use crate::problem::{Answer, ApiError};
 use crate::query::Query;
+use crate::shell::WasHead;
 use crate::waiting::{self, WaitQuery};
 
 /// How much is read of an archive at once.
@@ -116,7 +117,7 @@ async fn fetch_export(
     caller.require(Scope::Admin)?;
     let file = mantyx.export_file(path.id).await?;
     let part = Part::of(&request, file.view.bytes);
-    if part.is_beginning() && request.method() != Method::HEAD {
+    if part.is_beginning() && request.extensions().get::<WasHead>().is_none() {
         mantyx.record_fetch(&caller.actor(), &file.view).await?;
     }
     Ok(part.answer(&file).await?)
@@ -177,9 +178,8 @@ impl Part {
     /// One part can be asked for; who asks for several, or for something else, gets all of it (RFC 9110, section 14.2).
     fn of(request: &HttpRequest, length: u64) -> Self {
         let range = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
-        let specs = match range.map(str::parse::<Range>) {
-            Some(Ok(Range::Bytes(specs))) => specs,
-            _ => return Self::Whole { length },
+        let Some(Ok(Range::Bytes(specs))) = range.map(str::parse::<Range>) else {
+            return Self::Whole { length };
         };
         let [spec] = specs.as_slice() else { return Self::Whole { length } };
         Self::of_spec(spec, length)
@@ -267,8 +267,11 @@ impl Archive {
 }
 
 fn no_room(room: u64) -> Error {
-    Error::new(Code::DiskFull, format!("The disk of the root has room for {room} bytes, and the archive has more"))
-        .hint("Free some space: what is in the archive needs room as well")
+    Error::new(
+        Code::DiskFull,
+        format!("The disk of the root has room for {room} bytes, and the archive has more"),
+    )
+    .hint("Free some space: what is in the archive needs room as well")
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! An archive is anybody's until it has been checked, and only an administrator may have one taken in: what is in it may
 //! run as anybody. Nothing outside its staging folder is touched before all of it is known to be sound; then the
-//! folders are moved and the rows taken over, in one commit. Until that, everything is undone; behind it, everything is
-//! carried on, by the next daemon if need be.
+//! folders are moved and the rows taken over, in one commit. A daemon that dies before that leaves everything to be undone;
+//! behind it, the next one carries on. What fails leaves the empty Mantyx that there was, wherever it fails.
 //!
 //! - The key of the secrets comes along, because an empty Mantyx has sealed nothing that could need its own.
 //! - Who may ask, the password and the settings stay as they are here, and so does the record of events: its chain of
@@ -114,8 +114,12 @@ pub(crate) static IMPORT: Saga<Importing> = Saga {
         step::<Importing>("place", "Take it over", |task, it| Box::pin(it.place(task)))
             .undo(|task, it| Box::pin(it.put_back(task))),
         step::<Importing>("rebuild", "Rebuild the environments", |task, it| Box::pin(it.rebuild(task)))
+            .undo(|task, it| Box::pin(it.remove_environments(task)))
             .resume(),
-        step::<Importing>("start", "Bring the apps up", |task, it| Box::pin(it.start(task))).resume(),
+        step::<Importing>("start", "Bring the apps up", |task, it| Box::pin(it.start(task)))
+            .undo(|task, it| Box::pin(it.stop(task)))
+            .resume(),
+        step::<Importing>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
     ],
     failed: None,
 };
@@ -278,18 +282,20 @@ impl Importing {
         change.record(EventKind::DaemonImported, &subject, payload)
     }
 
-    /// As long as nothing was committed everything goes back to the staging folder. Behind the commit it is ours: this
-    /// Mantyx was empty before, and nobody else can have made anything meanwhile.
+    /// Everything goes back to the staging folder. What is there was taken over, if anything is: this Mantyx was empty
+    /// before, and nobody else can have made anything meanwhile.
     async fn put_back(&mut self, task: &Task) -> Result<()> {
         task.registry().detach().await?;
-        let held = task.registry().read(transfer::holdings).await?;
-        match &self.plan {
-            Some(plan) if held.is_empty() => {
-                plan.moves.back().await?;
-                plan.keys.back().await
-            }
-            _ => Ok(()),
-        }
+        let Some(plan) = self.plan.clone() else { return Ok(()) };
+        let ids: Vec<AppId> = plan.apps.iter().map(|app| app.id).collect();
+        let forget = move |change: &mut Change<'_, '_>| {
+            transfer::forget_all(change)?;
+            ids.into_iter().for_each(|id| change.touch_app(id));
+            Ok(())
+        };
+        task.registry().change(&task.actor, forget).await?;
+        plan.moves.back().await?;
+        plan.keys.back().await
     }
 
     async fn remove_folder(&mut self) -> Result<()> {

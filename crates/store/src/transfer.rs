@@ -123,6 +123,12 @@ pub fn take_over(tx: &mut Write<'_>) -> Result<()> {
     HISTORY.iter().try_for_each(|table| take(tx, table, "WHERE TRUE ON CONFLICT DO NOTHING"))
 }
 
+/// Removes what was taken over into an empty Mantyx. What happened stays told.
+pub fn forget_all(tx: &mut Write<'_>) -> Result<()> {
+    let all = "DELETE FROM apps; DELETE FROM secrets;";
+    tx.connection().batch_execute(all).doing("forget what was taken over")
+}
+
 /// The columns are named, as their order may differ.
 fn take(tx: &mut Write<'_>, table: &str, otherwise: &str) -> Result<()> {
     let columns = diesel::sql_query(format!("SELECT name FROM pragma_table_info('{table}')"));

@@ -2,19 +2,20 @@
 //!
 //! Nothing here fails as a whole: what cannot be done for one app is said, and hinders no other.
 
-use mantyx_core::{Actor, AppEvent, AppId, AppName, Error, Result};
+use mantyx_core::{Actor, AppEvent, AppId, AppName, Code, Error, Result};
 use mantyx_platform::folders;
 use mantyx_registry::tables::{apps, instances, releases};
 use mantyx_registry::{Change, Read};
 use mantyx_settings::Layout;
 
 use super::{Importing, Incoming};
+use crate::actions::stopped_by;
 use crate::environment::{Resolve, number};
 use crate::files;
 use crate::install::active_subject;
 use crate::progress::tell;
 use crate::saga::{Said, Task};
-use crate::work::blocking;
+use crate::work::{FIRST_PAUSE, LAST_PAUSE, blocking};
 
 impl Importing {
     pub(super) async fn rebuild(&mut self, task: &Task) -> Result<Said> {
@@ -22,7 +23,7 @@ impl Importing {
         let (total, mut built, mut failed) = (apps.len(), 0_usize, Vec::new());
         for (index, app) in apps.iter_mut().enumerate() {
             tell(task, format!("{} of {total}: `{}`", index + 1, app.name)).await;
-            match app.rebuild(task).await {
+            match app.rebuild_when_there_is_room(task).await {
                 Ok(Built::Anew) => built += 1,
                 Ok(Built::NotNeeded) => {}
                 // It fails for that, and the next daemon tries again.
@@ -48,6 +49,14 @@ impl Importing {
                 }
             }
         }
+        Ok(if failed.is_empty() { Said::nothing() } else { Said::detail(failed.join("; ")) })
+    }
+
+    /// A daemon that finds an import at this step has brought nothing up, as none does while there is one.
+    pub(super) async fn tidy(&mut self, task: &Task) -> Result<Said> {
+        self.start(task).await?;
+        // Whoever follows the origins of apps has more of them from now on.
+        task.inner().following.ring();
         self.link_trash(task).await;
         // A file of a database that is attached is let go of first.
         if let Err(error) = task.registry().detach().await {
@@ -56,7 +65,34 @@ impl Importing {
         if let Err(error) = self.remove_folder().await {
             tracing::warn!(?error, "what is left of an import could not be removed");
         }
-        Ok(if failed.is_empty() { Said::nothing() } else { Said::detail(failed.join("; ")) })
+        Ok(Said::nothing())
+    }
+
+    /// The environments that were built go again, row and folder.
+    pub(super) async fn remove_environments(&mut self, task: &Task) -> Result<()> {
+        for app in &self.plan()?.apps {
+            task.remove_building(&app.name, &app.building).await?;
+            let (place, link) =
+                (task.layout().environments(&app.name), task.layout().active_environment(&app.name));
+            blocking(move || {
+                folders::remove(&link)?;
+                // What somebody else has put there stays.
+                let _ = std::fs::remove_dir(&place);
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// What was brought up ends again.
+    pub(super) async fn stop(&mut self, task: &Task) -> Result<()> {
+        for app in &self.plan()?.apps {
+            task.disarm(app.instance).await?;
+            task.stop_processes(app.instance, stopped_by(&task.actor, AppEvent::Delete)).await?;
+            task.inner().supervisor.forget_instance(app.instance);
+        }
+        Ok(())
     }
 
     /// The links for people of apps in the trash.
@@ -87,6 +123,23 @@ enum Built {
 }
 
 impl Incoming {
+    /// A full disk says nothing about an app: as long as it is full, its turn does not end.
+    async fn rebuild_when_there_is_room(&mut self, task: &Task) -> Result<Built> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.rebuild(task).await {
+                Err(error) if error.code() == Code::DiskFull => {
+                    tell(task, format!("Waits for room on the disk: {}", error.detail())).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
+                        () = task.inner().cancellations.down() => return Err(error),
+                    }
+                }
+                rebuilt => return rebuilt,
+            }
+        }
+    }
+
     /// Builds the environment of the active release from its lock, unless it is there or never was.
     async fn rebuild(&mut self, task: &Task) -> Result<Built> {
         let (id, name, layout) = (self.id, self.name.clone(), task.layout().clone());

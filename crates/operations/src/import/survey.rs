@@ -51,7 +51,10 @@ pub(super) fn survey(foreign: &Foreign, unpacked: &Path, aside: &Path, layout: &
         let id = it.row.id.0;
         let logs = unpacked.join("logs").join(id.to_string());
         set_mode(&logs, 0o700)?;
-        pairs.push((logs, layout.logs(id)));
+        // Those of an app that was here before and was removed are there still.
+        if !layout.logs(id).exists() {
+            pairs.push((logs, layout.logs(id)));
+        }
     }
     set_mode(&unpacked.join(KEY), 0o600)?;
     foreign.read(|db| {

@@ -206,7 +206,7 @@ fn rows_are_taken_over_and_what_was_under_way_is_over() {
     })
     .unwrap();
     // Whoever removes everything and imports it again still has the history of before.
-    ours.write(|tx| apps::delete(tx, app)).unwrap();
+    ours.write(forget_all).unwrap();
     take().unwrap();
     ours.read(|db| {
         assert_eq!(operations::page(db, Some(app), None, 10)?.len(), 1);
