@@ -5,7 +5,7 @@ use mantyx_api_types::{
     EventView, HookCreated, OperationView, Page, TrackingOutcome, TrackingResult, TrackingView,
 };
 use mantyx_core::{Actor, Code, EventKind, OperationStatus, Scope, TrackingMode};
-use mantyx_test_support::apps::GitRepository;
+use mantyx_test_support::apps::{GitRepository, failing_script};
 use mantyx_test_support::{PATIENCE, wait_until};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -257,6 +257,28 @@ async fn what_cannot_be_followed_is_refused() {
     let view = scene.tracking().await;
     assert_eq!(view.problem.map(|problem| problem.code), Some(Code::GitReference));
     assert!(view.checked_at.is_some() && view.last_check.is_none());
+    scene.story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_once_is_left_alone_until_there_is_another() {
+    let scene = Scene::of(Story::running().await).await;
+    let story = &scene.story;
+    story.done(story.send("POST", "/api/apps/tool/install?wait=120")).await;
+    assert_eq!(story.send("POST", "/api/apps/tool/enable").send().await.unwrap().status(), StatusCode::OK);
+    let before = scene.follow(&json!({ "mode": "apply" })).await.active;
+    let bad = scene.repository.commit("Break it", &[("main.py", &failing_script(3))]);
+    let begun = scene.check().await;
+    let path = format!("/api/operations/{}?wait=120", begun.operation.unwrap());
+    let operation: OperationView = story.read(&path).await;
+    assert_eq!(operation.status, OperationStatus::Failed, "{operation:?}");
+    let again = scene.check().await;
+    assert_eq!((again.result, again.head.as_ref()), (TrackingResult::HeldBack, Some(&bad)));
+    let view = scene.tracking().await;
+    assert_eq!((view.active, view.held_back), (before, Some(bad)));
+    let good = scene.commit("mended");
+    scene.ended(&scene.check().await).await;
+    assert_eq!(scene.tracking().await.active, good);
     scene.story.api.end().await;
 }
 
