@@ -9,7 +9,7 @@ use diesel::{Connection, SqliteConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use mantyx_core::{Code, Error, Result};
 
-use crate::fault::Doing;
+use crate::fault::{Doing, of_the_moment};
 
 pub(crate) const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -63,12 +63,12 @@ impl Store {
     pub fn open(path: &Path) -> Result<Self> {
         let mut writer = connect(path)?;
         writer.run_pending_migrations(MIGRATIONS).map_err(|error| {
-            Error::new(
-                Code::Internal,
-                format!("Could not bring the database `{}` up to date", path.display()),
-            )
-            .hint("Start the version of Mantyx that last used it, or restore a backup")
-            .because(error)
+            let doing = format!("bring the database `{}` up to date", path.display());
+            let explained = of_the_moment(&doing, &error.to_string()).unwrap_or_else(|| {
+                Error::new(Code::Internal, format!("Could not {doing}"))
+                    .hint("Start the version of Mantyx that last used it, or restore a backup")
+            });
+            explained.because(error)
         })?;
         let writer = Writer { connection: writer, durability: Durability::PowerLoss };
         Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), readers: Mutex::default() })
@@ -150,13 +150,16 @@ impl DerefMut for Write<'_> {
 }
 
 pub(crate) fn connect(path: &Path) -> Result<SqliteConnection> {
-    let cannot = || {
-        Error::new(Code::Internal, format!("Could not open the database `{}`", path.display()))
-            .hint("Is the folder there, and may this user write to it?")
+    let cannot = |why: &str| {
+        let doing = format!("open the database `{}`", path.display());
+        of_the_moment(&doing, why).unwrap_or_else(|| {
+            Error::new(Code::Internal, format!("Could not {doing}"))
+                .hint("Is the folder there, and may this user write to it?")
+        })
     };
-    let mut connection =
-        SqliteConnection::establish(&path.to_string_lossy()).map_err(|error| cannot().because(error))?;
-    connection.batch_execute(PRAGMAS).map_err(|error| cannot().because(error))?;
+    let connection = SqliteConnection::establish(&path.to_string_lossy());
+    let mut connection = connection.map_err(|error| cannot(&error.to_string()).because(error))?;
+    connection.batch_execute(PRAGMAS).map_err(|error| cannot(&error.to_string()).because(error))?;
     Ok(connection)
 }
 

@@ -16,18 +16,24 @@ impl<T> Doing<T> for diesel::QueryResult<T> {
 }
 
 fn explain(doing: &str, error: Diesel) -> Error {
-    let message = error.to_string();
+    match of_the_moment(doing, &error.to_string()) {
+        Some(explained) => explained.because(error),
+        None => Error::internal(doing, error),
+    }
+}
+
+/// What a message of SQLite says that is no fault of the database: somebody holds it, or the disk is full.
+pub(crate) fn of_the_moment(doing: &str, message: &str) -> Option<Error> {
     if message.contains("database is locked") || message.contains("database is busy") {
-        return Error::new(Code::Unavailable, format!("Could not {doing}: the database is locked"))
-            .hint("Another program holds the database; try again when it has let go")
-            .because(error);
+        let error = Error::new(Code::Unavailable, format!("Could not {doing}: the database is locked"));
+        return Some(error.hint("Another program holds the database; try again when it has let go"));
     }
     if message.contains("disk is full") {
-        return Error::new(Code::DiskFull, format!("Could not {doing}: no space is left for the database"))
-            .hint("Free some space and try again")
-            .because(error);
+        let error =
+            Error::new(Code::DiskFull, format!("Could not {doing}: no space is left for the database"));
+        return Some(error.hint("Free some space and try again"));
     }
-    Error::internal(doing, error)
+    None
 }
 
 /// Whether a query failed because a unique index said no.

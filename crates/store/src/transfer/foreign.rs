@@ -18,7 +18,7 @@ use mantyx_core::{
 use serde_json::Value;
 
 use crate::connection::MIGRATIONS;
-use crate::fault::Doing;
+use crate::fault::{Doing, of_the_moment};
 use crate::schema::{
     apps, backups, config_revisions, environments, executions, instances, operation_steps, operations,
     port_leases, releases, samples, schedules, secrets, ticks, trackings,
@@ -247,7 +247,8 @@ fn not_ours(what: &str) -> Error {
 }
 
 fn unreadable(error: diesel::result::Error) -> Error {
-    not_ours("cannot be read").because(error)
+    let explained = of_the_moment("read the database in the archive", &error.to_string());
+    explained.unwrap_or_else(|| not_ours("cannot be read")).because(error)
 }
 
 fn misread(table: &str, error: impl std::error::Error + Send + Sync + 'static) -> Error {
