@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::alone::refuse_beside;
 use crate::environment::{KeptLock, number};
 use crate::mantyx::{Caller, Mantyx};
-use crate::saga::{Saga, Said, Task, step};
+use crate::saga::{Saga, Said, Task, step, tidied};
 use crate::switch::{NewSource, RESTORE_BACKUP, Restored};
 use crate::work::{blocking, blocking_until, whole};
 
@@ -274,10 +274,7 @@ impl Keeping {
 
 impl BackingUp {
     async fn tidy(&mut self, task: &Task) -> Result<Said> {
-        if let Err(error) = task.retire_backups(self.app, &self.name).await {
-            tracing::warn!(?error, app = %self.name, "earlier backups could not be removed");
-        }
-        Ok(Said::nothing())
+        tidied(&self.name, [task.retire_backups(self.app, &self.name).await])
     }
 }
 

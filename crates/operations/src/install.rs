@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::environment::{Building, Resolve, Subject, subject_of};
 use crate::files;
 use crate::mantyx::Mantyx;
-use crate::saga::{Saga, Said, Task, step};
+use crate::saga::{Saga, Said, Task, step, tidied};
 use crate::work::{blocking, whole};
 
 /// What an install remembers.
@@ -93,11 +93,8 @@ impl Install {
     /// It is in use: what follows is for people, and the next start makes up for it.
     async fn tidy(&mut self, task: &Task) -> Result<Said> {
         let linked = self.building.chosen().map(|id| files::link_environment(task.layout(), &self.name, id));
-        let tidied = task.remove_unused_environments(self.app, &self.name).await;
-        for error in linked.into_iter().chain([tidied]).filter_map(Result::err) {
-            tracing::warn!(?error, app = %self.name, "what is left of an install could not be tidied");
-        }
-        Ok(Said::nothing())
+        let removed = task.remove_unused_environments(self.app, &self.name).await;
+        tidied(&self.name, linked.into_iter().chain([removed]))
     }
 }
 

@@ -41,10 +41,10 @@ impl Moves {
     /// Moves back what has been moved. What is still where it was has not been: what lies where it should go is
     /// somebody else's.
     pub(crate) async fn back(&self) -> Result<()> {
-        let moves = self.clone();
+        let all = self.clone();
         blocking(move || {
             // The last first: where one folder went, another may have been before.
-            let moved = moves.0.iter().rev().filter(|(from, to)| moves.has_moved(from, to));
+            let moved = all.0.iter().rev().filter(|(from, to)| all.has_moved(from, to));
             moved.into_iter().try_for_each(|(from, to)| folders::rename(to, from))
         })
         .await

@@ -16,7 +16,7 @@ use crate::files;
 use crate::install::active_subject;
 use crate::mantyx::Mantyx;
 use crate::moves::Moves;
-use crate::saga::{Saga, Said, Task, step};
+use crate::saga::{Saga, Said, Task, step, tidied};
 use crate::standing::Standing;
 use crate::work::{blocking, whole};
 
@@ -184,10 +184,7 @@ impl Renaming {
             task.remove_unused_environments(id, &self.to).await,
             blocking(move || folders::remove(&old)).await,
         ];
-        for error in done.into_iter().filter_map(Result::err) {
-            tracing::warn!(?error, app = %self.to, "what is left of a rename could not be tidied");
-        }
-        Ok(Said::nothing())
+        tidied(&self.to, done)
     }
 }
 

@@ -24,7 +24,7 @@
 use std::pin::Pin;
 
 use mantyx_api_types::Problem;
-use mantyx_core::{OperationKind, Result};
+use mantyx_core::{AppName, Kind, OperationKind, Result};
 use mantyx_registry::Change;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -145,4 +145,17 @@ impl Said {
     ) -> Self {
         Self { commit: Some(Box::new(commit)), ..self }
     }
+}
+
+/// What came of tidying up. What there was no room for, or what a locked database did not take, is done a little later;
+/// what cannot be done for another reason is left to the next change, or to the next look at everything.
+pub(crate) fn tidied(app: &AppName, done: impl IntoIterator<Item = Result<()>>) -> Result<Said> {
+    let mut later = Ok(Said::nothing());
+    for error in done.into_iter().filter_map(Result::err) {
+        tracing::warn!(?error, %app, "what is left of a change could not be tidied");
+        if error.code().kind() == Kind::Unavailable {
+            later = Err(error);
+        }
+    }
+    later
 }

@@ -18,7 +18,7 @@ use crate::actions::stopped_by;
 use crate::environment::{Building, Resolve, Subject, subject_of};
 use crate::mantyx::{Caller, Mantyx};
 use crate::moves::Moves;
-use crate::saga::{Saga, Said, Step, Task, step};
+use crate::saga::{Saga, Said, Step, Task, step, tidied};
 use crate::work::{blocking, whole};
 
 /// What a removal remembers.
@@ -369,10 +369,7 @@ impl Restoring {
             linked.unwrap_or(Ok(())),
             task.remove_unused_environments(id, &self.name).await,
         ];
-        for error in done.into_iter().filter_map(Result::err) {
-            tracing::warn!(?error, app = %self.name, "what is left of a restore could not be tidied");
-        }
-        Ok(Said::nothing())
+        tidied(&self.name, done)
     }
 }
 

@@ -87,7 +87,7 @@ impl Task {
             };
             let Err(error) = undone.await else { break };
             tracing::error!(?error, operation = %self.id, step = step.name, "a step could not be undone yet");
-            self.tell_of_delay(at, &error).await;
+            self.tell_of_delay(at, format!("Could not be undone yet: {}", error.detail())).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
                 () = self.inner().cancellations.down() => return None,
@@ -100,8 +100,8 @@ impl Task {
     }
 
     /// Whoever watches is told why it takes so long. That may be what keeps the database from being written too.
-    async fn tell_of_delay(&self, at: usize, error: &Error) {
-        let (id, detail) = (self.id, format!("Could not be undone yet: {}", error.detail()));
+    pub(super) async fn tell_of_delay(&self, at: usize, detail: String) {
+        let id = self.id;
         let tell = move |change: &mut Change<'_, '_>| {
             let changes = StepChanges { detail: Some(detail), ..StepChanges::default() };
             operations::update_step(change, id, position(at), &changes)?;

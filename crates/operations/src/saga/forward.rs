@@ -10,7 +10,7 @@ use mantyx_registry::{Change, Json, Word, views};
 use serde_json::{Value, json};
 
 use super::fault::{self, Moment};
-use super::{Cancel, Commit, Memory, OnDeath, Saga, Said, Task};
+use super::{Cancel, Commit, Memory, OnDeath, Saga, Said, Step, Task};
 use crate::alone::refuse_beside;
 use crate::mantyx::Mantyx;
 use crate::work::{FIRST_PAUSE, LAST_PAUSE};
@@ -74,26 +74,39 @@ impl Task {
         Ok(())
     }
 
+    /// Takes a step. What is left to do when everything is in use is not undone because there is no room for it: it is
+    /// taken again, as the next daemon would, until it is done.
     async fn take<M: Memory>(&self, saga: &'static Saga<M>, memory: &mut M, at: usize) -> Result<()> {
         let Some(step) = saga.steps.get(at) else { return Ok(()) };
         fault::at(self, saga.kind, step.name, Moment::Before)?;
         self.refuse_if_cancelled(step.cancel)?;
         let mut pause = FIRST_PAUSE;
         loop {
-            let said = (step.act)(self, memory).await?;
-            fault::at(self, saga.kind, step.name, Moment::Acted)?;
-            self.refuse_if_cancelled(step.cancel)?;
-            let Err(error) = self.mark_done(saga, memory, at, said).await else { return Ok(()) };
-            if step.on_death == OnDeath::Undo || error.code().kind() != Kind::Unavailable {
+            let Err(error) = self.attempt(saga, memory, at, step).await else { return Ok(()) };
+            let insists = step.on_death == OnDeath::Resume && step.undo.is_none();
+            if !insists || error.code().kind() != Kind::Unavailable {
                 return Err(error);
             }
-            // Only its end could not be written down, as when the disk is full: so the next daemon would do, too.
-            tracing::error!(?error, operation = %self.id, step = step.name, "a step is taken again");
+            tracing::error!(?error, operation = %self.id, step = step.name, "a step could not be done yet");
+            self.tell_of_delay(at, format!("Could not be done yet: {}", error.detail())).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
                 () = self.inner().cancellations.down() => return Err(error),
             }
         }
+    }
+
+    async fn attempt<M: Memory>(
+        &self,
+        saga: &'static Saga<M>,
+        memory: &mut M,
+        at: usize,
+        step: &'static Step<M>,
+    ) -> Result<()> {
+        let said = (step.act)(self, memory).await?;
+        fault::at(self, saga.kind, step.name, Moment::Acted)?;
+        self.refuse_if_cancelled(step.cancel)?;
+        self.mark_done(saga, memory, at, said).await
     }
 
     fn refuse_if_cancelled(&self, cancel: Cancel) -> Result<()> {
