@@ -21,7 +21,15 @@ const MOST_BYTES: usize = 4 << 20;
 
 /// Where no answer tells a secret, of which the database has only digests. An address that is not named here is taken
 /// for one that does.
-const TELL_NO_SECRETS: [&str; 4] = ["/api/apps/", "/api/operations/", "/api/schedules", "/api/trash/"];
+const TELL_NO_SECRETS: [&str; 7] = [
+    "/api/apps/",
+    "/api/exports",
+    "/api/imports",
+    "/api/operations/",
+    "/api/reconcile",
+    "/api/schedules",
+    "/api/trash/",
+];
 
 /// What tells one all the same: the webhook of an app.
 const HOOK: &str = "/tracking/hook";
@@ -245,7 +253,9 @@ mod tests {
         let posts = document["paths"].as_object().unwrap().iter().filter(|(_, item)| !item["post"].is_null());
         let secrets = ["TokenAnswer", "TokenCreated", "LoginLink", "LiveTicket", "HookCreated"];
         let mut found: Vec<&str> = Vec::new();
-        for (path, item) in posts.filter(|(path, _)| path.starts_with("/api/")) {
+        // A delivery of a webhook has no token, and so no key of one.
+        let is_keyed = |path: &str| path.starts_with("/api/") && !crate::hooks::is_secret(path);
+        for (path, item) in posts.filter(|(path, _)| is_keyed(path)) {
             let answers = item["post"]["responses"].to_string();
             let told = secrets.iter().find(|secret| answers.contains(&format!("/{secret}\"")));
             assert_eq!(kept.stored(path).body.is_none(), told.is_some(), "{path}");
