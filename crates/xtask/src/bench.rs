@@ -5,12 +5,14 @@
 //! measured is said to have failed, with the reason, and the others go on.
 
 mod api;
+mod change;
 mod contenders;
 mod figures;
 mod lab;
 mod page;
 mod ready;
 mod report;
+mod server;
 mod statistics;
 mod supervision;
 
@@ -25,6 +27,8 @@ pub(crate) enum Task {
     Page(page::Options),
     /// Lists of apps, executions and events over HTTP.
     Api(api::Options),
+    /// From an upload to an installed app, and how long an app is down while it is changed.
+    Change(change::Options),
 }
 
 /// Measures and reports.
@@ -33,5 +37,6 @@ pub(crate) fn run(task: Task) -> Result<()> {
         Task::Supervision(options) => supervision::run(&options),
         Task::Page(options) => page::run(&options),
         Task::Api(options) => api::run(&options),
+        Task::Change(options) => change::run(&options),
     }
 }

@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use self::load::{Load, Outcome};
-use self::subject::{Subject, Up, free_address};
+use self::subject::Subject;
 use super::contenders::program;
 use super::figures::{Bar, FLOOR, Metric, OURS, Row};
 use super::report::Report;
+use super::server::{Server, free_address};
 use crate::{interrupt, programs, setup, terminal, workspace};
 
 /// What is asked for at each size; the first is the figure of the specification. An app has 20 executions at the small
@@ -91,7 +92,7 @@ impl Extent {
     }
 
     /// Asks for a while, after a shorter while that does not count.
-    fn ask(&self, up: &Up, request: &[u8], status: u16) -> Result<Outcome> {
+    fn ask(&self, up: &Server, request: &[u8], status: u16) -> Result<Outcome> {
         interrupt::check()?;
         let load = |time| Load { address: up.address, request, status, connections: self.connections, time };
         let asked = load(self.time / 5).run().and_then(|_| load(self.time).run());
@@ -201,7 +202,7 @@ fn rounded(figure: f64) -> f64 {
 }
 
 /// The entity tag of an answer, with its quotes.
-fn tag_of(up: &Up, path: &str) -> Result<Option<String>> {
+fn tag_of(up: &Server, path: &str) -> Result<Option<String>> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(up.address)?;
     stream.write_all(&up.request(path, "Connection: close\r\n"))?;
@@ -220,7 +221,7 @@ fn measure_floor(extent: &Extent, floor: &Path, folder: &Path, body: &[u8]) -> R
     let address = free_address()?;
     let mut command = program(floor);
     command.arg(address.to_string()).arg(file);
-    let up = Up::start(&mut command, folder, address, String::new)?;
+    let up = Server::start(&mut command, folder, address, String::new)?;
     let outcome = extent.ask(&up, &up.request("/api/apps", ""), 200)?;
     up.end()?;
     Ok(outcome)

@@ -41,6 +41,10 @@ pub(super) enum Bar {
     AtMost(f64),
     /// No more than so many times the floor of the same run.
     TimesFloor(f64),
+    /// No more than so much beyond the floor of the same run.
+    FloorPlus(f64),
+    /// No more than so many times this peer in the same run.
+    TimesPeer(&'static str, f64),
     /// No more than any of these peers in the same run, with so much allowed on top.
     Peers(&'static [(&'static str, f64)]),
 }
@@ -107,6 +111,8 @@ impl Row {
             Bar::None => None,
             Bar::AtMost(most) => Some(most),
             Bar::TimesFloor(times) => Some(self.of(FLOOR)? * times),
+            Bar::FloorPlus(more) => Some(self.of(FLOOR)? + more),
+            Bar::TimesPeer(peer, times) => Some(self.of(peer)? * times),
             Bar::Peers(peers) => {
                 let limits = peers.iter().filter_map(|(peer, more)| Some(self.of(peer)? + more));
                 limits.min_by(f64::total_cmp)
@@ -125,6 +131,8 @@ impl fmt::Display for Bar {
             Self::None => f.write_str("none"),
             Self::AtMost(most) => write!(f, "≤ {most}"),
             Self::TimesFloor(times) => write!(f, "≤ {times} × floor"),
+            Self::FloorPlus(more) => write!(f, "≤ floor + {more}"),
+            Self::TimesPeer(peer, times) => write!(f, "≤ {times} × {peer}"),
             Self::Peers(peers) => {
                 for (index, (peer, more)) in peers.iter().enumerate() {
                     f.write_str(if index == 0 { "≤ " } else { ", " })?;
@@ -184,12 +192,19 @@ mod tests {
         );
         let floor = Bar::TimesFloor(1.2);
         assert_eq!((with(floor, 2.4), with(floor, 2.5)), (Verdict::Met, Verdict::NotMet));
+        let beyond = Bar::FloorPlus(20.0);
+        assert_eq!((with(beyond, 22.0), with(beyond, 22.1)), (Verdict::Met, Verdict::NotMet));
+        let peer = Bar::TimesPeer("PM2", 1.3);
+        assert_eq!((with(peer, 6.5), with(peer, 6.6)), (Verdict::Met, Verdict::NotMet));
+        assert_eq!(with(Bar::TimesPeer("circus", 1.3), 1.0), Verdict::Unknown);
     }
 
     #[test]
     fn bars_are_told_in_words() {
         assert_eq!(PEERS.to_string(), "≤ PM2, runit + 1");
         assert_eq!(Bar::TimesFloor(1.2).to_string(), "≤ 1.2 × floor");
+        assert_eq!(Bar::FloorPlus(20.0).to_string(), "≤ floor + 20");
+        assert_eq!(Bar::TimesPeer("uv", 1.3).to_string(), "≤ 1.3 × uv");
         assert_eq!(Bar::AtMost(0.3).to_string(), "≤ 0.3");
     }
 }

@@ -166,7 +166,7 @@ pub(super) fn pids(notices: &[Notice]) -> Vec<u32> {
 }
 
 /// Kills whatever is below this process, again and again until there is nothing: supervisors start things.
-fn sweep() {
+pub(super) fn sweep() {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
         let Ok(left) = processes::descendants(std::process::id()) else { return };
@@ -190,7 +190,8 @@ fn python() -> Result<PathBuf> {
     Ok(PathBuf::from(asked.context("Python 3 is missing")?.trim()))
 }
 
-fn make(folder: &Path) -> Result<()> {
+/// Makes a folder that everybody may read, since apps may run as another user.
+pub(super) fn make(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("Could not make `{}`", folder.display()))?;
     Ok(fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?)
 }
