@@ -121,7 +121,7 @@ enum Patched {
     /// The configuration after the change.
     Configuration(Box<ConfigurationView>),
     /// With `restart`: the operation that takes it into use.
-    Operation(OperationView),
+    Operation(Box<OperationView>),
 }
 
 /// Change an app

@@ -108,7 +108,9 @@ fn prepare(root: &Path) {
         symlink(shared.join(name), cache.join(name)).unwrap();
     }
     let open = [&shared, &shared.join("packages"), &shared.join("tools"), root, &root.join("root"), &cache];
-    open.into_iter().for_each(|folder| fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap());
+    for folder in open {
+        fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 /// The program that owns each process: where `cargo xtask test` says, or else beside this one.
