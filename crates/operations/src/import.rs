@@ -222,6 +222,7 @@ impl Importing {
             let foreign = Foreign::open(&it.database())?;
             let plan = survey::survey(&foreign, &it.unpacked(), &it.folder, &layout)?;
             foreign.settle(&problem, it.made_at)?;
+            foreign.close()?;
             Ok(plan)
         })
         .await?;

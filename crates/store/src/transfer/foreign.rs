@@ -94,6 +94,14 @@ impl Foreign {
         Ok(foreign)
     }
 
+    /// Lets go of it, as a file that is read without anything being written beside it, on a full disk too.
+    pub fn close(self) -> Result<()> {
+        let path = self.0.path.clone();
+        drop(self);
+        let plain = "PRAGMA journal_mode = DELETE";
+        raw(&path)?.batch_execute(plain).doing("close the database of the archive")
+    }
+
     /// Reads several things that belong together.
     pub fn read<T>(&self, work: impl FnOnce(&mut Read<'_>) -> Result<T>) -> Result<T> {
         self.0.read(work)

@@ -181,7 +181,9 @@ fn rows_are_taken_over_and_what_was_under_way_is_over() {
     let copy = folder.path().join("copy.db");
     theirs.copy_to(&copy).unwrap();
     let at = Utc::now() + TimeDelta::hours(1);
-    Foreign::open(&copy).unwrap().settle(&json!({ "detail": "No" }), at).unwrap();
+    let foreign = Foreign::open(&copy).unwrap();
+    foreign.settle(&json!({ "detail": "No" }), at).unwrap();
+    foreign.close().unwrap();
     let take = || {
         ours.attach(&copy)?;
         ours.write(|tx| {
