@@ -5,7 +5,7 @@ use mantyx_ingest::Staged;
 use mantyx_platform::folders;
 use mantyx_registry::tables::config_revisions;
 use mantyx_registry::tables::releases::{self, Release};
-use mantyx_registry::{Change, Json, Word, views};
+use mantyx_registry::{Change, Json, Read, Word, views};
 
 use super::{Restored, Switch};
 use crate::create::fit_to_source;
@@ -102,7 +102,13 @@ impl Switch {
         task.provide_environment(task, &subject, self.resolve, &mut self.building).await
     }
 
+    /// What is active keeps what it was given: a repair has no other environment to go back to.
     pub(super) async fn remove_environment(&mut self, task: &Task) -> Result<()> {
+        let (active, chosen) = (self.before.release, self.building.chosen());
+        let given = move |db: &mut Read<'_>| Ok(releases::get(db, active)?.environment_id.map(|id| id.0));
+        if chosen.is_some() && task.registry().read(given).await? == chosen {
+            return Ok(());
+        }
         task.remove_building(&self.standing.name, &self.building).await
     }
 
