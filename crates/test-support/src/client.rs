@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mantyx_api_types::core::{AppEvent, AppName, AppState, Code, OperationStatus};
+use mantyx_api_types::core::{AppEvent, AppName, AppState, Code, OperationId, OperationStatus};
 use mantyx_api_types::{AppCreated, AppView, ExecutionView, OperationView, Page, Problem};
 use reqwest::multipart::{Form, Part};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -150,13 +150,35 @@ impl Client {
         self.post("/api/apps/upload/git", request).await
     }
 
-    async fn upload(
+    /// A new release of an app from an archive, with fields of the form; it need not be waited for.
+    pub async fn update_archive(
+        &self,
+        name: &AppName,
+        bytes: Vec<u8>,
+        fields: &[(&str, &str)],
+    ) -> Answer<OperationView> {
+        self.upload(&format!("/api/apps/{name}/update/archive"), "new.zip", bytes, fields).await
+    }
+
+    /// An operation, once it has ended.
+    pub async fn ended(&self, operation: OperationId) -> OperationView {
+        insist(&format!("operation `{operation}` to end"), PATIENCE, async || {
+            let view: Answer<OperationView> = self.get(&format!("/api/operations/{operation}?wait=60")).await;
+            let view = view.map_err(|refusal| refusal.to_string())?;
+            let ended = view.status != OperationStatus::Running;
+            if ended { Ok(view) } else { Err(format!("it is running: {:?}", view.steps)) }
+        })
+        .await
+    }
+
+    /// Sends a file in a form, with fields before it.
+    pub async fn upload<T: DeserializeOwned>(
         &self,
         path: &str,
         file: &str,
         bytes: Vec<u8>,
         fields: &[(&str, &str)],
-    ) -> Answer<AppCreated> {
+    ) -> Answer<T> {
         let own = |text: &str| text.to_owned();
         // Fields stand before the file, as in a browser's form: they are known when the file is read.
         let form = fields.iter().fold(Form::new(), |form, (name, value)| form.text(own(name), own(value)));

@@ -32,6 +32,7 @@ pub mod apps;
 pub mod archives;
 mod browser;
 mod client;
+mod disk;
 mod groups;
 mod leftovers;
 mod mantyx;
@@ -41,7 +42,8 @@ mod wait;
 
 pub use browser::Browser;
 pub use client::{Answer, Client, Refusal, http_client};
+pub use disk::with_disks;
 pub use groups::control_groups;
-pub use mantyx::{Builder, TestMantyx};
+pub use mantyx::{Builder, TestMantyx, fault_points};
 pub use places::workspace;
-pub use wait::{PATIENCE, wait_until};
+pub use wait::{PATIENCE, insist, wait_until};

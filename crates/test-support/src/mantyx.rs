@@ -12,6 +12,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::disk::{self, SmallDisk};
 use crate::groups::remove_control_groups;
 use crate::leftovers::end_all_that_mention;
 use crate::places;
@@ -28,6 +29,7 @@ const LINES_OF_AN_ERROR: usize = 5;
 pub struct Builder {
     variables: BTreeMap<String, String>,
     user: Option<u32>,
+    disk: Option<u32>,
 }
 
 impl Builder {
@@ -49,9 +51,16 @@ impl Builder {
         self
     }
 
+    /// The root is a disk of its own that has so many megabytes.
+    pub fn disk(mut self, megabytes: u32) -> Self {
+        self.disk = Some(megabytes);
+        self
+    }
+
     /// Starts it and waits until it answers.
     pub async fn start(self) -> TestMantyx {
         let root = tempfile::Builder::new().prefix("mantyx-").tempdir().expect("a temporary folder");
+        let disk = self.disk.map(|megabytes| SmallDisk::mount(root.path(), megabytes));
         open_to_all(root.path());
         share_cache(root.path(), self.user);
         let ports = Ports::take();
@@ -62,11 +71,16 @@ impl Builder {
         }
         variables.insert("MANTYX_MONITOR".to_owned(), programs.monitor.display().to_string());
         variables.insert("MANTYX_PAGE".to_owned(), programs.page.display().to_string());
+        if disk::owner_of_the_namespace().is_some() {
+            // There is no other user.
+            variables.insert("MANTYX_APP_USER".to_owned(), "root".to_owned());
+        }
         variables.extend(self.variables);
         let address = ports.daemon();
         let start = Start { program: programs.daemon, user: self.user, address, variables };
         let daemon = start.spawn(root.path());
-        let mut mantyx = TestMantyx { root, start, daemon, client: Client::nobody(address), _ports: ports };
+        let client = Client::nobody(address);
+        let mut mantyx = TestMantyx { _disk: disk, root, start, daemon, client, _ports: ports };
         mantyx.wait_until_it_answers().await;
         mantyx
     }
@@ -74,6 +88,8 @@ impl Builder {
 
 /// A daemon that ends, with everything that it started, when this value does.
 pub struct TestMantyx {
+    // Unmounted before its folder is removed.
+    _disk: Option<SmallDisk>,
     root: TempDir,
     start: Start,
     daemon: Child,
@@ -151,9 +167,20 @@ impl TestMantyx {
     /// Asks the daemon to end (SIGTERM) and waits until it has.
     pub async fn stop(&mut self) -> ExitStatus {
         kill_process(Pid::from_child(&self.daemon), Signal::TERM).expect("the daemon was alive");
+        self.ended().await
+    }
+
+    /// Waits until the daemon has ended by itself, as by a fault that was ordered.
+    pub async fn ended(&mut self) -> ExitStatus {
         let daemon = &mut self.daemon;
         wait_until("the daemon to end", PATIENCE, async || daemon.try_wait().expect("a child of the test"))
             .await
+    }
+
+    /// Has the daemons that are started from now on find a variable in their environment, or none of that name.
+    pub fn set_variable(&mut self, name: &str, value: Option<&str>) {
+        self.start.variables.remove(name);
+        self.start.variables.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     }
 
     /// Starts the daemon once more, with the same folder, port and settings, and waits until it answers.
@@ -219,6 +246,15 @@ impl Start {
         let taken = format!("Something else listens on `{}`", self.address);
         log.lines().rev().take(LINES_OF_AN_ERROR).any(|line| line.contains(&taken))
     }
+}
+
+/// Every point at which a daemon can be told to fail, as it lists them itself.
+#[must_use]
+pub fn fault_points() -> Vec<String> {
+    let listed = Command::new(places::program("mantyx")).arg("fault-points").output();
+    let listed = listed.expect("`mantyx` can be started");
+    assert!(listed.status.success(), "the daemon lists no points: only a debug build has any");
+    String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect()
 }
 
 /// The two programs that a daemon needs, and the page that it serves.
@@ -293,7 +329,8 @@ fn share_cache(root: &Path, user: Option<u32>) {
 /// Not below the checkout: that may lie in a folder which the user that apps run as cannot enter. Everybody may write
 /// to where it is instead, so its owner is looked at.
 fn shared_cache(user: u32) -> PathBuf {
-    let shared = std::env::temp_dir().join(format!("mantyx-test-cache-{user}"));
+    let within = disk::owner_of_the_namespace().map(|owner| format!("-{owner}")).unwrap_or_default();
+    let shared = std::env::temp_dir().join(format!("mantyx-test-cache-{user}{within}"));
     let made = fs::create_dir(&shared).is_ok();
     let look = || fs::symlink_metadata(&shared).expect("it was made, now or before");
     if made || look().uid() == geteuid().as_raw() {

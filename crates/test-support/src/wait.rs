@@ -21,7 +21,7 @@ pub async fn wait_until<T>(what: &str, deadline: Duration, mut look: impl AsyncF
 }
 
 /// Tries again and again until something succeeds. The failure of the last attempt is said when none has in time.
-pub(crate) async fn insist<T, E: Display>(
+pub async fn insist<T, E: Display>(
     what: &str,
     deadline: Duration,
     attempt: impl AsyncFnMut() -> Result<T, E>,

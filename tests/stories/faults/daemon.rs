@@ -134,7 +134,7 @@ async fn what_cannot_be_adopted_at_once_is_adopted_later_and_not_started_beside(
 }
 
 /// Changes the database behind its back.
-fn sql(scene: &Scene, statement: &str) {
+pub(super) fn sql(scene: &Scene, statement: &str) {
     let code = "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=60).executescript(sys.argv[2])";
     let database = scene.mantyx.root().join("data/mantyx.db");
     let done = Command::new("python3").args(["-c", code]).arg(database).arg(statement).status().unwrap();

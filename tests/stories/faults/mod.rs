@@ -13,6 +13,7 @@ mod lines;
 mod monitor;
 mod privileges;
 mod resources;
+mod sagas;
 mod scene;
 mod shutdown;
 mod stops;

@@ -1,0 +1,170 @@
+//! A scenario, cut short at one point after the other on the same root.
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+use mantyx_test_support::{Builder, PATIENCE, TestMantyx};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::picture::Picture;
+use super::point::{self, Point};
+use super::scenarios::Scenario;
+use super::stage::Stage;
+
+/// How large a disk is that is filled, in megabytes.
+const SMALL: u32 = 64;
+
+/// The daemon is killed at each act, and the next one carries the saga on or undoes it.
+pub(super) async fn killed_on_the_way<S: Scenario>() {
+    let mut trial = Trial::<S>::begin(TestMantyx::builder()).await;
+    for point in point::forth(S::KIND) {
+        trial.kill(&point, &format!("kill@{point}")).await;
+        let expected = if S::is_carried_on(&point.step) { End::Done } else { End::Undone("interrupted") };
+        trial.judge(&point, expected, PATIENCE).await;
+    }
+    trial.end().await;
+}
+
+/// The saga fails at its end, and the daemon is killed at each undo.
+pub(super) async fn killed_on_the_way_back<S: Scenario>() {
+    let mut trial = Trial::<S>::begin(TestMantyx::builder()).await;
+    let last = point::last_that_fails(S::KIND, S::can_fail);
+    for point in point::back(S::KIND) {
+        trial.kill(&point, &format!("fail@{last};kill@{point}")).await;
+        trial.judge(&point, End::Undone("A test made"), PATIENCE).await;
+    }
+    trial.end().await;
+}
+
+/// Each act fails, one after the other, with one daemon.
+pub(super) async fn failed<S: Scenario>() {
+    let mut trial = Trial::<S>::begin(TestMantyx::builder()).await;
+    let points = point::forth(S::KIND);
+    let last = point::last_that_fails(S::KIND, S::can_fail);
+    let until = points.iter().position(|point| *point == last).unwrap();
+    let orders: Vec<String> = points[..=until].iter().map(|point| format!("fail@{point}")).collect();
+    trial.stage.restart(Some(&orders.join(";"))).await;
+    for point in &points[..=until] {
+        trial.prepare().await;
+        trial.ask(point).await;
+        trial.judge(point, End::Undone("A test made"), PATIENCE).await;
+    }
+    trial.end().await;
+}
+
+/// The disk is full at each act, for a while.
+pub(super) async fn full<S: Scenario>() {
+    let mut trial = Trial::<S>::begin(TestMantyx::builder().disk(SMALL)).await;
+    for point in point::forth(S::KIND) {
+        trial.prepare().await;
+        trial.stage.restart(Some(&format!("full@{point}"))).await;
+        trial.ask(&point).await;
+        trial.stage.full_for_a_while().await;
+        let end = if S::can_fail(&point.step) { End::Either("no space") } else { End::Done };
+        trial.judge(&point, end, PATIENCE).await;
+    }
+    trial.end().await;
+}
+
+/// How an operation that was cut short has to end.
+enum End {
+    Done,
+    /// With a problem that says this.
+    Undone(&'static str),
+    Either(&'static str),
+}
+
+struct Trial<S> {
+    stage: Stage,
+    scenario: S,
+    /// The app before the operation.
+    before: Value,
+}
+
+impl<S: Scenario> Trial<S> {
+    async fn begin(builder: Builder) -> Self {
+        let mut stage = Stage::begin(builder).await;
+        let scenario = S::begin(&mut stage).await;
+        Self { stage, scenario, before: Value::Null }
+    }
+
+    /// The operation can be asked for, and everything is in order.
+    async fn prepare(&mut self) {
+        self.scenario.prepare(&mut self.stage).await;
+        self.before = self.stage.look().app(self.scenario.app());
+    }
+
+    async fn ask(&mut self, point: &Point) {
+        let asked = self.scenario.ask(&mut self.stage).await;
+        // The daemon may die before it answers.
+        let refused = asked.err().filter(|refusal| refusal.status != 0);
+        assert!(refused.is_none(), "{point}: {refused:?}");
+    }
+
+    /// Has the daemon kill itself by these orders, and starts one without.
+    async fn kill(&mut self, point: &Point, orders: &str) {
+        let _here = Here(point);
+        self.prepare().await;
+        self.stage.restart(Some(orders)).await;
+        self.ask(point).await;
+        let ended = self.stage.mantyx().ended().await;
+        assert_eq!(ended.signal(), Some(Signal::ABORT.as_raw()), "{point}: {ended}");
+        self.stage.restart(None).await;
+    }
+
+    /// Everything is in order, and the app is as it was or as the operation makes it.
+    async fn judge(&mut self, point: &Point, end: End, patience: Duration) {
+        let _here = Here(point);
+        let picture = self.stage.settled(patience).await;
+        let (mut expected, operation) = (self.before.clone(), picture.operation());
+        assert!(operation.is(S::KIND), "{point}: another operation came between");
+        operation.assert_consistent();
+        let (succeeded, problem) = (operation.succeeded(), operation.problem());
+        match end {
+            End::Done => assert!(succeeded, "{point}: it was not carried on: {problem}"),
+            End::Undone(why) => assert!(!succeeded && problem.contains(why), "{point}: {problem}"),
+            End::Either(why) => {
+                assert!(succeeded || problem.to_lowercase().contains(why), "{point}: {problem}");
+            }
+        }
+        if !succeeded && S::LEAVES_BROKEN {
+            return self.prepare().await;
+        }
+        if succeeded {
+            self.scenario.done(&mut expected);
+        } else {
+            self.scenario.undone(&mut expected, &problem);
+        }
+        self.assert_is(&picture, &expected).await;
+    }
+
+    async fn assert_is(&self, picture: &Picture, expected: &Value) {
+        self.stage.assert_in_order(picture, self.scenario.app()).await;
+        assert_eq!(&picture.app(self.scenario.app()), expected);
+    }
+
+    /// After all that, the operation still succeeds.
+    async fn end(mut self) {
+        self.prepare().await;
+        self.scenario.ask(&mut self.stage).await.unwrap();
+        let picture = self.stage.settled(PATIENCE).await;
+        assert!(picture.operation().succeeded(), "{}", picture.operation().problem());
+        let mut expected = self.before.clone();
+        self.scenario.done(&mut expected);
+        self.assert_is(&picture, &expected).await;
+        self.stage.scene.end().await;
+    }
+}
+
+/// Says where it was when a trial fails.
+struct Here<'a>(&'a Point);
+
+impl Drop for Here<'_> {
+    #[allow(clippy::print_stderr, reason = "what fails may be a look that knows of no point")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("It was cut short at `{}`.", self.0);
+        }
+    }
+}
