@@ -67,6 +67,16 @@ stories! {
     import: scenarios::Import;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_survives_a_kill_at_any_moment() {
+    trial::killed_at_any_moment::<scenarios::Update>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_restore_of_a_backup_survives_a_kill_at_any_moment() {
+    trial::killed_at_any_moment::<scenarios::RestoreBackup>().await;
+}
+
 #[test]
 fn every_saga_has_its_stories() {
     let points = point::all();

@@ -1,5 +1,6 @@
 //! A scenario, cut short at one point after the other on the same root.
 
+use std::fmt::Display;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ use super::stage::Stage;
 
 /// How large a disk is that is filled, in megabytes.
 const SMALL: u32 = 64;
+/// How many moments of one operation a daemon is killed at, and how far they lie apart: the last come after its end.
+const MOMENTS: u32 = 20;
+const BETWEEN_MOMENTS: Duration = Duration::from_millis(30);
 
 /// The daemon is killed at each act, and the next one carries the saga on or undoes it.
 pub(super) async fn killed_on_the_way<S: Scenario>() {
@@ -33,6 +37,22 @@ pub(super) async fn killed_on_the_way_back<S: Scenario>() {
     for point in point::back(S::KIND) {
         trial.kill(&point, &format!("fail@{last};kill@{point}")).await;
         trial.judge(&point, End::Undone("A test made"), PATIENCE).await;
+    }
+    trial.end().await;
+}
+
+/// The daemon is killed in the middle of whatever it is doing, a little later each time.
+pub(super) async fn killed_at_any_moment<S: Scenario>() {
+    let mut trial = Trial::<S>::begin(TestMantyx::builder()).await;
+    for delay in (0..MOMENTS).map(|moment| moment * BETWEEN_MOMENTS) {
+        let moment = format!("{delay:?} after the beginning");
+        let _here = Here(&moment);
+        trial.prepare().await;
+        trial.ask(&moment).await;
+        // Not to wait for anything: whatever is under way then is what dies.
+        tokio::time::sleep(delay).await;
+        trial.stage.restart(None).await;
+        trial.judge(&moment, End::AsItMay, PATIENCE).await;
     }
     trial.end().await;
 }
@@ -73,6 +93,7 @@ enum End {
     /// With a problem that says this.
     Undone(&'static str),
     Either(&'static str),
+    AsItMay,
 }
 
 struct Trial<S> {
@@ -95,7 +116,7 @@ impl<S: Scenario> Trial<S> {
         self.before = self.stage.look().app(self.scenario.app());
     }
 
-    async fn ask(&mut self, point: &Point) {
+    async fn ask(&mut self, point: &dyn Display) {
         let asked = self.scenario.ask(&mut self.stage).await;
         // The daemon may die before it answers.
         let refused = asked.err().filter(|refusal| refusal.status != 0);
@@ -114,7 +135,7 @@ impl<S: Scenario> Trial<S> {
     }
 
     /// Everything is in order, and the app is as it was or as the operation makes it.
-    async fn judge(&mut self, point: &Point, end: End, patience: Duration) {
+    async fn judge(&mut self, point: &dyn Display, end: End, patience: Duration) {
         let _here = Here(point);
         let picture = self.stage.settled(patience).await;
         let (mut expected, operation) = (self.before.clone(), picture.operation());
@@ -123,6 +144,7 @@ impl<S: Scenario> Trial<S> {
         let (succeeded, problem) = (operation.succeeded(), operation.problem());
         match end {
             End::Done => assert!(succeeded, "{point}: it was not carried on: {problem}"),
+            End::AsItMay => {}
             End::Undone(why) => assert!(!succeeded && problem.contains(why), "{point}: {problem}"),
             End::Either(why) => {
                 assert!(succeeded || problem.to_lowercase().contains(why), "{point}: {problem}");
@@ -158,7 +180,7 @@ impl<S: Scenario> Trial<S> {
 }
 
 /// Says where it was when a trial fails.
-struct Here<'a>(&'a Point);
+struct Here<'a>(&'a dyn Display);
 
 impl Drop for Here<'_> {
     #[allow(clippy::print_stderr, reason = "what fails may be a look that knows of no point")]
