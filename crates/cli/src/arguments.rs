@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
-use mantyx_core::{AppName, ExecutionId};
+use mantyx_core::{AppName, ExecutionId, SecretName};
 
 use crate::connection::Connection;
 use crate::values::{ScopeChoice, StreamChoice, TypeChoice, seconds};
@@ -16,18 +16,24 @@ pub(crate) use self::releases::{
     CatArgs, DependenciesArgs, DiffArgs, ReleasesArgs, RenameArgs, RollbackArgs, UpdateArgs,
 };
 pub(crate) use self::schedules::{ScheduleAddArgs, ScheduleArgs, ScheduleCommand, ScheduleSetArgs};
+pub(crate) use self::secrets::{SecretArgs, SecretCommand, SecretSetArgs};
 pub(crate) use self::settings::{SettingsArgs, SettingsCommand};
+pub(crate) use self::tracking::{HookArgs, HookCommand, TrackArgs};
 pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 
 mod backups;
 mod configuration;
 mod releases;
 mod schedules;
+mod secrets;
 mod settings;
+mod tracking;
 mod transfer;
 
 /// A whole command line for a running Mantyx: where it is may stand before the command or behind it.
+// Without words of its own the program would introduce itself by those above.
 #[derive(Clone, Debug, Args)]
+#[command(about = "The control plane for Python on one machine", long_about = None)]
 pub struct Invocation {
     #[command(flatten)]
     pub(crate) connection: Connection,
@@ -87,6 +93,12 @@ pub(crate) enum ClientCommand {
     Export(ExportArgs),
     /// Take all of another Mantyx from a file; only an empty one does
     Import(ImportArgs),
+    /// Show or change how the git repository of an app is followed
+    Track(TrackArgs),
+    /// Make and remove the webhook by which a forge says that somebody has pushed
+    Hook(HookArgs),
+    /// List, set and remove what opens private repositories
+    Secret(SecretArgs),
     /// List and change schedules
     Schedule(ScheduleArgs),
     /// Move an app to the trash
@@ -95,6 +107,8 @@ pub(crate) enum ClientCommand {
     Trash(TrashArgs),
     /// List and change the settings of Mantyx
     Settings(SettingsArgs),
+    /// Hold what is there against what should be, and put right what can be put right
+    Reconcile,
     /// Make, list and revoke access tokens
     Token(TokenArgs),
     /// Set the password of `admin`, read from standard input
@@ -147,6 +161,9 @@ pub(crate) struct DeployArgs {
     /// The folder of a git repository that is the app
     #[arg(long, value_name = "FOLDER")]
     pub(crate) subdir: Option<String>,
+    /// The secret that opens a private git repository
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) credential: Option<SecretName>,
     /// Install it and leave it at that
     #[arg(long)]
     pub(crate) no_enable: bool,

@@ -57,6 +57,11 @@ impl Client {
         Ok(Self { http, base: connection.base()?.to_owned(), token: connection.token()? })
     }
 
+    /// The address of the daemon, without a slash at its end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {

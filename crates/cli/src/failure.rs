@@ -30,17 +30,20 @@ pub(crate) enum Failure {
     NobodyReads,
 }
 
-/// Addresses that hints of the API name, and the commands that show the same.
-const COMMANDS: [(&str, &str); 6] = [
-    ("/api/apps", "ls"),
-    ("/api/trash", "trash ls"),
-    ("/api/schedules", "schedule ls"),
-    ("/api/executions", "executions"),
-    ("/api/settings", "settings"),
-    ("/api/tokens", "token ls"),
+/// Requests that hints of the API name, and the commands that do the same.
+const COMMANDS: [(&str, &str); 9] = [
+    ("GET /api/apps", "ls"),
+    ("GET /api/trash", "trash ls"),
+    ("GET /api/schedules", "schedule ls"),
+    ("GET /api/executions", "executions"),
+    ("GET /api/settings", "settings"),
+    ("GET /api/tokens", "token ls"),
+    ("GET /api/secrets", "secret ls"),
+    ("PUT /api/secrets/{name}", "secret set"),
+    ("PUT /api/apps/{app}/tracking", "track"),
 ];
 
-/// The same for what stands below `/api/apps/{app}/`, with the app's name behind the command.
+/// The same for what is read below `/api/apps/{app}/`, with the app's name behind the command.
 const COMMANDS_OF_AN_APP: [(&str, &str); 4] = [
     ("releases", "releases"),
     ("backups", "backup ls"),
@@ -202,13 +205,12 @@ fn in_commands(hint: &str) -> String {
     parts.collect::<Vec<_>>().join("`")
 }
 
-/// The command that shows the same as `GET ADDRESS`.
+/// The command that does the same as a request.
 fn command_of(request: &str) -> Option<String> {
-    let address = request.strip_prefix("GET ")?;
-    if let Some((_, command)) = COMMANDS.iter().find(|(known, _)| *known == address) {
+    if let Some((_, command)) = COMMANDS.iter().find(|(known, _)| *known == request) {
         return Some(format!("mantyx {command}"));
     }
-    let (app, what) = address.strip_prefix("/api/apps/")?.split_once('/')?;
+    let (app, what) = request.strip_prefix("GET /api/apps/")?.split_once('/')?;
     let (_, command) = COMMANDS_OF_AN_APP.iter().find(|(known, _)| *known == what)?;
     Some(format!("mantyx {command} {app}"))
 }
@@ -288,6 +290,10 @@ hint: Install it first
         assert_eq!(
             in_commands("`GET /api/apps/rain/backups` lists them, `GET /api/apps/rain/x` nothing"),
             "`mantyx backup ls rain` lists them, `GET /api/apps/rain/x` nothing"
+        );
+        assert_eq!(
+            in_commands("An administrator sets it with `PUT /api/secrets/{name}`"),
+            "An administrator sets it with `mantyx secret set`"
         );
     }
 

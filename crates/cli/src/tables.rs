@@ -9,12 +9,18 @@ use mantyx_core::{AppType, Ending, Exit, Health, Origin};
 use crate::output::{facts, relative, span, table};
 
 pub(crate) use self::backups::backups;
+pub(crate) use self::findings::findings;
 pub(crate) use self::releases::{dependencies, outdated, release, releases, update_check};
+pub(crate) use self::secrets::secrets;
 pub(crate) use self::settings::{said as setting_value, settings};
+pub(crate) use self::tracking::{hook, tracking};
 
 mod backups;
+mod findings;
 mod releases;
+mod secrets;
 mod settings;
+mod tracking;
 
 /// What an older point says is not what an app uses now.
 const NOW: TimeDelta = TimeDelta::seconds(30);

@@ -1,7 +1,7 @@
 //! Values of the command line: choices between the words of the domain, and texts that are read.
 
 use clap::ValueEnum;
-use mantyx_core::{AppType, CatchUp, Overlap, RestartPolicy, Scope};
+use mantyx_core::{AppType, CatchUp, Overlap, RestartPolicy, Scope, SecretKind, TrackingMode};
 
 /// Makes the words of a domain type choices of the command line.
 macro_rules! choices {
@@ -51,6 +51,23 @@ choices! {
         Operate = Scope::Operate,
         /// Change Mantyx
         Admin = Scope::Admin,
+    }
+    SecretChoice is SecretKind {
+        /// A token or a password, for repositories over HTTPS
+        Token = SecretKind::Token,
+        /// A private key, for repositories over SSH
+        #[value(alias = "ssh_key")]
+        SshKey = SecretKind::SshKey,
+        /// Any other text
+        Text = SecretKind::Text,
+    }
+    ModeChoice is TrackingMode {
+        /// Nothing: it is looked only when somebody asks
+        Off = TrackingMode::Off,
+        /// It is said, once for each
+        Notify = TrackingMode::Notify,
+        /// It is taken into use
+        Apply = TrackingMode::Apply,
     }
     StreamChoice is &'static str {
         /// Standard output

@@ -1,7 +1,7 @@
 //! What can be typed about releases: going from one to another, and looking at them.
 
 use clap::Args;
-use mantyx_core::{AppName, RelativePath};
+use mantyx_core::{AppName, RelativePath, SecretName};
 
 use super::ConfigurationArgs;
 
@@ -18,13 +18,19 @@ pub(crate) struct UpdateArgs {
     /// The folder of the git repository that is the app
     #[arg(long, value_name = "FOLDER")]
     pub(crate) subdir: Option<RelativePath>,
+    /// The secret that opens a private git repository; the one that it was fetched with when not given
+    #[arg(long, value_name = "SECRET")]
+    pub(crate) credential: Option<SecretName>,
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArgs,
     /// Keep the code, and take the newest packages that it allows
-    #[arg(long, conflicts_with_all = ["source", "reference", "subdir", "configuration"])]
+    #[arg(long, conflicts_with_all = ["source", "reference", "subdir", "credential", "configuration"])]
     pub(crate) dependencies: bool,
     /// Only show by which commits the git repository is ahead
-    #[arg(long, conflicts_with_all = ["source", "reference", "subdir", "configuration", "dependencies"])]
+    #[arg(
+        long,
+        conflicts_with_all = ["source", "reference", "subdir", "credential", "configuration", "dependencies"]
+    )]
     pub(crate) check: bool,
 }
 

@@ -17,7 +17,9 @@ fn parse(line: &str) -> Result<Invocation, clap::Error> {
 
 #[test]
 fn the_command_line_is_sound() {
-    <Program as clap::CommandFactory>::command().debug_assert();
+    let program = <Invocation as clap::Args>::augment_args(clap::Command::new("mantyx"));
+    assert!(program.get_about().unwrap().to_string().contains("control plane"));
+    program.debug_assert();
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn an_update_says_where_the_code_is_or_what_else_is_wanted() {
     for line in ["update weather", "update weather --dependencies", "update weather --check"] {
         assert!(parse(&format!("mantyx {line}")).is_ok(), "{line}");
     }
-    for other in [".", "--ref v2", "--subdir app", "--env A=1", "--python >=3.11"] {
+    for other in [".", "--ref v2", "--subdir app", "--credential x", "--env A=1", "--python >=3.11"] {
         for alone in ["--dependencies", "--check"] {
             assert!(parse(&format!("mantyx update weather {other} {alone}")).is_err(), "{other} {alone}");
         }
@@ -133,6 +135,61 @@ fn backups_and_settings_have_commands_of_their_own() {
         "settings log_retention",
         "settings set x",
         "rename weather No",
+    ] {
+        assert!(parse(&format!("mantyx {line}")).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn what_a_secret_holds_is_nothing_that_can_be_typed() {
+    let line = "mantyx secret set deploy --kind ssh-key --file /k --host github.com --passphrase";
+    let ClientCommand::Secret(what) = parse(line).unwrap().command else { unreachable!() };
+    let SecretCommand::Set(what) = what.command else { unreachable!() };
+    assert_eq!(
+        (what.name.as_str(), what.host.as_deref(), what.passphrase),
+        ("deploy", Some("github.com"), true)
+    );
+    for line in [
+        "secret ls",
+        "secret set deploy --kind token",
+        "secret set deploy --kind ssh_key",
+        "secret rm deploy",
+    ] {
+        assert!(parse(&format!("mantyx {line}")).is_ok(), "{line}");
+    }
+    for line in [
+        "secret",
+        "secret set deploy",
+        "secret set deploy --kind token s3cret",
+        "secret set deploy --kind token --value s3cret",
+        "secret set deploy --kind ssh-key --passphrase",
+        "secret rm",
+    ] {
+        assert!(parse(&format!("mantyx {line}")).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn following_is_set_stopped_or_done_now() {
+    let line = "mantyx track weather --mode apply --ref main --schedule";
+    let line = line.split_whitespace().chain(["0 4 * * *"]);
+    let ClientCommand::Track(what) = Program::try_parse_from(line).unwrap().invocation.command else {
+        unreachable!()
+    };
+    assert_eq!((what.schedule.as_deref(), what.reference.as_deref()), (Some("0 4 * * *"), Some("main")));
+    for line in
+        ["track weather", "track weather --off", "track weather --check", "hook create weather", "reconcile"]
+    {
+        assert!(parse(&format!("mantyx {line}")).is_ok(), "{line}");
+    }
+    for line in [
+        "track",
+        "track weather --mode always",
+        "track weather --off --check",
+        "track weather --off --mode notify",
+        "track weather --check --ref main",
+        "hook weather",
+        "hook rm",
     ] {
         assert!(parse(&format!("mantyx {line}")).is_err(), "{line}");
     }

@@ -91,7 +91,10 @@ fn flags(what: &DeployArgs) -> Map<String, Value> {
 async fn upload(session: &Session, source: Source, app: NewApp, what: &DeployArgs) -> Result<AppCreated> {
     const ADDRESS: &str = "/api/apps/upload";
     match source {
-        Source::Local(local) => upload::send(session, &local, ADDRESS, manifest::form_fields(&app)).await,
+        Source::Local(local) => {
+            upload::refuse_git_flags(git_flags(what))?;
+            upload::send(session, &local, ADDRESS, manifest::form_fields(&app)).await
+        }
         Source::Git(url) => {
             let source = git_source(url, app, what).map_err(Failure::Usage)?;
             aside(&format!("Importing {}", source.url))?;
@@ -100,11 +103,20 @@ async fn upload(session: &Session, source: Source, app: NewApp, what: &DeployArg
     }
 }
 
+fn git_flags(what: &DeployArgs) -> [(&'static str, bool); 3] {
+    [
+        ("--ref", what.reference.is_some()),
+        ("--subdir", what.subdir.is_some()),
+        ("--credential", what.credential.is_some()),
+    ]
+}
+
 fn git_source(url: String, app: NewApp, what: &DeployArgs) -> mantyx_core::Result<GitSource> {
     let subdir = what.subdir.as_deref().map(RelativePath::parse).transpose();
     let subdir =
         subdir.map_err(|why| Error::new(Code::Invalid, format!("--subdir is not accepted: {why}")))?;
-    Ok(GitSource { url, reference: what.reference.clone(), subdir, credential: None, app })
+    let (reference, credential) = (what.reference.clone(), what.credential.clone());
+    Ok(GitSource { url, reference, subdir, credential, app })
 }
 
 /// The request as JSON, without what nobody said.
@@ -136,12 +148,14 @@ mod tests {
     #[test]
     fn flags_become_the_fields_of_a_request() {
         let what = arguments(
-            "mantyx deploy https://x/y --name y --ref v1 --subdir app --env A=1 --web-port 8000 --type perpetual",
+            "mantyx deploy https://x/y --name y --ref v1 --subdir app --credential deploy --env A=1 --web-port 8000 \
+             --type perpetual",
         );
         let app = new_app(&Source::Git("https://x/y".into()), &what).unwrap();
         let source = git_source("https://x/y".into(), app, &what).unwrap();
         let expected = json!({
-            "url": "https://x/y", "ref": "v1", "subdir": "app", "name": "y", "type": "perpetual", "tags": [],
+            "url": "https://x/y", "ref": "v1", "subdir": "app", "credential": "deploy", "name": "y",
+            "type": "perpetual", "tags": [],
             "configuration": {"env": {"A": "1"}, "web_port": 8000}
         });
         assert_eq!(git_fields(&source), expected);

@@ -8,10 +8,13 @@ mod dependencies;
 mod deploy;
 mod logs;
 mod operation;
+mod reconcile;
 mod releases;
 mod schedules;
+mod secrets;
 mod settings;
 mod steps;
+mod tracking;
 mod transfer;
 mod trash;
 mod update;
@@ -69,10 +72,14 @@ pub(crate) async fn run(invocation: Invocation, program: Command) -> Result<()> 
         ClientCommand::Backup(what) => backups::run(what, session).await,
         ClientCommand::Export(what) => transfer::export(what, session).await,
         ClientCommand::Import(what) => transfer::import(what, session).await,
+        ClientCommand::Track(what) => tracking::track(what, session).await,
+        ClientCommand::Hook(what) => tracking::hook(what, session).await,
+        ClientCommand::Secret(what) => secrets::run(what, session).await,
         ClientCommand::Schedule(what) => schedules::run(what, session).await,
         ClientCommand::Rm(what) => apps::remove(what, session).await,
         ClientCommand::Trash(what) => trash::run(what, session).await,
         ClientCommand::Settings(what) => settings::run(what, session).await,
+        ClientCommand::Reconcile => reconcile::run(session).await,
         ClientCommand::Token(what) => access::token(what, session).await,
         ClientCommand::Password => access::password(session).await,
         ClientCommand::LoginLink => access::login_link(session).await,

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 use mantyx_api_types::{GitUpdate, OperationView, RollbackRequest, UpdateCheck};
-use mantyx_core::{AppName, Code, Error};
+use mantyx_core::{AppName, Code};
 use serde_json::{Map, Value};
 
 use super::upload::{self, Source};
@@ -52,7 +52,7 @@ async fn begin(session: &Session, source: Option<Source>, what: &UpdateArgs) -> 
     let configuration = configuration(source.as_ref(), what).map_err(Failure::Usage)?;
     let url = match source {
         Some(Source::Local(local)) => {
-            refuse_git_flags(what)?;
+            upload::refuse_git_flags(git_flags(what))?;
             return upload::send(session, &local, &address, form_fields(configuration)).await;
         }
         Some(Source::Git(url)) => Some(url),
@@ -79,19 +79,17 @@ fn form_fields(configuration: Map<String, Value>) -> Vec<(String, String)> {
 }
 
 fn git_update(url: Option<String>, configuration: Map<String, Value>, what: &UpdateArgs) -> GitUpdate {
-    let (reference, subdir) = (what.reference.clone(), what.subdir.clone());
-    GitUpdate { url, reference, subdir, credential: None, configuration }
+    let (reference, subdir, credential) =
+        (what.reference.clone(), what.subdir.clone(), what.credential.clone());
+    GitUpdate { url, reference, subdir, credential, configuration }
 }
 
-fn refuse_git_flags(what: &UpdateArgs) -> Result<()> {
-    let flags = [("--ref", what.reference.is_some()), ("--subdir", what.subdir.is_some())];
-    match flags.into_iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((flag, _)) => {
-            let detail = format!("{flag} is about a git repository, and this is none");
-            Err(Failure::Usage(Error::new(Code::Invalid, detail).hint("Leave it out, or give an address")))
-        }
-    }
+fn git_flags(what: &UpdateArgs) -> [(&'static str, bool); 3] {
+    [
+        ("--ref", what.reference.is_some()),
+        ("--subdir", what.subdir.is_some()),
+        ("--credential", what.credential.is_some()),
+    ]
 }
 
 /// Says how the remedy is typed for an app that has no repository to fetch from.
@@ -135,10 +133,11 @@ mod tests {
             json!(git_update(url.map(Into::into), configuration(source.as_ref(), &what).unwrap(), &what))
         };
         assert_eq!(update("mantyx update weather", None), json!({}));
-        let said =
-            update("mantyx update weather https://x/y --ref v2 --subdir app --env A=1", Some("https://x/y"));
+        let line = "mantyx update weather https://x/y --ref v2 --subdir app --credential deploy --env A=1";
+        let said = update(line, Some("https://x/y"));
         let expected = json!({
-            "url": "https://x/y", "ref": "v2", "subdir": "app", "configuration": {"env": {"A": "1"}}
+            "url": "https://x/y", "ref": "v2", "subdir": "app", "credential": "deploy",
+            "configuration": {"env": {"A": "1"}}
         });
         assert_eq!(said, expected);
     }
@@ -161,10 +160,13 @@ mod tests {
 
     #[test]
     fn what_is_no_repository_has_no_reference() {
-        let refused = |line: &str| refuse_git_flags(&arguments(line)).map_err(|failure| failure.to_string());
+        let refused = |line: &str| {
+            upload::refuse_git_flags(git_flags(&arguments(line))).map_err(|failure| failure.to_string())
+        };
         assert!(refused("mantyx update weather .").is_ok());
         assert!(refused("mantyx update weather . --ref v1").unwrap_err().contains("--ref"));
         assert!(refused("mantyx update weather . --subdir app").unwrap_err().contains("--subdir"));
+        assert!(refused("mantyx update weather . --credential x").unwrap_err().contains("--credential"));
     }
 
     #[test]
