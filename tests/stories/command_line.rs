@@ -56,6 +56,18 @@ async fn an_install_is_waited_for_until_the_next_daemon_has_undone_it() {
     assert!(said.contains(BACK) && said.contains("Mantyx ended in the middle"), "{said}");
 }
 
+/// A command as somebody types it who has the owner's token.
+pub(crate) fn command(mantyx: &TestMantyx, arguments: &[&str]) -> Command {
+    let program = fs::read_link(format!("/proc/{}/exe", mantyx.pid())).unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).args(["--url", &mantyx.url()]);
+    command.args(["--root".as_ref(), mantyx.root().as_os_str()]);
+    // A proxy that the machine may have is not asked for what is here: nobody listens there.
+    command.env("http_proxy", "http://127.0.0.1:9").env_remove("no_proxy").env_remove("NO_PROXY");
+    command.stdin(Stdio::null());
+    command
+}
+
 /// A command that goes on beside the story, and ends with it.
 struct Typed {
     process: Child,
@@ -64,17 +76,12 @@ struct Typed {
 
 impl Typed {
     fn begin(mantyx: &TestMantyx, arguments: &[&str]) -> Self {
-        let program = fs::read_link(format!("/proc/{}/exe", mantyx.pid())).unwrap();
         let folder = mantyx.root().join("terminal");
         fs::create_dir(&folder).unwrap();
         let file = |name| File::create(folder.join(name)).unwrap();
-        let mut command = Command::new(program);
-        command.args(arguments).args(["--url", &mantyx.url()]);
-        command.args(["--root".as_ref(), mantyx.root().as_os_str()]);
-        // A proxy that the machine may have is not asked for what is here: nobody listens there.
-        command.env("http_proxy", "http://127.0.0.1:9").env_remove("no_proxy").env_remove("NO_PROXY");
-        let command = command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
-        Self { process: command.spawn().unwrap(), folder }
+        let mut command = command(mantyx, arguments);
+        let process = command.stdout(file("out")).stderr(file("err")).spawn().unwrap();
+        Self { process, folder }
     }
 
     /// The lines of a log that it has printed.

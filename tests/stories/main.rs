@@ -8,6 +8,7 @@
 
 mod access;
 mod brake;
+mod changes_by_command;
 mod command_line;
 mod configuration;
 mod faults;
