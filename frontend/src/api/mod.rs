@@ -7,6 +7,8 @@ mod failure;
 mod json;
 mod live;
 mod reader;
+mod tracking;
+mod transfer;
 mod upload;
 
 pub(crate) use client::{Answer, Client, FileText};

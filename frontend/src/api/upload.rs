@@ -57,7 +57,7 @@ impl Client {
         self.upload(&format!("/api/apps/{app}/update/script"), file, name, progress).await
     }
 
-    async fn upload<T: DeserializeOwned>(
+    pub(super) async fn upload<T: DeserializeOwned>(
         self,
         path: &str,
         file: &Blob,

@@ -5,18 +5,21 @@ use leptos::prelude::*;
 /// What an icon shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Icon {
+    Activity,
     Add,
     Alert,
     Apps,
     Check,
     Clock,
     Close,
+    Copy,
     Disable,
     Diff,
     Down,
     Download,
     Edit,
     Enable,
+    Key,
     Leave,
     Log,
     Open,
@@ -38,6 +41,7 @@ pub(crate) enum Icon {
 impl Icon {
     const fn path(self) -> &'static str {
         match self {
+            Self::Activity => "M1.8 8.4h2.8L6.6 3l3 10 2-4.6h2.6",
             Self::Add => "M8 3v10M3 8h10",
             Self::Alert => "M8 2.2 14.6 13.6H1.4zM8 6.6v3.2M8 11.7v.1",
             Self::Apps => {
@@ -46,12 +50,14 @@ impl Icon {
             Self::Check => "m3 8.6 3.3 3.2L13 4.6",
             Self::Clock => "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9M8 4.8V8l2.3 1.7",
             Self::Close => "m4 4 8 8M12 4l-8 8",
+            Self::Copy => "M5.6 5.6h7.6v7.6H5.6zM10.4 5.4V2.8H2.8v7.6h2.6",
             Self::Disable => "M8 1.9a6.1 6.1 0 1 0 0 12.2A6.1 6.1 0 0 0 8 1.9M3.8 3.8l8.4 8.4",
             Self::Diff => "M8 2.4v6.4M4.8 5.6h6.4M4.8 12.6h6.4",
             Self::Down => "M8 2.6v10.2M3.6 8.6 8 13l4.4-4.4",
             Self::Download => "M8 2v8M4.6 6.9 8 10.3l3.4-3.4M2.5 13.6h11",
             Self::Edit => "M2.8 13.2v-2.9l7.7-7.7 2.9 2.9-7.7 7.7zM9 4.1 11.9 7",
             Self::Enable => "M8 1.8v5.4M4.6 3.9a5.5 5.5 0 1 0 6.8 0",
+            Self::Key => "M5.4 6.9a3 3 0 1 0 0 6 3 3 0 0 0 0-6M7.6 7.8l5.6-5.6M10.8 4.6l2 2",
             Self::Leave => "M6.4 2.6H2.8v10.8h3.6M10.4 4.8 13.6 8l-3.2 3.2M13.4 8H6.2",
             Self::Log => "M2.5 4h11M2.5 8h11M2.5 12h6.5",
             Self::Open => "M6.2 3H3v10h10V9.8M9.4 2.8h3.8v3.8M13 3 7.6 8.4",

@@ -3,6 +3,7 @@
 
 mod action;
 mod badge;
+mod copy_field;
 mod dialog;
 mod dynamic;
 mod field;
@@ -26,6 +27,7 @@ mod toast;
 
 pub(crate) use action::{Look, action_button, offered};
 pub(crate) use badge::{health_badge, outcome, state_line, type_word, warning_mark};
+pub(crate) use copy_field::copy_field;
 pub(crate) use dialog::{Dialog, dialog};
 pub(crate) use dynamic::{IntoViews, dynamic, keyed};
 pub(crate) use field::{InputStyle, SelectField, TextField, name_field, select_field, text_field};

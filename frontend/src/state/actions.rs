@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mantyx_api_types::OperationView;
-use mantyx_api_types::core::{AppEvent, ExecutionId, OperationKind, OperationStatus};
+use mantyx_api_types::core::{AppEvent, ExecutionId, OperationId, OperationKind, OperationStatus};
 use wasm_bindgen::JsCast;
 
 use super::search::Search;
@@ -80,6 +80,16 @@ impl State {
         });
     }
 
+    /// Has the browser fetch an export to its disk: it may be larger than what a page can hold.
+    pub(crate) fn fetch_export(self, export: OperationId) {
+        spawn_local(async move {
+            match self.client.export_address(export).await {
+                Ok(address) => follow_download(&address, ""),
+                Err(failure) => self.toasts.failure(&failure),
+            }
+        });
+    }
+
     /// Calls an operation off.
     pub(crate) fn cancel(self, operation: &OperationView) {
         let id = operation.id;
@@ -110,8 +120,9 @@ impl State {
             let app = self.name_of(&operation);
             let is_watched = match self.router.now() {
                 Route::Setup(name) => operation.kind == OperationKind::Rename || app.as_ref() == Some(&name),
+                // A configuration is saved at the foot of a long form, from where its steps cannot be seen.
                 Route::App(name, _) => {
-                    operation.status == OperationStatus::Failed && app.as_ref() == Some(&name)
+                    operation.kind != OperationKind::Configure && app.as_ref() == Some(&name)
                 }
                 _ => false,
             };
@@ -157,11 +168,16 @@ impl State {
 /// Hands bytes to the browser to be saved under a name.
 fn save(blob: &web_sys::Blob, name: &str) {
     let Ok(address) = web_sys::Url::create_object_url_with_blob(blob) else { return };
+    follow_download(&address, name);
+    let _ = web_sys::Url::revoke_object_url(&address);
+}
+
+/// Saves what an address leads to, under a name or under the one that the answer says.
+fn follow_download(address: &str, name: &str) {
     let link = document().create_element("a").ok();
     if let Some(link) = link.and_then(|link| link.dyn_into::<web_sys::HtmlAnchorElement>().ok()) {
-        link.set_href(&address);
+        link.set_href(address);
         link.set_download(name);
         link.click();
     }
-    let _ = web_sys::Url::revoke_object_url(&address);
 }

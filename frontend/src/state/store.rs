@@ -1,11 +1,11 @@
 //! What the daemon last said about apps, operations, executions and the machine. The socket feeds it; each app has
 //! a signal of its own, so that a change to one redraws one row.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use leptos::prelude::*;
-use mantyx_api_types::core::{AppEvent, AppId, OperationId, OperationStatus};
-use mantyx_api_types::{AppView, ExecutionView, HostView, LiveMessage, OperationView};
+use mantyx_api_types::core::{AppEvent, AppId, EventKind, OperationId, OperationKind, OperationStatus};
+use mantyx_api_types::{AppView, EventView, ExecutionView, HostView, LiveMessage, OperationView};
 
 use super::Usage;
 
@@ -14,6 +14,9 @@ const RUNS_KEPT: usize = 200;
 
 /// How many operations that have ended are kept.
 const OPERATIONS_KEPT: usize = 50;
+
+/// How many events are kept of those that were told.
+const EVENTS_KEPT: usize = 200;
 
 /// What the daemon last said.
 #[derive(Clone, Copy)]
@@ -30,6 +33,8 @@ pub(crate) struct Store {
     pending: RwSignal<HashSet<(String, AppEvent)>>,
     /// The operation that ended last.
     ended: RwSignal<Option<OperationView>>,
+    /// What was recorded since the page was opened, the newest first.
+    events: RwSignal<VecDeque<EventView>>,
 }
 
 impl Store {
@@ -44,6 +49,7 @@ impl Store {
             version: RwSignal::new(String::new()),
             pending: RwSignal::new(HashSet::new()),
             ended: RwSignal::new(None),
+            events: RwSignal::new(VecDeque::new()),
         }
     }
 
@@ -52,6 +58,7 @@ impl Store {
         self.apps.set(None);
         self.operations.update(BTreeMap::clear);
         self.runs.update(HashMap::clear);
+        self.events.update(VecDeque::clear);
         self.host.set(None);
         self.usage.clear();
     }
@@ -75,9 +82,12 @@ impl Store {
             LiveMessage::Operation { operation } => self.put_operation(*operation),
             LiveMessage::Host { host } => self.host.set(Some(host)),
             LiveMessage::Usage { at, apps } => self.usage.look(at, apps),
-            // Lines go to their subscription; there is no screen for events in this version.
+            // Lines go to their subscription.
             LiveMessage::Log { .. } | LiveMessage::LogGap { .. } | LiveMessage::LogEnd { .. } => {}
-            LiveMessage::Event { .. } => {}
+            LiveMessage::Event { event } => self.events.update(|events| {
+                events.push_front(*event);
+                events.truncate(EVENTS_KEPT);
+            }),
         }
     }
 
@@ -166,6 +176,30 @@ impl Store {
     pub(crate) fn last_operation(self, app: AppId) -> Option<OperationView> {
         let of_app = |operation: &&OperationView| operation.app_id == Some(app);
         self.operations.with(|all| all.values().rev().find(of_app).cloned())
+    }
+
+    /// The newest operation on all of Mantyx that is known.
+    pub(crate) fn last_of(self, kind: OperationKind) -> Option<OperationView> {
+        self.operations.with(|all| all.values().rev().find(|operation| operation.kind == kind).cloned())
+    }
+
+    /// What is under way, the oldest first.
+    pub(crate) fn under_way(self) -> Vec<OperationView> {
+        let running = |operation: &&OperationView| operation.status == OperationStatus::Running;
+        self.operations.with(|all| all.values().filter(running).cloned().collect())
+    }
+
+    /// What was recorded since the page was opened, the newest first.
+    pub(crate) fn events(self) -> Vec<EventView> {
+        self.events.with(|events| events.iter().cloned().collect())
+    }
+
+    /// The number of the last event of these kinds, about that thing if it is given: it grows with each.
+    pub(crate) fn last_event(self, kinds: &[EventKind], subject: Option<&str>) -> Option<i64> {
+        let wanted = |event: &&EventView| {
+            kinds.contains(&event.kind) && subject.is_none_or(|subject| event.subject.id == subject)
+        };
+        self.events.with(|events| events.iter().find(wanted).map(|event| event.sequence))
     }
 
     /// The app of that identity, whatever it is called.

@@ -2,6 +2,8 @@
 
 pub(crate) mod ansi;
 pub(crate) mod difference;
+pub(crate) mod events;
+pub(crate) mod git;
 pub(crate) mod level;
 pub(crate) mod number;
 pub(crate) mod operations;

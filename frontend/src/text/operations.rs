@@ -21,6 +21,28 @@ pub(crate) const fn doing(kind: OperationKind) -> &'static str {
     }
 }
 
+/// All that there are.
+const ALL: [OperationKind; 13] = [
+    OperationKind::Install,
+    OperationKind::Update,
+    OperationKind::Rollback,
+    OperationKind::Configure,
+    OperationKind::Rename,
+    OperationKind::Delete,
+    OperationKind::Restore,
+    OperationKind::Purge,
+    OperationKind::Backup,
+    OperationKind::RestoreBackup,
+    OperationKind::Export,
+    OperationKind::Import,
+    OperationKind::Repair,
+];
+
+/// The operation of that name in the record.
+pub(crate) fn named(name: &str) -> Option<OperationKind> {
+    ALL.into_iter().find(|kind| kind.as_str() == name)
+}
+
 /// What an operation is called.
 pub(crate) const fn operation(kind: OperationKind) -> &'static str {
     match kind {
