@@ -93,13 +93,17 @@ fn rail(state: State) -> impl IntoView {
     let on_apps = move || matches!(state.router.route(), Route::Dashboard | Route::App(..));
     let on_add = move || matches!(state.router.route(), Route::Add | Route::Setup(_));
     let on_trash = move || state.router.route() == Route::Trash;
-    let on_system = move || matches!(state.router.route(), Route::System | Route::Settings);
+    let on_system = move || {
+        matches!(state.router.route(), Route::System | Route::Settings | Route::Secrets | Route::Transfer)
+    };
+    let on_activity = move || state.router.route() == Route::Activity;
     view! {
         <nav class="rail" aria-label="Main">
             <a class="brand" href="/" aria-label="Mantyx, all apps">{logo()} <span>"Mantyx"</span></a>
             <div class="places">
                 {place("/", "nav-apps", Icon::Apps, "Apps", on_apps, failed)}
                 {place("/add", "nav-add", Icon::Add, "Add app", on_add, || 0)}
+                {place("/activity", "nav-activity", Icon::Activity, "Activity", on_activity, || 0)}
                 {place("/trash", "nav-trash", Icon::Trash, "Trash", on_trash, || 0)}
                 {place("/system", "nav-system", Icon::System, "System", on_system, || 0)}
             </div>

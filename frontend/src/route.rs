@@ -20,8 +20,14 @@ pub(crate) enum Route {
     Trash,
     /// The daemon and its machine.
     System,
+    /// What is under way, what was mended, and what changed.
+    Activity,
     /// What the daemon is told.
     Settings,
+    /// What opens private repositories.
+    Secrets,
+    /// Taking all of Mantyx along.
+    Transfer,
     /// Who are you?
     Login,
     /// No screen has this address.
@@ -101,7 +107,10 @@ impl Route {
             ["add", app] => Self::Setup((*app).to_owned()),
             ["trash"] => Self::Trash,
             ["system"] => Self::System,
+            ["activity"] => Self::Activity,
             ["system", "settings"] => Self::Settings,
+            ["system", "secrets"] => Self::Secrets,
+            ["system", "transfer"] => Self::Transfer,
             ["login"] => Self::Login,
             ["apps", app] => Self::App((*app).to_owned(), Tab::Overview),
             ["apps", app, slug] => Tab::ALL
@@ -122,7 +131,10 @@ impl Route {
             Self::App(app, tab) => format!("/apps/{app}/{}", tab.slug()),
             Self::Trash => "/trash".to_owned(),
             Self::System => "/system".to_owned(),
+            Self::Activity => "/activity".to_owned(),
             Self::Settings => "/system/settings".to_owned(),
+            Self::Secrets => "/system/secrets".to_owned(),
+            Self::Transfer => "/system/transfer".to_owned(),
             Self::Login => "/login".to_owned(),
         }
     }
@@ -137,7 +149,10 @@ impl Route {
             Self::App(app, tab) => format!("{app}: {}", tab.title()),
             Self::Trash => "Trash".to_owned(),
             Self::System => "System".to_owned(),
+            Self::Activity => "Activity".to_owned(),
             Self::Settings => "Settings".to_owned(),
+            Self::Secrets => "Secrets".to_owned(),
+            Self::Transfer => "Export and import".to_owned(),
             Self::Login => "Log in".to_owned(),
             Self::Nowhere => "Not found".to_owned(),
         };
@@ -260,7 +275,10 @@ mod tests {
             Route::Setup(app()),
             Route::Trash,
             Route::System,
+            Route::Activity,
             Route::Settings,
+            Route::Secrets,
+            Route::Transfer,
             Route::Login,
         ];
         routes.extend(Tab::ALL.map(|tab| Route::App(app(), tab)));

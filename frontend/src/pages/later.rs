@@ -32,6 +32,12 @@ pub(crate) enum Change {
     Tab(Signal<AppView>, Tab),
     /// What the daemon is told.
     Settings,
+    /// What opens private repositories.
+    Secrets,
+    /// Taking all of Mantyx along.
+    Transfer,
+    /// What is under way, what was mended, and what changed.
+    Activity,
 }
 
 /// One of the screens, as soon as they are here.
@@ -86,6 +92,9 @@ fn show(state: State, route: Route) -> AnyView {
         Route::Trash => super::trash(state).into_any(),
         Route::System => super::system(state).into_any(),
         Route::Settings => change(state, Change::Settings),
+        Route::Secrets => change(state, Change::Secrets),
+        Route::Transfer => change(state, Change::Transfer),
+        Route::Activity => change(state, Change::Activity),
         Route::Dashboard | Route::Login | Route::Nowhere => super::not_found().into_any(),
     }
 }

@@ -3,10 +3,12 @@
 mod add;
 mod app;
 mod changes;
+mod credential;
 mod dashboard;
 mod form;
 mod later;
 mod login;
+mod newer;
 mod not_found;
 mod system;
 mod trash;

@@ -38,7 +38,12 @@ pub(super) fn tabs(now: Route) -> AnyView {
         let here = (route == now).then_some("page");
         view! { <a href=route.path() data-testid=id aria-current=here>{title}</a> }
     };
-    let all = [(Route::System, "Machine", "tab-machine"), (Route::Settings, "Settings", "tab-settings")];
+    let all = [
+        (Route::System, "Machine", "tab-machine"),
+        (Route::Settings, "Settings", "tab-settings"),
+        (Route::Secrets, "Secrets", "tab-secrets"),
+        (Route::Transfer, "Transfer", "tab-transfer"),
+    ];
     view! { <nav class="tabs" aria-label="Parts of the system">{all.map(tab).into_views()}</nav> }.into_any()
 }
 

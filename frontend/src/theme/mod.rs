@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 const TOKENS: &str = include_str!("0-tokens.css");
 
-const REST: [&str; 9] = [
+const REST: [&str; 10] = [
     include_str!("1-base.css"),
     include_str!("2-shell.css"),
     include_str!("3-controls.css"),
@@ -15,6 +15,7 @@ const REST: [&str; 9] = [
     include_str!("7-screens.css"),
     include_str!("8-figures.css"),
     include_str!("9-changes.css"),
+    include_str!("a-system.css"),
 ];
 
 type Rgb = [f64; 3];

@@ -14,6 +14,7 @@ use crate::components::{
     Choice, FileDrop, InputStyle, Segmented, TextField, dynamic, failure_notice, file_drop, segmented,
     text_field,
 };
+use crate::pages::credential::{Without, chosen, credential};
 use crate::route::Route;
 use crate::state::form::errors_at;
 use crate::state::{State, derived};
@@ -38,6 +39,7 @@ struct Model {
     url: RwSignal<String>,
     reference: RwSignal<String>,
     subdir: RwSignal<String>,
+    credential: RwSignal<String>,
     /// How much has left, while something is on its way.
     progress: RwSignal<Option<Progress>>,
     failure: RwSignal<Option<Failure>>,
@@ -54,6 +56,7 @@ impl Model {
             url: RwSignal::new(String::new()),
             reference: RwSignal::new(String::new()),
             subdir: RwSignal::new(String::new()),
+            credential: RwSignal::new(String::new()),
             progress: RwSignal::new(None),
             failure: RwSignal::new(None),
         }
@@ -139,7 +142,7 @@ impl Model {
             url: given(self.url).unwrap_or_default(),
             reference: given(self.reference),
             subdir,
-            credential: None,
+            credential: chosen(self.credential),
             app: NewApp::default(),
         };
         self.state.client.add_from_git(&source).await
@@ -297,5 +300,12 @@ fn git(model: Model) -> impl IntoView {
             {field("git-ref", "Branch, tag or commit", "The default branch when it is empty.", model.reference, &["ref"])}
             {field("git-subdir", "Folder", "The part of the repository that is the app; all of it when empty.", model.subdir, &["subdir"])}
         </div>
+        {credential(
+            model.state,
+            "git-credential",
+            model.credential,
+            Signal::stored(Without::None),
+            model.error(&["credential"]),
+        )}
     }
 }

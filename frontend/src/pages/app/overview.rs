@@ -10,6 +10,7 @@ use crate::api::Answer;
 use crate::components::{
     Icon, IntoViews, LogView, dynamic, failure_notice, icon, log_view, operation_steps, prose, skeleton,
 };
+use crate::pages::newer::{newer, tracked};
 use crate::route::{Route, Tab};
 use crate::state::{Follow, State, derived, last_seen, memo};
 use crate::text::{number, time, words};
@@ -80,6 +81,7 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
         {dynamic(move || never_ran.get().then(|| reason(app)))}
         {why::why(state, app)}
         {warnings(app)}
+        {newer(tracked(state, app), move || look_link(app))}
         <div class="columns">
             <div class="column">
                 {usage::usage(state, app, derived(limits))}
@@ -93,6 +95,12 @@ pub(super) fn overview(state: State, app: Signal<AppView>) -> impl IntoView {
             </div>
         </div>
     }
+}
+
+/// Leads to where it can be taken into use.
+fn look_link(app: Signal<AppView>) -> AnyView {
+    let address = move || Route::App(app.read().name.to_string(), Tab::Releases).path();
+    view! { <a class="button" href=address data-testid="update-look">"Look at it"</a> }.into_any()
 }
 
 /// What was asked for and cannot be done here.

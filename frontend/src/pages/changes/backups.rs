@@ -6,7 +6,7 @@ use mantyx_api_types::{AppView, BackupRequest, BackupRestoreRequest, BackupView}
 use super::fetch::{Fetched, fetched, of_app};
 use crate::components::{AnswerButton, Icon, IntoViews, Question, dynamic, empty, icon, prose, question};
 use crate::state::{State, clock, derived};
-use crate::text::{number, operations};
+use crate::text::{events, number, operations};
 
 /// The signals of the tab.
 #[derive(Clone, Copy)]
@@ -124,7 +124,7 @@ fn row(model: Model, backup: &BackupView) -> AnyView {
         <tr role="row" data-testid="backup-row">
             <td role="cell" class="cell-made">
                 <time title=clock::stamp(at)>{dynamic(move || state.clock.moment(at))}</time>
-                <span class="muted">" by " {backup.made_by.clone()}</span>
+                <span class="muted">" by " {events::by(&backup.made_by)}</span>
             </td>
             <td role="cell" class="cell-reason">{operations::backup_reason(backup.reason)}</td>
             <td role="cell" class="number"><span class="only-narrow muted">"release "</span>{backup.release}</td>

@@ -2,17 +2,20 @@
 
 use leptos::prelude::*;
 use mantyx_api_types::core::Found;
-use mantyx_api_types::{AppView, ReleaseView};
+use mantyx_api_types::{AppView, ReleaseView, TrackingView};
 
 use super::compare::compare;
 use super::fetch::{self, Fetched};
 use super::place::Place;
 use super::rollback::{Rollback, rollback};
+use super::tracking::tracking;
 use super::update::{Update, update};
 use super::{diff, file, look};
+use crate::api::Answer;
 use crate::components::{Icon, IntoViews, dynamic, icon};
+use crate::pages::newer::{Tracked, newer, tracked};
 use crate::state::{State, clock, memo};
-use crate::text::{number, words};
+use crate::text::{events, number, words};
 
 /// What the places among the releases share.
 #[derive(Clone, Copy)]
@@ -56,6 +59,7 @@ pub(super) fn releases(state: State, app: Signal<AppView>) -> AnyView {
 
 fn overview(model: Model) -> AnyView {
     let asked = Update::new(model.state, model.app);
+    let read = tracked(model.state, model.app);
     view! {
         <div class="tab-head">
             {compare(model, None)}
@@ -63,10 +67,22 @@ fn overview(model: Model) -> AnyView {
                 {icon(Icon::Upload)} "Update"
             </button>
         </div>
+        {newer(read, move || take_button(asked, read))}
         {fetch::fetched(model.list, 5, move |releases| table(model, releases))}
+        {tracking(model.state, model.app, read)}
         {update(asked)}
     }
     .into_any()
+}
+
+/// Leads to what is new in the repository.
+fn take_button(asked: Update, read: Tracked) -> AnyView {
+    let take = move |_| {
+        let of = |read: &Option<Answer<TrackingView>>| read.as_ref()?.as_ref().ok()?.reference.clone();
+        asked.ask_for(read.with_untracked(of));
+    };
+    view! { <button type="button" class="button" data-testid="update-take" on:click=take>"Update to it"</button> }
+        .into_any()
 }
 
 fn table(model: Model, releases: &[ReleaseView]) -> AnyView {
@@ -100,7 +116,7 @@ fn table(model: Model, releases: &[ReleaseView]) -> AnyView {
 fn row(model: Model, release: &ReleaseView, before: Option<u32>) -> AnyView {
     let (number, at) = (release.number, release.created_at);
     let state = model.state;
-    let by = release.created_by.clone();
+    let by = events::by(&release.created_by);
     let origin = words::origin(&release.origin);
     let title = origin.clone();
     view! {

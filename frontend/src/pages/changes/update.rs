@@ -58,6 +58,12 @@ impl Update {
         self.asked.ask();
     }
 
+    /// Asks it about a branch, a tag or a commit of the repository of the active release.
+    pub(super) fn ask_for(self, reference: Option<String>) {
+        self.ask();
+        self.git.follow(reference);
+    }
+
     fn ready(self) -> bool {
         match self.way.get() {
             Way::File => self.file.with(Option::is_some),

@@ -3,15 +3,14 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use mantyx_api_types::core::{Origin, RelativePath};
-use mantyx_api_types::{AppView, CommitView, GitUpdate, UpdateCheck};
+use mantyx_api_types::{AppView, GitUpdate, UpdateCheck};
 
+use super::news::news;
 use crate::api::{Answer, Failure};
-use crate::components::{
-    Icon, InputStyle, IntoViews, TextField, dynamic, failure_notice, icon, prose, skeleton, text_field,
-};
+use crate::components::{Icon, InputStyle, TextField, dynamic, failure_notice, icon, skeleton, text_field};
+use crate::pages::credential::{Without, chosen, credential};
 use crate::state::form::errors_at;
-use crate::state::{State, clock, derived};
-use crate::text::number;
+use crate::state::{State, derived};
 
 /// The signals of the fields.
 #[derive(Clone, Copy)]
@@ -22,6 +21,7 @@ pub(super) struct GitFields {
     url: RwSignal<String>,
     reference: RwSignal<String>,
     subdir: RwSignal<String>,
+    credential: RwSignal<String>,
     check: RwSignal<Option<Answer<UpdateCheck>>>,
     checking: RwSignal<bool>,
 }
@@ -30,24 +30,33 @@ impl GitFields {
     /// Empty ones.
     pub(super) fn new(state: State, app: Signal<AppView>, failure: RwSignal<Option<Failure>>) -> Self {
         let text = || RwSignal::new(String::new());
-        let (url, reference, subdir) = (text(), text(), text());
+        let (url, reference, subdir, credential) = (text(), text(), text(), text());
         let (check, checking) = (RwSignal::new(None), RwSignal::new(false));
-        Self { state, app, failure, url, reference, subdir, check, checking }
+        Self { state, app, failure, url, reference, subdir, credential, check, checking }
     }
 
     /// Those of the active release.
     pub(super) fn begin(self) {
         self.check.set(None);
         let origin = self.app.with_untracked(|app| app.origin.clone());
-        let (address, branch, folder) = match origin {
-            Origin::Git { url, reference, subdir, .. } => {
-                (url, reference.unwrap_or_default(), subdir.map(|path| path.to_string()).unwrap_or_default())
-            }
+        let (address, branch, folder, secret) = match origin {
+            Origin::Git { url, reference, subdir, credential, .. } => (
+                url,
+                reference.unwrap_or_default(),
+                subdir.map(|path| path.to_string()).unwrap_or_default(),
+                credential.map(|name| name.to_string()).unwrap_or_default(),
+            ),
             Origin::Archive { .. } | Origin::Script { .. } => Default::default(),
         };
         self.url.set(address);
         self.reference.set(branch);
         self.subdir.set(folder);
+        self.credential.set(secret);
+    }
+
+    /// Another branch, tag or commit than that of the active release.
+    pub(super) fn follow(self, reference: Option<String>) {
+        self.reference.set(reference.unwrap_or_default());
     }
 
     /// Whether there is something to send.
@@ -65,6 +74,7 @@ impl GitFields {
             url: given(self.url),
             reference: given(self.reference),
             subdir,
+            credential: chosen(self.credential),
             ..GitUpdate::default()
         })
     }
@@ -92,6 +102,7 @@ pub(super) fn git(fields: GitFields) -> AnyView {
             {field(fields, "update-ref", "Branch, tag or commit", fields.reference, &["ref"])}
             {field(fields, "update-subdir", "Folder", fields.subdir, &["subdir"])}
         </div>
+        {credential(fields.state, "update-credential", fields.credential, without(fields), error_of(fields, &["credential"]))}
         {dynamic(move || from_git.get().then(|| check(fields)))}
     }
     .into_any()
@@ -115,9 +126,20 @@ fn field(
             fields.failure.set(None);
             value.set(text);
         }),
-        error: derived(move || {
-            fields.failure.read().as_ref().and_then(|failure| errors_at(&failure.fields(), names))
-        }),
+        error: error_of(fields, names),
+    })
+}
+
+/// What is wrong with a field.
+fn error_of(fields: GitFields, names: &'static [&'static str]) -> Signal<Option<String>> {
+    derived(move || fields.failure.read().as_ref().and_then(|failure| errors_at(&failure.fields(), names)))
+}
+
+/// The same repository goes on being opened as before.
+fn without(fields: GitFields) -> Signal<Without> {
+    derived(move || match &fields.app.read().origin {
+        Origin::Git { url, credential: Some(_), .. } if *url == fields.url.read().trim() => Without::Active,
+        _ => Without::None,
     })
 }
 
@@ -140,56 +162,4 @@ fn check(fields: GitFields) -> AnyView {
         </div>
     }
     .into_any()
-}
-
-fn news(state: State, found: &UpdateCheck) -> AnyView {
-    let at = found.checked_at;
-    let words = sentence(found);
-    let more = (!found.complete && !found.commits.is_empty())
-        .then(|| view! { <li class="muted">"and earlier ones"</li> });
-    let commits = found.commits.iter().map(|commit| line(state, commit)).into_views();
-    view! {
-        <p data-testid="update-news">{prose(&words)} <span class="muted">" Looked at " {dynamic(move || state.clock.ago(at))} "."</span></p>
-        {found.rewritten.then(|| view! {
-            <p class="warnings">{icon(Icon::Alert)} "The history was rewritten: the active commit is no part of it any more."</p>
-        })}
-        {(!found.commits.is_empty()).then(|| view! { <ol class="commits" tabindex="0" aria-label="Commits that the active release has not">{commits} {more}</ol> })}
-    }
-    .into_any()
-}
-
-fn sentence(found: &UpdateCheck) -> String {
-    let (reference, head) = (branch(&found.reference), short(&found.head));
-    if found.active == found.head {
-        return format!("`{reference}` is at `{head}`, which is the active release: there is nothing new.");
-    }
-    match (found.commits.len(), found.complete) {
-        (0, _) => format!("`{reference}` is at `{head}`, the active release at `{}`.", short(&found.active)),
-        (count, true) => {
-            format!("`{reference}` is {} ahead.", number::plural(count, "commit", "commits"))
-        }
-        (count, false) => format!("`{reference}` is more than {} commits ahead.", number::count(count)),
-    }
-}
-
-fn line(state: State, commit: &CommitView) -> AnyView {
-    let at = commit.at;
-    view! {
-        <li>
-            <code title=commit.id.clone()>{short(&commit.id)}</code>
-            <span>{commit.subject.clone()}</span>
-            <span class="muted small" title=clock::stamp(at)>{commit.author.clone()} ", " {dynamic(move || state.clock.ago(at))}</span>
-        </li>
-    }
-    .into_any()
-}
-
-/// A branch or a tag without the folder of git that it is in.
-fn branch(reference: &str) -> &str {
-    let name = reference.strip_prefix("refs/heads/").or_else(|| reference.strip_prefix("refs/tags/"));
-    name.unwrap_or(reference)
-}
-
-fn short(commit: &str) -> String {
-    commit.get(..7).unwrap_or(commit).to_owned()
 }
