@@ -197,13 +197,21 @@ fn remove_leftovers(layout: &Layout, rows: &[apps::App]) -> Result<()> {
     let known: HashSet<PathBuf> = rows.iter().map(|app| layout.app(&app.name.0)).collect();
     for folder in entries(&layout.apps())? {
         let settled = if known.contains(&folder) {
-            folders::remove(&files::unfinished_mark(&folder))
+            folders::remove(&files::unfinished_mark(&folder)).and_then(|()| remove_half_written(&folder))
         } else {
             settle_unknown_folder(layout, &folder, rows)
         };
         settled.unwrap_or_else(left_for_later);
     }
     Ok(())
+}
+
+/// What an earlier daemon was just writing about an app, as `platform::atomic` names it until it is whole.
+fn remove_half_written(folder: &Path) -> Result<()> {
+    let is_half = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(".mantyx-"))
+    };
+    entries(folder)?.into_iter().filter(is_half).try_for_each(|path| folders::remove(&path))
 }
 
 /// Debris is no reason to stay down: what an earlier daemon began may still be writing to it.
