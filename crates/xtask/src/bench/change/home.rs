@@ -50,7 +50,7 @@ impl Home {
         set_child_subreaper(Some(getpid()))?;
         let folder = std::env::temp_dir().join(format!("mantyx-bench-change-{}", std::process::id()));
         lab::make(&folder)?;
-        Ok(Self { folder, programs, search_path })
+        Ok(Self { folder, programs, search_path: without_shims(&search_path)? })
     }
 
     /// A program with the variables that all have in common.
@@ -88,6 +88,12 @@ impl Drop for Home {
         lab::sweep();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// A shim of pyenv is a shell script that looks for a Python each time. It would be most of what is measured by hand.
+fn without_shims(search_path: &OsStr) -> Result<OsString> {
+    let folders = std::env::split_paths(search_path).filter(|folder| !folder.ends_with("shims"));
+    Ok(std::env::join_paths(folders)?)
 }
 
 /// What a program calls its version: the first word that begins with a digit.
