@@ -6,6 +6,7 @@
     reason = "a story that goes wrong fails its test"
 )]
 
+mod changes;
 mod logs;
 mod scheduled;
 mod service;
