@@ -5,6 +5,7 @@ use mantyx_api_types::core::{Code, FieldError};
 use serde::Deserialize;
 
 use super::json;
+use crate::text::prose::sentence;
 
 /// Why a call had no good answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,16 +44,16 @@ impl Failure {
 
     /// A field that the page itself cannot send as it is.
     pub(crate) fn field(field: &str, detail: &str) -> Self {
-        let code = Code::Invalid;
+        let (code, detail) = (Code::Invalid, sentence(detail));
         Self::Refused(Box::new(Problem {
             r#type: "about:blank".to_owned(),
             title: code.title().to_owned(),
             status: 422,
-            detail: detail.to_owned(),
+            detail: detail.clone(),
             code,
             hint: None,
             entry: None,
-            errors: vec![FieldError { field: field.to_owned(), detail: detail.to_owned() }],
+            errors: vec![FieldError { field: field.to_owned(), detail }],
             legal_events: Vec::new(),
             incident: None,
         }))

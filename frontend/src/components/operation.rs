@@ -40,7 +40,11 @@ pub(crate) fn operation_steps(state: State, operation: Signal<OperationView>) ->
                 <span style:width=move || number::length(share())></span>
             </div>
             <ol class="steps">
-                {dynamic(move || operation.read().steps.iter().map(|step| step_line(state, step)).into_views())}
+                {dynamic(move || {
+                    let operation = operation.read();
+                    let steps = operation.steps.iter();
+                    steps.map(|step| step_line(state, step, detail(&operation, step))).into_views()
+                })}
             </ol>
             {dynamic(move || problem.get().map(|problem| notice(&problem.detail, problem.hint.as_deref())))}
         </div>
@@ -129,7 +133,13 @@ fn cancel_button(state: State, operation: &OperationView) -> Option<impl IntoVie
     })
 }
 
-fn step_line(state: State, step: &StepView) -> impl IntoView + use<> {
+/// What came of a step. Why it failed stands below all of them, and is not said twice.
+fn detail(operation: &OperationView, step: &StepView) -> Option<String> {
+    let problem = operation.problem.as_ref().filter(|problem| problem.code != Code::Cancelled);
+    step.detail.clone().filter(|detail| problem.is_none_or(|problem| problem.detail != *detail))
+}
+
+fn step_line(state: State, step: &StepView, detail: Option<String>) -> impl IntoView + use<> {
     let (class, word) = match step.status {
         StepStatus::Pending => ("step pending", "to do"),
         StepStatus::Running => ("step running", "under way"),
@@ -153,8 +163,8 @@ fn step_line(state: State, step: &StepView) -> impl IntoView + use<> {
             <span class="step-mark">{mark}</span>
             <span>
                 <span class="step-title">{step.title.clone()}</span>
-                <span class=if step.status == StepStatus::Undone { "muted" } else { "hidden" }>{format!(": {word}")}</span>
-                {step.detail.clone().map(|detail| view! { <span class="muted">" · "{prose(&detail)}</span> })}
+                <span class=if matches!(step.status, StepStatus::Undone | StepStatus::Failed) { "muted" } else { "hidden" }>{format!(": {word}")}</span>
+                {detail.map(|detail| view! { <span class="muted">" · "{prose(&detail)}</span> })}
             </span>
             <span class="step-time">{dynamic(took)}</span>
         </li>

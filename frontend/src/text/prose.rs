@@ -27,6 +27,12 @@ pub(crate) fn pieces(sentence: &str) -> Vec<Piece> {
     pieces
 }
 
+/// Words as a sentence begins. What begins with a name of a machine stays as it is.
+pub(crate) fn sentence(words: &str) -> String {
+    let mut chars = words.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,5 +47,12 @@ mod tests {
         );
         assert_eq!(pieces("a ` alone"), [words("a ` alone")]);
         assert!(pieces("").is_empty());
+    }
+
+    #[test]
+    fn a_sentence_begins_with_a_capital() {
+        assert_eq!(sentence("a name is `x`"), "A name is `x`");
+        assert_eq!(sentence("`x` is no name"), "`x` is no name");
+        assert_eq!(sentence(""), "");
     }
 }

@@ -158,8 +158,7 @@ async fn rename(state: State, app: &AppView, wanted: &str) -> Result<String, Fai
     if wanted == app.name.as_str() {
         return Ok(wanted.to_owned());
     }
-    let name =
-        AppName::parse(wanted).map_err(|error| Failure::field("name", &sentence(&error.to_string())))?;
+    let name = AppName::parse(wanted).map_err(|error| Failure::field("name", &error.to_string()))?;
     let wanted = name.to_string();
     let renaming = state.client.rename(app.name.as_str(), name, Some(RENAMING)).await;
     match renaming.map_err(|failure| at_name(&failure))? {
@@ -178,14 +177,6 @@ const RENAMING: u32 = 30;
 /// A name that is taken is an error of its field.
 fn at_name(failure: &Failure) -> Failure {
     Failure::field("name", &failure.detail())
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars
-        .next()
-        .map(|first| std::iter::once(first.to_ascii_uppercase()).chain(chars).collect())
-        .unwrap_or_default()
 }
 
 /// Once the errors are drawn, the first of them has the focus.

@@ -2,8 +2,8 @@
 //! put away. The overview shows the same among its panels.
 
 use leptos::prelude::*;
-use mantyx_api_types::AppView;
-use mantyx_api_types::core::{OperationId, OperationKind, OperationStatus};
+use mantyx_api_types::core::{OperationId, OperationKind, OperationStatus, StepStatus};
+use mantyx_api_types::{AppView, OperationView, StepView};
 
 use crate::components::{Icon, LogView, dynamic, icon, log_view, operation_steps};
 use crate::route::Tab;
@@ -22,10 +22,12 @@ pub(super) fn progress(state: State, app: Signal<AppView>, tab: Memo<Tab>) -> An
 
 fn panel(state: State, id: OperationId, put_away: RwSignal<Option<OperationId>>) -> Option<AnyView> {
     let first = untrack(|| state.store.operation(id))?;
-    let (running, kind) = (first.status == OperationStatus::Running, first.kind);
+    let kind = first.kind;
     let operation = last_seen(first, move || state.store.operation(id));
     let over = memo(move || operation.read().status != OperationStatus::Running);
-    let open = RwSignal::new(running && matches!(kind, OperationKind::Install | OperationKind::Update));
+    // Until somebody decides, the log is shown while there is something to see in it.
+    let (building, wish) = (memo(move || is_built(&operation.read())), RwSignal::new(None::<bool>));
+    let open = memo(move || wish.get().unwrap_or_else(|| building.get()));
     let log = move || {
         log_view(
             state,
@@ -41,7 +43,7 @@ fn panel(state: State, id: OperationId, put_away: RwSignal<Option<OperationId>>)
         <section class="panel" aria-label="What is being done" data-testid="progress">
             {operation_steps(state, operation)}
             <div class="operation-foot">
-                {writes_log(kind).then(|| log_button(open))}
+                {writes_log(kind).then(|| log_button(open, wish))}
                 {dynamic(move || over.get().then(|| view! {
                     <button type="button" class="button small" data-testid="progress-hide" on:click=move |_| put_away.set(Some(id))>
                         {icon(Icon::Close)} "Put away"
@@ -67,14 +69,20 @@ const fn writes_log(kind: OperationKind) -> bool {
     )
 }
 
-fn log_button(open: RwSignal<bool>) -> AnyView {
+/// Whether its environment is being built, or could not be.
+fn is_built(operation: &OperationView) -> bool {
+    let shows = |step: &StepView| matches!(step.status, StepStatus::Running | StepStatus::Failed);
+    operation.steps.iter().any(|step| step.name == "build" && shows(step))
+}
+
+fn log_button(open: Memo<bool>, wish: RwSignal<Option<bool>>) -> AnyView {
     view! {
         <button
             type="button"
             class="button small unfold"
             data-testid="progress-log"
             aria-expanded=move || open.get().to_string()
-            on:click=move |_| open.update(|open| *open = !*open)
+            on:click=move |_| wish.set(Some(!open.get_untracked()))
         >
             {icon(Icon::Unfold)}
             "Log"

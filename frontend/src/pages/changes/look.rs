@@ -50,7 +50,7 @@ fn facts(model: Model, detail: &ReleaseDetail) -> AnyView {
                 <dt>{words::origin_kind(&release.origin)}</dt>
                 <dd>{words::origin(&release.origin)}</dd>
                 <dt>"Made"</dt>
-                <dd>{clock::stamp(release.created_at)} <span class="muted">" by " {release.created_by.clone()}</span></dd>
+                <dd>{clock::stamp(release.created_at)} <span class="muted">" by " {crate::text::events::by(&release.created_by)}</span></dd>
                 <dt>"Holds"</dt>
                 <dd>{size(&release.found)}</dd>
                 <dt>"Python"</dt>
@@ -67,17 +67,21 @@ fn facts(model: Model, detail: &ReleaseDetail) -> AnyView {
 
 fn lock(lock: Option<&str>) -> AnyView {
     let lines = lock.map(|lock| lock.lines().filter(|line| !line.trim().is_empty()).count());
-    let lock = lock.map(ToOwned::to_owned);
-    let title = match lines {
-        None => "No packages were chosen yet".to_owned(),
-        Some(lines) => format!("Lock, {}", number::plural(lines, "line", "lines")),
+    let content = match (lock, lines) {
+        (None, _) => view! { <p class="panel-words muted">"No packages were chosen yet."</p> }.into_any(),
+        (_, Some(0)) => view! { <p class="panel-words muted">"It needs no packages."</p> }.into_any(),
+        (Some(lock), lines) => view! {
+            <details class="packages">
+                <summary>{number::plural(lines.unwrap_or_default(), "line", "lines")}</summary>
+                <pre class="source-text" tabindex="0" aria-label="The packages of its lock">{lock.to_owned()}</pre>
+            </details>
+        }
+        .into_any(),
     };
     view! {
         <section class="panel">
-            <details class="packages">
-                <summary>{title}</summary>
-                <pre class="source-text" tabindex="0" aria-label="The packages of its lock">{lock}</pre>
-            </details>
+            <div class="panel-title"><h3>"Lock"</h3></div>
+            {content}
         </section>
     }
     .into_any()

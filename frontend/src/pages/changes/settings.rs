@@ -10,6 +10,7 @@ use crate::components::{IntoViews, prose};
 use crate::pages::system::tabs;
 use crate::route::Route;
 use crate::state::{State, memo};
+use crate::text::prose::sentence;
 use crate::text::setting::{can_change, source, text_of};
 
 /// The screen.
@@ -82,7 +83,7 @@ fn fixed_row(setting: &SettingView) -> AnyView {
             </div>
             <div class="setting-value">
                 <p class="machine">{value}</p>
-                <p class="muted small">{prose(&beside)}</p>
+                <p class="muted small">{prose(&sentence(&beside))}</p>
             </div>
         </li>
     }
