@@ -17,8 +17,10 @@ use crate::state::{State, derived};
 /// The question.
 #[derive(Clone, Copy)]
 pub(super) struct Holding {
-    state: State,
-    list: Fetched<Vec<SecretView>>,
+    /// Everything.
+    pub(super) state: State,
+    /// The secrets that there are.
+    pub(super) list: Fetched<Vec<SecretView>>,
     asked: Question,
     /// Whether one that is there is replaced: then its name stays.
     again: RwSignal<bool>,

@@ -16,8 +16,6 @@ use crate::text::events;
 /// The signals of the screen.
 #[derive(Clone, Copy)]
 struct Model {
-    state: State,
-    list: Fetched<Vec<SecretView>>,
     set: Holding,
     remove: Question,
     /// The secret that a question is about.
@@ -27,11 +25,11 @@ struct Model {
 impl Model {
     fn submit_remove(self) {
         let Some(secret) = self.chosen.get_untracked() else { return };
-        let (state, name) = (self.state, secret.name.clone());
+        let (state, name) = (self.set.state, secret.name.clone());
         let answer = async move { state.client.remove_secret(&name).await };
         self.remove.send(answer, move |()| {
             state.toasts.good(format!("The secret `{}` is removed", secret.name), None);
-            load(state, self.list);
+            load(state, self.set.list);
         });
     }
 }
@@ -52,7 +50,7 @@ pub(super) fn secrets(state: State) -> AnyView {
         load(state, list);
     });
     let (remove, chosen) = (Question::new(), RwSignal::new(None));
-    let model = Model { state, list, set: Holding::new(state, list), remove, chosen };
+    let model = Model { set: Holding::new(state, list), remove, chosen };
     view! {
         <div class="page narrow">
             <header class="head"><h1>"System"</h1></header>
@@ -63,9 +61,9 @@ pub(super) fn secrets(state: State) -> AnyView {
                     {icon(Icon::Add)} "Set a secret"
                 </button>
             </div>
-            {fetched(list, 4, move |secrets| if secrets.is_empty() { nothing() } else { table(model, secrets) })}
+            {fetched(list, 4, move |secrets| if secrets.is_empty() { nothing() } else { table(&model, secrets) })}
             {set(model.set)}
-            {remove_question(model)}
+            {remove_question(&model)}
         </div>
     }
     .into_any()
@@ -76,7 +74,7 @@ fn nothing() -> AnyView {
     empty("No secret yet", words).into_any()
 }
 
-fn table(model: Model, secrets: &[SecretView]) -> AnyView {
+fn table(model: &Model, secrets: &[SecretView]) -> AnyView {
     view! {
         <div class="panel">
             <table class="secrets" role="table">
@@ -97,8 +95,8 @@ fn table(model: Model, secrets: &[SecretView]) -> AnyView {
     .into_any()
 }
 
-fn row(model: Model, secret: &SecretView) -> AnyView {
-    let (at, state) = (secret.set_at, model.state);
+fn row(model: &Model, secret: &SecretView) -> AnyView {
+    let (at, model) = (secret.set_at, *model);
     let (again, gone) = (secret.clone(), secret.clone());
     view! {
         <tr role="row" data-testid=format!("secret-row-{}", secret.name)>
@@ -106,7 +104,7 @@ fn row(model: Model, secret: &SecretView) -> AnyView {
             <td role="cell" class="muted">{kind(secret.kind)}</td>
             <td role="cell">{secret.host.clone().unwrap_or_else(|| "any host".to_owned())}</td>
             <td role="cell">
-                <time title=clock::stamp(at)>{dynamic(move || state.clock.ago(at))}</time>
+                <time title=clock::stamp(at)>{dynamic(move || model.set.state.clock.ago(at))}</time>
                 <span class="muted">" by " {events::by(&secret.set_by)}</span>
             </td>
             <td role="cell" class="cell-users">{users(secret)}</td>
@@ -155,7 +153,8 @@ fn users(secret: &SecretView) -> AnyView {
     secret.used_by.iter().map(link).into_views()
 }
 
-fn remove_question(model: Model) -> AnyView {
+fn remove_question(model: &Model) -> AnyView {
+    let model = *model;
     let words = move || {
         let secret = model.chosen.get()?;
         Some(

@@ -24,8 +24,6 @@ enum Way {
 /// The question.
 #[derive(Clone, Copy)]
 pub(super) struct Update {
-    state: State,
-    app: Signal<AppView>,
     asked: Question,
     way: RwSignal<Way>,
     file: RwSignal<Option<web_sys::File>, LocalStorage>,
@@ -39,8 +37,6 @@ impl Update {
     pub(super) fn new(state: State, app: Signal<AppView>) -> Self {
         let asked = Question::new();
         Self {
-            state,
-            app,
             asked,
             way: RwSignal::new(Way::File),
             file: RwSignal::new_local(None),
@@ -51,7 +47,7 @@ impl Update {
 
     /// Asks it, beginning with where the active release came from.
     pub(super) fn ask(self) {
-        let from_git = self.app.with_untracked(|app| matches!(app.origin, Origin::Git { .. }));
+        let from_git = self.git.app.with_untracked(|app| matches!(app.origin, Origin::Git { .. }));
         self.way.set(if from_git { Way::Git } else { Way::File });
         self.file.set(None);
         self.git.begin();
@@ -74,13 +70,13 @@ impl Update {
 
     fn submit(self) {
         self.progress.set(Progress::default());
-        let state = self.state;
+        let state = self.git.state;
         self.asked.send(self.send(), move |operation| state.store.put_operation(operation));
     }
 
     async fn send(self) -> Answer<OperationView> {
-        let app = self.app.with_untracked(|app| app.name.to_string());
-        let client = self.state.client;
+        let app = self.git.app.with_untracked(|app| app.name.to_string());
+        let client = self.git.state.client;
         match self.way.get_untracked() {
             Way::Packages => client.update_dependencies(&app).await,
             Way::Git => client.update_from_git(&app, &self.git.source()?).await,
@@ -114,11 +110,11 @@ pub(super) fn update(model: Update) -> AnyView {
                 Way::Git => git(model.git),
                 Way::Packages => packages(),
             })}
-            <p class="muted small">{dynamic(move || what_happens(&model.app.read()))}</p>
+            <p class="muted small">{dynamic(move || what_happens(&model.git.app.read()))}</p>
             {upload_bar(model)}
         </div>
     };
-    question(model.asked, move || format!("Update {}", model.app.read().name), content, answer)
+    question(model.asked, move || format!("Update {}", model.git.app.read().name), content, answer)
 }
 
 fn ways(model: Update) -> AnyView {

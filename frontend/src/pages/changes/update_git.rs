@@ -15,8 +15,10 @@ use crate::state::{State, derived};
 /// The signals of the fields.
 #[derive(Clone, Copy)]
 pub(super) struct GitFields {
-    state: State,
-    app: Signal<AppView>,
+    /// Everything.
+    pub(super) state: State,
+    /// Whose origin it is.
+    pub(super) app: Signal<AppView>,
     failure: RwSignal<Option<Failure>>,
     url: RwSignal<String>,
     reference: RwSignal<String>,
