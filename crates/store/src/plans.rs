@@ -10,7 +10,9 @@ use chrono::Utc;
 use diesel::connection::{Connection as _, InstrumentationEvent};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
-use mantyx_core::{AppId, AppName, ExecutionId, InstanceId, OperationId, Result, ScheduleId, SecretName, TokenId};
+use mantyx_core::{
+    AppId, AppName, ExecutionId, InstanceId, OperationId, Result, ScheduleId, SecretName, TokenId,
+};
 
 use crate::tables::{
     apps, backups, environments, events, executions, instances, operations, port_leases, principals,
