@@ -91,10 +91,7 @@ impl OperationKind {
     /// beginning, and nothing that it runs from is moved or replaced.
     #[must_use]
     pub const fn leaves_runs_alone(self) -> bool {
-        matches!(
-            self,
-            Self::Update | Self::Rollback | Self::Configure | Self::Backup | Self::Repair | Self::Export
-        )
+        matches!(self, Self::Update | Self::Rollback | Self::Configure | Self::Backup | Self::Export)
     }
 
     /// The name in the database and the API.

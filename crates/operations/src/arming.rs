@@ -69,9 +69,13 @@ impl Mantyx {
         self.decide_missed(row.clone(), skipped).await?;
         if let Some(due) = last {
             let tick = Tick { schedule: row.id.0, due };
-            if let Err(error) = self.inner().due.take(tick).await {
-                tracing::warn!(?error, schedule = %row.id.0, "a missed run could not be made up for");
-            }
+            let runner = self.inner().due.clone();
+            // It waits for the lock of the app, which whoever brings it up may hold.
+            tokio::spawn(async move {
+                if let Err(error) = runner.take(tick).await {
+                    tracing::warn!(?error, schedule = %tick.schedule, "a missed run could not be made up for");
+                }
+            });
         }
         self.arm_from(&row, now)
     }

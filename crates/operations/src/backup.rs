@@ -129,7 +129,10 @@ impl Mantyx {
             if request.data && !row.data {
                 return Err(Error::field("data", "This backup was made without the app's own files"));
             }
-            let (mut switch, _) = mantyx.prepare(&app, AppEvent::Update, BackupReason::RestoreBackup).await?;
+            let (mut switch, active) =
+                mantyx.prepare(&app, AppEvent::Update, BackupReason::RestoreBackup).await?;
+            // Neither over what the app was given, nor with what it would be given.
+            caller.require_for(&active, None)?;
             caller.require_for(&facts.configuration, None)?;
             mantyx.refuse_own_port(&facts.configuration)?;
             mantyx.refuse_unknown(&facts.configuration).await?;

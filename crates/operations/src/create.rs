@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mantyx_api_types::{AppCreated, GitSource, NewApp};
 use mantyx_core::{
-    Actor, AppId, AppName, AppType, Code, Configuration, Error, FieldError, Launch, Result, ScheduleSpec,
-    Timing, check_description, check_display_name, tidy_tags,
+    Actor, AppId, AppName, AppType, Code, Configuration, Error, FieldError, Launch, OperationKind, Result,
+    ScheduleSpec, Timing, check_description, check_display_name, tidy_tags,
 };
 use mantyx_ingest::{GitRequest, Limits, Staged};
 use mantyx_platform::scratch::Scratch;
 use mantyx_platform::{folders, ports};
+use mantyx_registry::tables::operations::{self, Operation};
 use mantyx_registry::tables::{apps, instances};
-use mantyx_registry::{AppDraft, Json, create_app, settle_web_port, views};
+use mantyx_registry::{AppDraft, Json, Read, create_app, settle_web_port, views};
 
 use crate::alone::refuse_during_import;
 use crate::files;
@@ -145,7 +146,7 @@ impl Mantyx {
     /// Whether a name is free in the database and on disk.
     pub(crate) async fn refuse_taken(&self, name: AppName) -> Result<()> {
         let wanted = name.clone();
-        let taken = self.registry().read(move |db| apps::find_by_name(db, &wanted)).await?.is_some();
+        let taken = self.registry().read(move |db| is_taken(db, &wanted)).await?;
         let folder = self.layout().app(&name);
         if taken {
             return Err(Error::new(Code::NameTaken, format!("There is an app `{name}` already"))
@@ -258,6 +259,14 @@ impl Mantyx {
             overlap: mantyx_core::Overlap::default(),
         }
     }
+}
+
+/// Whether a name is an app's, or was until a rename that has not ended: it may get it back.
+fn is_taken(db: &mut Read<'_>, name: &AppName) -> Result<bool> {
+    let is_left = |row: &Operation| {
+        row.kind.0 == OperationKind::Rename && row.app_name.as_ref().is_some_and(|left| left.0 == *name)
+    };
+    Ok(apps::find_by_name(db, name)?.is_some() || operations::all_under_way(db)?.iter().any(is_left))
 }
 
 /// What was found, with what the person said on top.

@@ -153,7 +153,8 @@ impl Mantyx {
         }
         let plan = building.plan.take();
         let plan = plan.ok_or_else(|| Error::internal("plan the environment", "there is no plan"))?;
-        let fingerprint = plan.fingerprint();
+        let planned = plan.clone();
+        let fingerprint = blocking(move || Ok(planned.fingerprint())).await?;
         if resolve == Resolve::Reuse
             && let Some(environment) = self.same_environment(subject, fingerprint.as_deref()).await?
         {

@@ -84,6 +84,7 @@ struct Plan {
 
 /// An app that comes along.
 #[derive(Clone, Serialize, Deserialize)]
+#[allow(clippy::unsafe_derive_deserialize, reason = "what is unsafe is inside `tokio::select!`")]
 struct Incoming {
     id: AppId,
     instance: InstanceId,
@@ -291,7 +292,9 @@ impl Importing {
         let ids: Vec<AppId> = plan.apps.iter().map(|app| app.id).collect();
         let forget = move |change: &mut Change<'_, '_>| {
             transfer::forget_all(change)?;
-            ids.into_iter().for_each(|id| change.touch_app(id));
+            for id in ids {
+                change.touch_app(id);
+            }
             Ok(())
         };
         task.registry().change(&task.actor, forget).await?;

@@ -4,7 +4,7 @@
 //! as nothing makes new ones; then what the death of the daemon interrupted, which goes on beside the rest; then what
 //! should run and does not, and what fell due meanwhile.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use chrono::{TimeDelta, Utc};
@@ -165,8 +165,14 @@ fn to_bring_up(db: &mut Read<'_>) -> Result<Vec<(apps::App, instances::Instance)
         // It brings them up itself, once they have environments.
         return Ok(Vec::new());
     }
-    let busy: HashSet<AppId> = under_way.iter().filter_map(|row| Some(row.app_id?.0)).collect();
-    let free = apps::list(db)?.into_iter().filter(|app| !busy.contains(&app.id.0));
+    let busy: HashMap<AppId, OperationKind> =
+        under_way.iter().filter_map(|row| Some((row.app_id?.0, row.kind.0))).collect();
+    // What falls due while an environment is built again waits for that, so it has to be known when that is.
+    let is_free = |app: &apps::App| match busy.get(&app.id.0) {
+        None => true,
+        Some(kind) => *kind == OperationKind::Repair && app.app_type.0 == AppType::Scheduled,
+    };
+    let free = apps::list(db)?.into_iter().filter(is_free);
     // A row that cannot be read keeps its own app down, and nobody else's.
     let with_instance = free.filter_map(|app| match instances::of_app(db, app.id.0) {
         Ok(instance) => Some((app, instance)),

@@ -14,7 +14,7 @@ use mantyx_registry::tables::{apps, config_revisions, instances, releases};
 use mantyx_registry::{Read, views};
 use mantyx_venv::{Lock, Locked, Pin};
 
-use crate::identity::identity_of;
+use crate::identity::{identity_of, refuse_foreign};
 use crate::mantyx::Mantyx;
 use crate::work::blocking;
 
@@ -77,7 +77,14 @@ impl Mantyx {
             Ok(config_revisions::get(db, revision)?.configuration.0)
         };
         let configuration = self.registry().read(configuration).await?;
-        let user = blocking(move || Ok(identity_of(&configuration, &settings)?.identity)).await?;
+        let folder = place.clone();
+        let user = blocking(move || {
+            let runs_as = identity_of(&configuration, &settings)?;
+            // Looking at packages runs the Python of the environment, which another one may have changed.
+            refuse_foreign(&configuration, &runs_as, &folder)?;
+            Ok(runs_as.identity)
+        })
+        .await?;
         let tools = self.tools(user.as_ref()).await;
         let found = mantyx_venv::outdated(&place, &self.layout().cache(), &tools, INDEX_PATIENCE).await?;
         let view = |package: mantyx_venv::Outdated| OutdatedPackage {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use mantyx_core::{Actor, AppId, AppName, Result};
+use mantyx_core::{Actor, AppId, AppName, BackupReason, Result};
 use mantyx_platform::folders;
 use mantyx_registry::tables::{apps, backups, executions, instances, operations, releases};
 use mantyx_registry::{Change, Read};
@@ -84,8 +84,12 @@ impl Mantyx {
     /// Removes the backups of an app beyond those that are kept, the oldest first.
     pub(crate) async fn retire_backups(&self, app: AppId, name: &AppName) -> Result<()> {
         let kept = usize::try_from(self.inner().live.now().backups_kept).unwrap_or(usize::MAX);
-        let oldest =
-            move |db: &mut Read<'_>| Ok(backups::of_app(db, app)?.into_iter().skip(kept).collect::<Vec<_>>());
+        let oldest = move |db: &mut Read<'_>| {
+            // What somebody asked for does not give way to what is made before each change.
+            let by_hand = |row: &backups::Backup| row.reason.0 == BackupReason::Manual;
+            let (asked, made): (Vec<_>, Vec<_>) = backups::of_app(db, app)?.into_iter().partition(by_hand);
+            Ok(asked.into_iter().skip(kept).chain(made.into_iter().skip(kept)).collect::<Vec<_>>())
+        };
         for backup in self.registry().read(oldest).await? {
             self.discard_backup(&Actor::Mantyx, name, backup).await?;
         }

@@ -14,10 +14,10 @@
 use std::path::PathBuf;
 
 use mantyx_core::{
-    Actor, AppEvent, BackupReason, Configuration, Error, OperationKind, ReleaseId, Result, RevisionId,
+    Actor, AppEvent, BackupReason, Configuration, Error, OperationId, OperationKind, ReleaseId, Result,
+    RevisionId,
 };
 use mantyx_ingest::Staged;
-use mantyx_platform::scratch::Scratch;
 use mantyx_registry::Read;
 use mantyx_registry::tables::{apps, instances};
 use serde::{Deserialize, Serialize};
@@ -187,10 +187,9 @@ impl Mantyx {
         let id = app.id.0;
         let number = self.registry().change(actor, move |change| apps::next_release(change, id)).await?;
         let number = u32::try_from(number).map_err(|error| Error::internal("number a release", error))?;
-        let staging = match source.staging() {
-            Some(staging) => staging,
-            None => Scratch::make(&self.uploads(), "source-")?.keep(),
-        };
+        // What is not there yet is made by the first step: an operation that never begins leaves nothing.
+        let fresh = || self.uploads().join(format!("source-{}", OperationId::generate()));
+        let staging = source.staging().unwrap_or_else(fresh);
         Ok(NewRelease { number, source, staging, staged: None })
     }
 }

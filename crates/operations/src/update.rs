@@ -178,6 +178,7 @@ impl Mantyx {
             refuse_overtaken(&name, wanted.made_of, switch.before.release)?;
             let configuration = active.patched(&wanted.configuration)?;
             // Other code runs as whatever the app was given.
+            caller.require_for(&active, None)?;
             caller.require_for(&configuration, None)?;
             mantyx.refuse_own_port(&configuration)?;
             mantyx.refuse_unknown(&configuration).await?;

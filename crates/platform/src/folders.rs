@@ -44,6 +44,8 @@ pub fn create(path: &Path, mode: u32) -> Result<()> {
 pub fn remove(path: &Path) -> Result<()> {
     match tree::visit(path, &mut Remove).and_then(|()| rmdir(path)) {
         Err(Errno::NOENT) => Ok(()),
+        // What should be a folder above it is none: then it is not there either.
+        Err(Errno::NOTDIR) if fs::symlink_metadata(path).is_err() => Ok(()),
         other => other.map_err(|error| Error::io(format!("remove `{}`", path.display()), error.into())),
     }
 }

@@ -139,7 +139,8 @@ settings! {
     log_total_size: u64 = "10 GiB", BYTES, Restart;
     /// How many releases of an app are kept, the active one among them, which always stays. The oldest go first.
     releases_kept: u32 = "5", KEPT, Live;
-    /// How many backups of an app are kept. The oldest go first.
+    /// How many backups of an app are kept: so many that were asked for, and so many that were made before changes. The
+    /// oldest go first.
     backups_kept: u32 = "5", KEPT, Live;
     /// How long deleted apps stay in the trash, from where they can be restored.
     trash_retention: Duration = "14 days", RETENTION, Live;

@@ -4,12 +4,13 @@
 //! resolved or built for a release whose dependencies are those of the release before it.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::plan::{Builder, Dependencies, Plan, WorkPlace};
+use crate::requirements::inside;
+use crate::source::{LARGEST, read};
 use crate::workspace::included;
 
 impl Plan {
@@ -27,44 +28,98 @@ impl Plan {
         let user = self.user.as_ref().map(|user| user.uid);
         let mut digest = Sha256::new();
         digest.update(format!("{}\0{builder}\0{user:?}\0{:?}\0", self.python.version, self.dependencies));
-        for file in self.deciding_files() {
-            let content = fs::read(&file).ok()?;
-            digest.update(format!(
-                "{}\0{}\0",
-                file.strip_prefix(&self.source).ok()?.display(),
-                content.len()
-            ));
+        for file in self.deciding_files()? {
+            let content = read(&self.source.join(&file), LARGEST).ok()?.unwrap_or_default();
+            digest.update(format!("{}\0{}\0", file.display(), content.len()));
             digest.update(content);
         }
         Some(hex::encode(digest.finalize()))
     }
 
-    /// The files that the package tools read.
-    fn deciding_files(&self) -> BTreeSet<PathBuf> {
-        let file = |name: &str| self.source.join(name);
-        let of = |names: &[&str]| names.iter().map(|name| file(name)).collect();
-        match &self.dependencies {
-            Dependencies::UvLock => of(&["uv.lock", "pyproject.toml"]),
+    /// The files of the source that the package tools read, as far as they decide; `None` where they read more than
+    /// can be listed, such as a folder of packages.
+    fn deciding_files(&self) -> Option<BTreeSet<PathBuf>> {
+        let mut files: BTreeSet<PathBuf> = match &self.dependencies {
+            Dependencies::UvLock => ["uv.lock", "pyproject.toml"].map(PathBuf::from).into(),
             Dependencies::Requirements => {
                 let mut found = BTreeSet::new();
-                follow(&file("requirements.txt"), &mut found);
+                follow(&self.source, Path::new("requirements.txt"), &mut found)?;
                 found
             }
-            Dependencies::Pyproject(_) | Dependencies::Poetry(_) => of(&["pyproject.toml"]),
+            Dependencies::Pyproject(declared) | Dependencies::Poetry(declared) => {
+                refuse_paths(declared)?;
+                ["pyproject.toml"].map(PathBuf::from).into()
+            }
+            Dependencies::Inline { requirements, .. } => {
+                refuse_paths(requirements)?;
+                BTreeSet::new()
+            }
             // They are in the plan.
-            Dependencies::Pylock(_) | Dependencies::Inline { .. } | Dependencies::None => BTreeSet::new(),
-        }
+            Dependencies::Pylock(_) | Dependencies::None => BTreeSet::new(),
+        };
+        // uv reads it wherever it is started.
+        files.insert(PathBuf::from("uv.toml"));
+        Some(files)
     }
 }
 
-/// A file of requirements and those that it includes.
-fn follow(file: &Path, found: &mut BTreeSet<PathBuf>) {
-    if !found.insert(file.to_owned()) {
-        return;
+/// A file of requirements and those that it includes; `None` when one lies outside the source, or asks for a package
+/// that lies in it.
+fn follow(source: &Path, file: &Path, found: &mut BTreeSet<PathBuf>) -> Option<()> {
+    let file = inside(file)?;
+    if !found.insert(file.clone()) {
+        return Some(());
     }
-    let text = fs::read_to_string(file).unwrap_or_default();
+    let text = read(&source.join(&file), LARGEST).ok()?.unwrap_or_default();
     let folder = file.parent().unwrap_or(Path::new(""));
-    for name in text.lines().filter_map(included) {
-        follow(&folder.join(name), found);
+    for line in text.lines() {
+        if let Some(name) = included(line) {
+            follow(source, &folder.join(name), found)?;
+        } else if is_path(line) {
+            return None;
+        }
+    }
+    Some(())
+}
+
+fn refuse_paths(requirements: &[String]) -> Option<()> {
+    requirements.iter().all(|requirement| !is_path(requirement)).then_some(())
+}
+
+/// Whether a line may ask for something that lies on this machine. A name, a version and an address of the web do not.
+fn is_path(line: &str) -> bool {
+    let line = line.trim();
+    let of_option = ["-f", "--find-links", "-e", "--editable"].iter().any(|option| line.starts_with(option));
+    let comment = line.starts_with('#');
+    let web = line.contains("https://") || line.contains("http://");
+    of_option || (!comment && !line.starts_with('-') && !web && (line.contains('/') || line.contains(".whl")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn files(lines: &[(&str, &str)]) -> Option<Vec<String>> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in lines {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let mut found = BTreeSet::new();
+        follow(folder.path(), Path::new("requirements.txt"), &mut found)?;
+        Some(found.iter().map(|file| file.display().to_string()).collect())
+    }
+
+    #[test]
+    fn included_files_decide_and_what_lies_elsewhere_leaves_it_open() {
+        let all = files(&[("requirements.txt", "flask\n-r more.txt\n"), ("more.txt", "six # a/b\n")]);
+        assert_eq!(all, None, "better too careful than wrong");
+        let all = files(&[("requirements.txt", "flask>=2\n-c more.txt\n"), ("more.txt", "six==1\n")]);
+        assert_eq!(all.unwrap(), ["more.txt", "requirements.txt"]);
+        for line in
+            ["-r /dev/zero", "-r ../../etc/passwd", "./libs/a.whl", "--find-links wheels", "a @ file:///x"]
+        {
+            assert_eq!(files(&[("requirements.txt", line)]), None, "{line}");
+        }
     }
 }

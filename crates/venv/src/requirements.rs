@@ -119,7 +119,7 @@ pub(crate) fn find_links(line: &str) -> Option<&str> {
 }
 
 /// A path in the source without `.` and `..`; `None` when it leads out of it.
-fn inside(path: &Path) -> Option<PathBuf> {
+pub(crate) fn inside(path: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in path.components() {
         match part {

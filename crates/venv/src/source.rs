@@ -12,7 +12,7 @@ use crate::pyproject::Pyproject;
 use crate::requirements::Requirements;
 
 /// The most bytes of a file that declares dependencies. The largest lock files have a few megabytes.
-const LARGEST: u64 = 64 * 1024 * 1024;
+pub(crate) const LARGEST: u64 = 64 * 1024 * 1024;
 /// Metadata of a script stands at its head.
 const HEAD: u64 = 256 * 1024;
 
@@ -110,7 +110,7 @@ fn lone_script(folder: &Path) -> Option<RelativePath> {
 }
 
 /// At most so much of a file; `None` when it is not there. What is not UTF-8 is replaced.
-fn read(path: &Path, limit: u64) -> Result<Option<String>> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Option<String>> {
     let opened = fs::File::open(path).and_then(|file| {
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes).map(|_| bytes)

@@ -104,7 +104,10 @@ impl Switch {
                 return Ok(());
             }
             let wanted = config_revisions::get(change, it.before.revision)?.configuration.0.web_port;
-            settle_web_port(change, it.standing.instance, wanted, &pool, ports::in_use)?;
+            // Somebody else may have it by now. Then the start says so, and this goes on.
+            if let Err(error) = settle_web_port(change, it.standing.instance, wanted, &pool, ports::in_use) {
+                tracing::warn!(?error, app = %it.standing.name, "the port that the app had is gone");
+            }
             let payload = it.in_record(change)?;
             if let Some(restored) = &it.restored {
                 set_schedules(change, it.standing.app, &restored.before)?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use mantyx_bundle::backup::{self, Id};
 use mantyx_core::{RelativePath, Result, SecretName};
 use mantyx_ingest::{GitRequest, Reach, Staged};
+use mantyx_platform::folders;
 use serde::{Deserialize, Serialize};
 
 use crate::backup::Facts;
@@ -69,6 +70,7 @@ impl NewSource {
 
     /// Gets it, as far as it is not there yet.
     pub(super) async fn stage(&self, task: &Task, staging: &Path) -> Result<Staged> {
+        folders::create(staging, 0o700)?;
         match self {
             Self::Staged(_, staged) => Ok(staged.as_ref().clone()),
             Self::Git { url, reference, subdir, credential: name, from } => {

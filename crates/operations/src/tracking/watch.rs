@@ -11,6 +11,7 @@ use mantyx_registry::tables::{operations, trackings};
 use mantyx_scheduler::WallTimer;
 use tokio::sync::watch;
 
+use crate::alone::of_all;
 use crate::mantyx::Mantyx;
 
 /// So many are looked at at the same time.
@@ -137,9 +138,11 @@ impl Agenda {
 /// The trackings that matter here, and what they wait for.
 fn watched(db: &mut Read<'_>) -> Result<Vec<(trackings::Tracking, Waits)>> {
     let rows = trackings::watched(db)?;
+    let shut = of_all(db)?.is_some();
     let waits = |row: trackings::Tracking| {
         let waits = match (row.waiting, operations::under_way(db, row.app_id.0)?) {
             (false, _) => Waits::No,
+            (true, _) if shut => Waits::ForAnother,
             (true, Some(_)) => Waits::ForAnother,
             (true, None) => Waits::Over,
         };

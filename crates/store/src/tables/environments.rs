@@ -52,13 +52,15 @@ pub fn delete_unused(tx: &mut Write<'_>, app: AppId) -> Result<Vec<EnvironmentId
     Ok(unused)
 }
 
-/// The environment of an app that was asked to be the same.
+/// The newest environment of an app that was asked to be the same.
 pub fn of_fingerprint(db: &mut Read<'_>, app: AppId, fingerprint: &str) -> Result<Option<Environment>> {
     let query = environments::table
         .filter(environments::app_id.eq(Word(app)))
         .filter(environments::fingerprint.eq(fingerprint))
         .select(Environment::as_select());
-    query.first(db.connection()).optional().doing("look for an environment")
+    // They are few; told to sort them, SQLite would do it for each app.
+    let rows: Vec<Environment> = query.load(db.connection()).doing("look for an environment")?;
+    Ok(rows.into_iter().max_by_key(|row| row.id.0))
 }
 
 /// Removes an environment's row.

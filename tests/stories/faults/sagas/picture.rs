@@ -12,11 +12,22 @@ pub(super) struct Picture(Value);
 impl Picture {
     /// Looks at a root. The daemon need not be alive.
     pub(super) fn of(root: &Path) -> Self {
+        Self::taken(root).unwrap_or_else(|said| panic!("`{}` could not be looked at: {said}", root.display()))
+    }
+
+    /// The same, or what was gone before it could be looked at.
+    pub(super) fn taken(root: &Path) -> Result<Self, String> {
         let look =
             Command::new("python3").args(["-c", include_str!("picture.py")]).arg(root).output().unwrap();
-        let said = String::from_utf8_lossy(&look.stderr);
-        assert!(look.status.success(), "`{}` could not be looked at: {said}", root.display());
-        Self(serde_json::from_slice(&look.stdout).unwrap())
+        if !look.status.success() {
+            return Err(String::from_utf8_lossy(&look.stderr).into_owned());
+        }
+        Ok(Self(serde_json::from_slice(&look.stdout).unwrap()))
+    }
+
+    /// Whether every row has its files, whole, and every file its row.
+    pub(super) fn is_in_order(&self) -> bool {
+        ["missing", "debris", "wrong"].iter().all(|what| self.0[what].as_array().unwrap().is_empty())
     }
 
     /// What people see of an app, and the files that it has written; null when it is gone.

@@ -10,6 +10,7 @@ use mantyx_test_support::{
     Answer, Builder, Client, PATIENCE, TestMantyx, apps, http_client, insist, wait_until,
 };
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::picture::Picture;
 use crate::faults::daemon::sql;
@@ -34,6 +35,9 @@ while True:
         pass
     peer.close()
 "#;
+
+/// How long what is removed beside everything else may be half gone.
+const TIDIED: Duration = Duration::from_secs(15);
 
 /// What the daemon is told to do at which point.
 const ORDERS: &str = "_MANTYX_FAULT";
@@ -157,11 +161,15 @@ impl Stage {
 
     /// Waits until no operation is under way, and says how it looks then.
     pub(super) async fn settled(&self, patience: Duration) -> Picture {
-        wait_until("every operation to end", patience, async || {
-            let picture = self.look();
-            (!picture.is_busy()).then_some(picture)
-        })
-        .await
+        let root = self.scene.mantyx.root();
+        let still = async || Picture::taken(root).ok().filter(|picture| !picture.is_busy());
+        let picture = wait_until("every operation to end", patience, still).await;
+        if picture.is_in_order() {
+            return picture;
+        }
+        // Old releases are removed beside everything else, and a picture may show one half gone.
+        let orderly = async || still().await.filter(Picture::is_in_order);
+        timeout(TIDIED, wait_until("everything to be in order", PATIENCE, orderly)).await.unwrap_or(picture)
     }
 
     /// Files and rows fit, what should run answers as what is active, and nothing else runs.
