@@ -70,7 +70,7 @@ pub(super) fn secrets(state: State) -> AnyView {
 }
 
 fn nothing() -> AnyView {
-    let words = view! { <p>"An app from a private repository needs one: a token for an address with `https`, or a private key for one with `ssh`. It is chosen by its name when the app is added."</p> };
+    let words = view! { <p>"An app from a private repository needs one: a token for an address with https, or a private key for one with ssh. It is chosen by its name when the app is added."</p> };
     empty("No secret yet", words).into_any()
 }
 
