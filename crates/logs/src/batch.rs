@@ -53,9 +53,9 @@ impl<S: Sink> Batch<S> {
         Self { sink, end, bytes: Vec::new(), error: None, dropped: 0, size }
     }
 
-    /// How many bytes the file has.
+    /// How many bytes the file has, once what waits is written.
     pub(crate) fn size(&self) -> u64 {
-        self.size
+        self.size + u64::try_from(self.bytes.len()).unwrap_or_default()
     }
 
     /// Whether the file ends with a whole record and nothing waits to be written.
@@ -97,7 +97,8 @@ impl<S: Sink> Batch<S> {
         std::mem::take(&mut self.dropped)
     }
 
-    fn drain(&mut self) {
+    /// Writes what is there, and keeps an error until the next [`Batch::write`].
+    pub(crate) fn drain(&mut self) {
         if self.bytes.is_empty() {
             return;
         }

@@ -56,7 +56,11 @@ impl Roll {
         let old = at.duration_since(begun).is_ok_and(|age| age >= self.rotation.segment_age);
         let full = batch.size() >= self.rotation.full_segment();
         let retried = self.failed.is_none_or(|failed| failed.elapsed() >= RETRY);
-        if !(full || old && batch.size() > 0) || !retried || !batch.is_settled() {
+        if !(full || old && batch.size() > 0) || !retried {
+            return;
+        }
+        batch.drain();
+        if !batch.is_settled() {
             return;
         }
         // The disk is for the burst. What it is in the middle of minds what is removed meanwhile.

@@ -17,6 +17,9 @@ use crate::stamp::Stamp;
 /// A line that has not ended is written, as a piece, when it is this old: progress and questions have no line break,
 /// and somebody waits for them.
 const OPEN: Duration = Duration::from_secs(1);
+/// So many bytes are taken before it is asked again whether the segment is full: of short lines, records are many times
+/// as long as what was read.
+const STEP: usize = 4 * 1024;
 
 /// Appends what a process writes to a log, line by line.
 ///
@@ -56,10 +59,12 @@ impl LogWriter {
     ///
     /// All bytes are taken even when it fails: the next call goes on behind them.
     pub fn write(&mut self, stream: Stream, at: SystemTime, bytes: &[u8]) -> io::Result<()> {
-        if let Some(roll) = &mut self.roll {
-            roll.turn(&mut self.framing.batch, at);
+        for bytes in bytes.chunks(STEP) {
+            if let Some(roll) = &mut self.roll {
+                roll.turn(&mut self.framing.batch, at);
+            }
+            self.framing.take(stream, at, bytes);
         }
-        self.framing.take(stream, at, bytes);
         self.framing.put_old(at);
         self.framing.batch.write()
     }

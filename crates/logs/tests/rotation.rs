@@ -109,6 +109,20 @@ fn a_full_segment_is_followed_by_the_next_and_nothing_is_lost() {
 }
 
 #[test]
+fn much_at_once_is_cut_into_segments_as_well() {
+    let log = Log::new();
+    let rotation = Rotation { segment_size: 20_000, total_size: 20_000_000, ..SMALL };
+    let mut writer = log.writer(rotation);
+    // Each of these bytes becomes a record, many times as long.
+    writer.write(Stream::Stdout, second(0), &vec![b'\n'; 65_536]).unwrap();
+    let sizes: Vec<u64> = segments(&log.path).unwrap().iter().map(Segment::disk_size).collect();
+    let (last, full) = sizes.split_last().unwrap();
+    assert!(full.len() > 5 && *last < 220_000, "{sizes:?}");
+    assert!(full.iter().all(|size| (20_000..220_000).contains(size)), "{sizes:?}");
+    assert!(log.texts().len() == 65_536);
+}
+
+#[test]
 fn an_old_segment_is_followed_by_the_next() {
     let log = Log::new();
     let mut writer = log.writer(Rotation { segment_age: Duration::from_secs(60), ..Rotation::default() });
