@@ -1,7 +1,8 @@
 //! The task that looks at a live service again and again, and says when its health changes.
 //!
 //! What follows from what was seen is decided by [`mantyx_core::HealthRecord`]. While a service is starting it is
-//! looked at each second, later at its interval; one that nothing looks at costs nothing.
+//! looked at within milliseconds at first and then ever less often, down to once a second, later at its interval; one
+//! that nothing looks at costs nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,10 @@ use crate::care::{Care, Reach};
 use crate::context::random;
 use crate::probe::{ExecContext, ProbePlan, Prober};
 
-/// How long between two looks at a service that is starting.
-const EAGER: Duration = Duration::from_secs(1);
+/// How long between the first two looks at a service that is starting, and how long at most: whoever waits for it to be
+/// well waits about as long as it takes, and a service that takes its time is looked at no more than once a second.
+const EAGER: Duration = Duration::from_millis(50);
+const PATIENT: Duration = Duration::from_secs(1);
 
 /// Looks at one live service.
 pub(crate) struct Checkup<F> {
@@ -200,12 +203,25 @@ impl<F: Fn(Finding) + Send + Sync + 'static> Checkup<F> {
     }
 
     fn pause(&self) -> Duration {
-        if self.record.health() == Health::Starting { EAGER } else { self.check.interval() }
+        if self.record.health() == Health::Starting { self.eager_pause() } else { self.check.interval() }
     }
 
     fn check_pause(&self) -> Duration {
-        if self.started.elapsed() < self.check.start_period() { EAGER } else { self.check.interval() }
+        if self.started.elapsed() < self.check.start_period() {
+            self.eager_pause()
+        } else {
+            self.check.interval()
+        }
     }
+
+    fn eager_pause(&self) -> Duration {
+        eager_pause(self.started.elapsed(), self.check.start_period())
+    }
+}
+
+/// As long again as it has been starting. Looks that count against it are never in a hurry.
+fn eager_pause(age: Duration, start_period: Duration) -> Duration {
+    if age < start_period { age.clamp(EAGER, PATIENT) } else { PATIENT }
 }
 
 fn sight(care: &Care, confinement: Arc<Confinement>) -> Sight {
@@ -231,5 +247,23 @@ fn sight(care: &Care, confinement: Arc<Confinement>) -> Sight {
 async fn said_ready(phase: &mut watch::Receiver<Phase>) {
     if phase.wait_for(|phase| *phase != Phase::Silent).await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_just_begun_is_looked_at_soon_and_often_and_then_each_second() {
+        let pause = |age, period| eager_pause(Duration::from_millis(age), Duration::from_secs(period));
+        let mut looks = vec![0];
+        while looks.len() < 9 {
+            let age = *looks.last().unwrap();
+            looks.push(age + u64::try_from(pause(age, 60).as_millis()).unwrap());
+        }
+        assert_eq!(looks, [0, 50, 100, 200, 400, 800, 1600, 2600, 3600]);
+        // Without a start period each look that fails counts.
+        assert_eq!(pause(10, 0), PATIENT);
     }
 }
