@@ -141,6 +141,9 @@ impl Build<'_> {
         let (builder, packages) = (self.builder(&packages), without(packages, &seeds));
         let lock = installed::lock(&packages);
         self.see_that_it_is(&lock)?;
+        if !packages.is_empty() {
+            self.compile(&work).await?;
+        }
         if self.plan.builder == Builder::Pip && self.plan.network == Network::Online {
             self.keep_wheels(&lock, &work).await?;
         }
@@ -178,6 +181,21 @@ impl Build<'_> {
         );
         Err(Error::new(Code::InstallFailed, detail)
             .hint("Install the release anew, so that it gets a new lock"))
+    }
+
+    /// At each start an app would compile what is not compiled here, because it may not write here. It would start all
+    /// the same.
+    async fn compile(&mut self, work: &Workspace) -> Result<()> {
+        write(self.log, "==> Compile what was installed");
+        let compile = commands::compile(self.plan, work, self.environment);
+        match self.run(compile, work).await {
+            Err(error) if matches!(error.code(), Code::Cancelled | Code::TimedOut) => Err(error),
+            Err(error) => {
+                write(self.log, &format!("It cannot be compiled: {}", error.detail()));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
     }
 
     /// For a build without a network. That it cannot be prepared takes nothing from the one that is done.

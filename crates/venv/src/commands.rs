@@ -11,6 +11,9 @@ use crate::tools::Uv;
 use crate::variables;
 use crate::workspace::Workspace;
 
+/// Takes the folder of what was compiled before.
+const COMPILE: &str = include_str!("compile.py");
+
 /// One process of a build.
 pub(crate) struct Step {
     /// What it does, for people.
@@ -62,6 +65,14 @@ pub(crate) fn keep(
     let pip =
         pip(environment).args(["wheel", "--no-deps", "--wheel-dir"]).arg(folder).arg("-r").arg(requirements);
     dress(pip, plan, work, environment)
+}
+
+/// Compiles what was installed, as far as that was not done for an earlier environment. Most of what an environment
+/// takes to build is this, and most of what is in it was in another one before.
+pub(crate) fn compile(plan: &Plan, work: &Workspace, environment: &Path) -> Command {
+    let python = Command::new(environment.join("bin/python"));
+    let compile = python.args(["-I", "-W", "ignore", "-c", COMPILE]).arg(work.packages.join("bytecode"));
+    dress(compile, plan, work, environment)
 }
 
 fn pip(environment: &Path) -> Command {
@@ -118,7 +129,7 @@ fn sync(uv: Command, plan: &Plan) -> Command {
 }
 
 fn with_pip(plan: &Plan, work: &Workspace, environment: &Path) -> Vec<Command> {
-    let install = || pip(environment).arg("install");
+    let install = || pip(environment).args(["install", "--no-compile"]);
     let make = Command::new(&plan.python.path).args(["-m", "venv"]).arg(environment);
     let dependencies =
         requirements(&plan.dependencies, work).map(|file| follow(install(), plan).arg("-r").arg(file));

@@ -26,7 +26,7 @@
 //! | `provenance` | where it all comes from |
 //! | `commands` | the command lines that do it |
 //! | `variables` | the environment variables that package tools get |
-//! | `build` | the doing |
+//! | `build` | the doing; `compile.py` is its last process |
 //! | `workspace` | where it is done |
 //! | `wheels` | what pip needs to do it without a network |
 //! | `records` | what is under way, should the daemon be killed |

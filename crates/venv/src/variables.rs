@@ -56,7 +56,8 @@ const PIP: &[(&str, &str)] = &[
 
 /// For uv.
 const UV: &[(&str, &str)] = &[
-    ("UV_COMPILE_BYTECODE", "1"),
+    // That is done for both tools in the same way.
+    ("UV_COMPILE_BYTECODE", "0"),
     ("UV_LINK_MODE", "hardlink"),
     ("UV_NO_PROGRESS", "1"),
     // The Python is the one that was planned, never another that uv would fetch.

@@ -6,6 +6,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use mantyx_core::Code;
@@ -36,6 +37,63 @@ async fn both_tools_install_the_same_requirements() {
     assert!(compiled, "bytecode is compiled at build time");
     assert!(release.said().contains("==> Install what `requirements.txt` asks for"), "{}", release.said());
     assert!(release.said().contains("six==1.17.0"), "{}", release.said());
+}
+
+/// What an import says of its bytecode, and where its code says that it is.
+const IMPORT: &str = "import six, sys; print(six.__cached__, six.add_metaclass.__code__.co_filename)";
+
+/// How many files the last build compiled, and how many of them it found compiled.
+fn bytecode(said: &str) -> (u32, u32) {
+    let line = said.lines().rfind(|line| line.starts_with("Bytecode of")).unwrap();
+    let mut numbers = line.split(' ').filter_map(|word| word.parse().ok());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[tokio::test]
+async fn what_was_compiled_before_is_taken_and_right() {
+    let machine = machine().await;
+    let cache = tempfile::tempdir().unwrap();
+    let release = Release::new(&[("requirements.txt", "six==1.17.0\niniconfig==2.0.0\n")]);
+    for (tools, first) in [(&machine.with_uv, true), (&machine.with_pip, false)] {
+        let plan = release.plan("main.py", tools);
+        release.build_with(cache.path(), LONG, &plan, &CancellationToken::new()).await.unwrap();
+        let said = release.said();
+        let (files, taken) = bytecode(&said);
+        assert_eq!(taken, if first { 0 } else { files }, "{said}");
+        // `-v` says of each module whether its bytecode is that of its source.
+        let python = release.environment().join("bin/python");
+        let output = Command::new(python).args(["-v", "-c", IMPORT]).output().unwrap();
+        let (told, places) =
+            (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+        let (bytecode, source) = places.trim().split_once(' ').unwrap();
+        assert!(told.contains(&format!("{bytecode} matches {source}")), "{told}");
+        assert!(source.starts_with(release.environment().to_str().unwrap()), "{source}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_compiled_is_passed_over() {
+    let machine = machine().await;
+    let cache = tempfile::tempdir().unwrap();
+    let setup = "from setuptools import setup\nsetup(name='odd', version='1', py_modules=['good', 'bad'])\n";
+    let files = [
+        ("requirements.txt", "./odd\n"),
+        ("odd/setup.py", setup),
+        ("odd/good.py", "X = 1\n"),
+        ("odd/bad.py", "X =\n"),
+    ];
+    let release = Release::new(&files);
+    // Nothing can be kept either.
+    let packages = cache.path().join("packages").join(identity::own().uid.to_string());
+    fs::create_dir_all(&packages).unwrap();
+    fs::write(packages.join("bytecode"), "").unwrap();
+    let plan = release.plan("main.py", &machine.with_uv);
+    release.build_with(cache.path(), LONG, &plan, &CancellationToken::new()).await.unwrap();
+    let is_compiled = |module: &str| {
+        tree(&release.environment()).into_keys().any(|path| path.to_string_lossy().contains(module))
+    };
+    assert!(is_compiled("__pycache__/good.") && !is_compiled("__pycache__/bad."), "{}", release.said());
+    assert_eq!(release.run("python", &["-c", "import good; print(good.X)"]), "1");
 }
 
 #[tokio::test]
