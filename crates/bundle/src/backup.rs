@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -121,9 +122,7 @@ fn fill<F: Serialize>(
     let data = contents.data.map(|data| copy_tree(data, &part.join(DATA), cancel)).transpose()?;
     let body = Body { source, data: data.map(Data::from), facts };
     let head = Head::new(id.made_at(), body);
-    let text =
-        serde_json::to_vec_pretty(&head).map_err(|error| Error::internal("describe a backup", error))?;
-    atomic::write(&part.join(MANIFEST), &text, 0o600)?;
+    describe(part, &head)?;
     if head.facts.data.is_some() {
         atomic::sync_file_system(part)?;
     }
@@ -142,6 +141,47 @@ impl<F> From<Head<Body<F>>> for Manifest<F> {
         let Body { source, data, facts } = head.facts;
         Self { mantyx: head.mantyx, made_at: head.made_at, source, data, facts }
     }
+}
+
+/// Moves a folder, to which nobody writes any more, into a backup that was made without data: they are what it has from
+/// then on. Where that was cut short it is run again, and finds what is left to do.
+pub fn take_in<F: Serialize + DeserializeOwned>(folder: &Path, id: Id, data: &Path) -> Result<Manifest<F>> {
+    let manifest = read::<F>(folder, id)?;
+    if fs::symlink_metadata(data).is_err() {
+        return Ok(manifest);
+    }
+    let (files, bytes) = count(data)?;
+    let said = Data { files, bytes, left_out: 0, vanished: 0 };
+    let body = Body { source: manifest.source, data: Some(said), facts: manifest.facts };
+    let (head, whole) = (Head::new(manifest.made_at, body), place(folder, id));
+    // Said before it is so: a backup that lacks data is damaged, and one that has more than it says is not known to.
+    describe(&whole, &head)?;
+    folders::remove(&whole.join(DATA))?;
+    if is_near(data, &whole)? {
+        folders::rename(data, &whole.join(DATA))?;
+    } else {
+        copy_tree(data, &whole.join(DATA), &AtomicBool::new(false))?;
+        atomic::sync_file_system(&whole)?;
+        folders::remove(data)?;
+    }
+    Ok(head.into())
+}
+
+/// Whether two folders are on the same file system.
+fn is_near(one: &Path, other: &Path) -> Result<bool> {
+    let of = |path: &Path| {
+        let found = fs::symlink_metadata(path);
+        found
+            .map(|found| found.dev())
+            .map_err(|error| Error::io(format!("look at `{}`", path.display()), error))
+    };
+    Ok(of(one)? == of(other)?)
+}
+
+fn describe<F: Serialize>(folder: &Path, head: &Head<Body<F>>) -> Result<()> {
+    let text =
+        serde_json::to_vec_pretty(head).map_err(|error| Error::internal("describe a backup", error))?;
+    atomic::write(&folder.join(MANIFEST), &text, 0o600)
 }
 
 /// What a backup says about itself.

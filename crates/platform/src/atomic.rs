@@ -1,8 +1,9 @@
 //! Files that are there whole or not at all.
 
+use std::collections::HashSet;
 use std::fs::{File, Permissions};
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use mantyx_core::{Error, Result};
@@ -36,6 +37,23 @@ pub fn sync_file_system(folder: &Path) -> Result<()> {
     File::open(folder)
         .and_then(|open| rustix::fs::syncfs(open).map_err(Into::into))
         .map_err(|error| Error::io(format!("write `{}` to the disk", folder.display()), error))
+}
+
+/// The same for several folders, each of which may be on a file system of its own: one wait for each of those. A folder
+/// that is not there has nothing to be kept.
+pub fn sync_file_systems(folders: &[&Path]) -> Result<()> {
+    let mut synced = HashSet::new();
+    for folder in folders {
+        match std::fs::metadata(folder) {
+            Ok(found) if synced.insert(found.dev()) => sync_file_system(folder)?,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                return Err(Error::io(format!("write `{}` to the disk", folder.display()), error));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The folder that a path is in; a bare name is in the current one.
@@ -73,6 +91,15 @@ mod tests {
         let names: Vec<_> =
             std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["taken"]);
+    }
+
+    #[test]
+    fn what_is_there_is_written_out_and_what_is_not_there_is_no_trouble() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, gone) = (folder.path().join("file"), folder.path().join("gone"));
+        std::fs::write(&file, "kept").unwrap();
+        sync_file_systems(&[folder.path(), &gone, folder.path(), Path::new("/proc/self")]).unwrap();
+        assert!(sync_file_systems(&[&file.join("below")]).is_err());
     }
 
     #[test]

@@ -70,6 +70,29 @@ fn id(second: i64) -> Id {
 }
 
 #[test]
+fn data_are_moved_into_a_backup_whenever_that_was_cut_short() {
+    let app = App::new();
+    let made = app.back_up(id(0), None).unwrap();
+    assert_eq!(take_in::<Facts>(&app.folder(), id(0), &app.place.path().join("none")).unwrap(), made);
+    // It died once the backup had said it, and once with half of a copy.
+    let kept = place(&app.folder(), id(0)).join(DATA);
+    for half in [false, true] {
+        if half {
+            fs::create_dir(&kept).unwrap();
+            fs::write(kept.join("half"), "12").unwrap();
+        }
+        let data = Some(Data { files: 1, bytes: 4, left_out: 0, vanished: 0 });
+        let taken: Manifest<Facts> = take_in(&app.folder(), id(0), &app.data()).unwrap();
+        assert_eq!(taken, Manifest { data, ..made.clone() });
+        assert!(!app.data().exists() && kept.join("empty").is_dir() && !kept.join("half").exists());
+        assert_eq!(take_in::<Facts>(&app.folder(), id(0), &app.data()).unwrap(), taken);
+        verify(&app.folder(), id(0), &GO_ON).unwrap();
+        fs::rename(&kept, app.data()).unwrap();
+        assert_eq!(verify(&app.folder(), id(0), &GO_ON).unwrap_err().code(), Code::BackupDamaged);
+    }
+}
+
+#[test]
 fn a_backup_is_read_back_as_it_was_made() {
     let app = App::new();
     let made = app.back_up(id(0), Some(&app.data())).unwrap();
