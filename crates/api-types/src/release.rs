@@ -226,6 +226,9 @@ pub struct UpdateCheck {
     pub complete: bool,
     /// Whether the active commit is no part of the history any more.
     pub rewritten: bool,
+    /// The files of the active release that were written or removed here since: an update from git replaces them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub edited: Vec<RelativePath>,
     /// When it was looked at.
     pub checked_at: DateTime<Utc>,
 }

@@ -145,7 +145,10 @@ fn at_and(instant: DateTime<Utc>, now: DateTime<Utc>) -> String {
 fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Archive { file } | Origin::Script { file } => file.clone(),
-        Origin::Git { url, commit, .. } => format!("{url} at {commit:.12}"),
+        Origin::Git { url, commit, edited, .. } => {
+            let since = if edited.is_empty() { "" } else { ", edited here since" };
+            format!("{url} at {commit:.12}{since}")
+        }
     }
 }
 

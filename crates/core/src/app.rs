@@ -59,6 +59,9 @@ pub enum Origin {
         /// The name of the secret that opens the repository.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         credential: Option<SecretName>,
+        /// The files that were written or removed here since, which are not as they are in the commit.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        edited: Vec<RelativePath>,
     },
 }
 

@@ -150,6 +150,7 @@ impl Fetch<'_> {
             commit: commit.to_owned(),
             subdir: self.request.subdir.clone(),
             credential: None,
+            edited: Vec::new(),
         }
     }
 

@@ -57,7 +57,7 @@ pub fn staged_from_edit(
     limits: &Limits,
 ) -> Result<Staged> {
     let there = entries(base.folder)?;
-    let path = editable(path)?;
+    let (wanted, path) = (path, editable(path)?);
     let found = there.iter().find(|entry| entry.path == path.as_str());
     match edit {
         Edit::Write(content) => refuse_write(&there, &path, found, content.len() as u64, limits)?,
@@ -66,7 +66,18 @@ pub fn staged_from_edit(
     }
     let mode = if found.is_some_and(|entry| entry.executable) { Mode::Executable } else { Mode::Plain };
     let change = Change { path: path.as_str(), edit, mode };
-    stage(base, staging, Some(&change)).inspect_err(|_| discard(staging))
+    let staged = stage(base, staging, Some(&change)).inspect_err(|_| discard(staging))?;
+    Ok(Staged { origin: edited(staged.origin, wanted), ..staged })
+}
+
+/// A source that is not as it is in its commit any more says so.
+fn edited(mut origin: Origin, path: &RelativePath) -> Origin {
+    if let Origin::Git { edited, .. } = &mut origin
+        && !edited.contains(path)
+    {
+        edited.push(path.clone());
+    }
+    origin
 }
 
 /// The one file that is not the same.

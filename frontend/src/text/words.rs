@@ -2,7 +2,7 @@
 
 use mantyx_api_types::core::{
     AppEvent, AppState, AppType, DependencyFormat, Ending, ExecutionStatus, Exit, Health, HealthCheck,
-    LimitMechanism, Limits, Origin, Probe, RestartPolicy, Trigger,
+    LimitMechanism, Limits, Origin, Probe, RelativePath, RestartPolicy, Trigger,
 };
 
 use super::{number, time};
@@ -293,12 +293,17 @@ pub(crate) const fn dependencies(format: DependencyFormat) -> &'static str {
 pub(crate) fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Archive { file } | Origin::Script { file } => file.clone(),
-        Origin::Git { url, reference, commit, subdir, .. } => {
+        Origin::Git { url, reference, commit, subdir, edited, .. } => {
             let short = commit.get(..7).unwrap_or(commit);
             let place = subdir.as_ref().map(|path| format!(" in {path}")).unwrap_or_default();
+            let edited: Vec<&str> = edited.iter().map(RelativePath::as_str).collect();
+            let since = match edited.as_slice() {
+                [] => String::new(),
+                edited => format!(", edited here since: {}", edited.join(", ")),
+            };
             match reference {
-                Some(reference) => format!("{url}, {reference} at {short}{place}"),
-                None => format!("{url} at {short}{place}"),
+                Some(reference) => format!("{url}, {reference} at {short}{place}{since}"),
+                None => format!("{url} at {short}{place}{since}"),
             }
         }
     }
@@ -364,13 +369,20 @@ mod tests {
 
     #[test]
     fn an_origin_names_its_commit() {
-        let git = Origin::Git {
+        let mut git = Origin::Git {
             url: "https://example.org/a.git".into(),
             reference: Some("main".into()),
             commit: "4f2a91c0ffee".into(),
             subdir: None,
             credential: None,
+            edited: vec![],
         };
         assert_eq!(origin(&git), "https://example.org/a.git, main at 4f2a91c");
+        let Origin::Git { edited, .. } = &mut git else { panic!("it is git") };
+        edited.extend(["main.py", "b.py"].map(|path| RelativePath::parse(path).unwrap()));
+        assert_eq!(
+            origin(&git),
+            "https://example.org/a.git, main at 4f2a91c, edited here since: main.py, b.py"
+        );
     }
 }

@@ -61,10 +61,16 @@ const fn kind(kind: FileKind) -> &'static str {
 
 pub(crate) fn update_check(app: &AppName, check: &UpdateCheck, now: DateTime<Utc>) -> String {
     let reference = &check.reference;
-    if check.head == check.active {
-        return format!("`{app}` is at the tip of `{reference}`: commit {:.12}", check.head);
-    }
     let mut parts = Vec::new();
+    if !check.edited.is_empty() {
+        let edited: Vec<String> = check.edited.iter().map(|path| format!("`{path}`")).collect();
+        let edited = edited.join(", ");
+        parts.push(format!("Edited here since the commit, which an update from git replaces: {edited}"));
+    }
+    if check.head == check.active {
+        parts.insert(0, format!("`{app}` is at the tip of `{reference}`: commit {:.12}", check.head));
+        return parts.join("\n\n");
+    }
     if check.rewritten {
         parts
             .push(format!("The commit {:.12} of `{app}` is no part of `{reference}` any more", check.active));
@@ -121,6 +127,7 @@ pub(crate) fn outdated(app: &AppName, packages: &[OutdatedPackage]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mantyx_core::RelativePath;
     use serde_json::json;
 
     fn now() -> DateTime<Utc> {
@@ -197,6 +204,9 @@ fedcba987654  1 min 30 s ago  Ada  Show rain
             update_check(&app, &check, now()),
             "`weather` is at the tip of `main`: commit 0123456789ab"
         );
+        check.edited = vec![RelativePath::parse("main.py").unwrap()];
+        let said = update_check(&app, &check, now());
+        assert!(said.contains("ab\n\nEdited here since the commit") && said.ends_with("`main.py`"), "{said}");
     }
 
     #[test]

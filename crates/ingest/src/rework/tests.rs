@@ -65,6 +65,26 @@ fn inode(folder: &Path, path: &str) -> u64 {
 }
 
 #[test]
+fn a_source_from_git_says_what_of_it_was_edited() {
+    let mut bench = Bench::new();
+    bench.origin = Origin::Git {
+        url: "https://example.org/a.git".into(),
+        reference: None,
+        commit: "4f2a91c".into(),
+        subdir: None,
+        credential: None,
+        edited: vec![RelativePath::parse("main.py").unwrap()],
+    };
+    for (path, expected) in [("main.py", &["main.py"][..]), ("pkg/run.sh", &["main.py", "pkg/run.sh"])] {
+        let staged = bench.edit(path, Edit::Write(b"two\n")).unwrap();
+        let Origin::Git { edited, .. } = &staged.origin else { panic!("{:?}", staged.origin) };
+        assert_eq!(edited.iter().map(RelativePath::as_str).collect::<Vec<_>>(), expected);
+        folders::remove(&staged.folder).unwrap();
+    }
+    assert_eq!(bench.again().origin, bench.origin);
+}
+
+#[test]
 fn the_same_once_more_is_shared() {
     let bench = Bench::new();
     let (again, release) = (bench.again(), bench.release());

@@ -21,6 +21,8 @@ pub(crate) struct Followed {
     pub(crate) subdir: Option<RelativePath>,
     /// The commit that is active.
     pub(crate) commit: String,
+    /// What of it was edited here since.
+    pub(crate) edited: Vec<RelativePath>,
     pub(crate) credential: Option<SecretName>,
 }
 
@@ -31,8 +33,9 @@ impl Followed {
     /// `illegal_state` when that is not git.
     pub(crate) fn of(app: &AppName, origin: Origin, instead: Option<String>) -> Result<Self> {
         match origin {
-            Origin::Git { url, reference, commit, subdir, credential } => {
-                Ok(Self { url, reference: instead.or(reference), subdir, commit, credential })
+            Origin::Git { url, reference, commit, subdir, credential, edited } => {
+                let reference = instead.or(reference);
+                Ok(Self { url, reference, subdir, commit, edited, credential })
             }
             Origin::Archive { .. } | Origin::Script { .. } => {
                 let detail = format!("`{app}` does not come from git, so there is nothing to look at");
@@ -46,7 +49,7 @@ impl Mantyx {
     /// Whether what is followed has moved on, and by which commits.
     pub(crate) async fn compare(&self, followed: Followed, reach: Reach) -> Result<UpdateCheck> {
         let credential = self.credential(&followed.url, followed.credential.as_ref()).await?;
-        let Followed { url, reference, subdir, commit: active, .. } = followed;
+        let Followed { url, reference, subdir, commit: active, edited, .. } = followed;
         let request = GitRequest { reference, subdir, credential, ..GitRequest::new(&url) };
         let (limits, commit) = (self.ingest_limits(), active.clone());
         let staging = Scratch::make(&self.uploads(), "check-")?;
@@ -57,7 +60,7 @@ impl Mantyx {
             mantyx_ingest::check(&request, reach, since, staging.path(), &limits, &flag)
         })
         .await?;
-        Ok(in_view(active, ahead))
+        Ok(UpdateCheck { edited, ..in_view(active, ahead) })
     }
 }
 
@@ -75,6 +78,7 @@ fn in_view(active: String, ahead: Ahead) -> UpdateCheck {
         commits: ahead.behind.into_iter().map(commit).collect(),
         complete: ahead.complete,
         rewritten: ahead.rewritten,
+        edited: Vec::new(),
         checked_at: chrono::Utc::now(),
     }
 }

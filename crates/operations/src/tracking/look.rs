@@ -254,6 +254,7 @@ mod tests {
             reference: Some(reference.into()),
             subdir: None,
             commit: "aaaa".into(),
+            edited: vec![],
             credential: None,
         }
     }
