@@ -173,6 +173,9 @@ async fn a_backup_brings_back_what_was_changed() {
     person.types("set job env.WORD=two").done();
     assert_eq!(person.types(&format!("backup restore job {id}")).done(), "`job` is as it was kept\n");
     assert!(person.types("config job").done().lines().any(|line| line.ends_with("  one")));
+    // What has the same packages shares an environment.
+    let environments = fs::read_dir(person.mantyx.root().join("venvs/job")).unwrap().map(Result::unwrap);
+    assert_eq!(environments.filter(|entry| entry.file_type().unwrap().is_dir()).count(), 1);
     for destroys in [format!("backup restore job {id} --data"), format!("backup rm job {id}")] {
         assert!(person.types(&destroys).refused(2).contains("confirm with --yes"), "{destroys}");
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use mantyx_api_types::{HealthView, SystemView};
-use mantyx_core::{AppName, Code};
+use mantyx_core::{AppName, Code, OperationStatus};
 use mantyx_test_support::{Client, PATIENCE, TestMantyx, apps, wait_until};
 use serde_json::{Value, json};
 
@@ -150,6 +150,34 @@ async fn an_app_can_be_given_another_user_and_groups_and_its_data_go_with_it() {
     let said = run(client, &name).await;
     assert!(said.contains("uid 0 0"), "{said}");
     assert_eq!(owner(&data.join("home/kept")), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_user_brings_its_environment_and_so_does_the_way_back() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = spy(client, "spy", &[]).await;
+    let ended = async |begun: Value| {
+        let ended = client.ended(serde_json::from_value(begun["id"].clone()).unwrap()).await;
+        assert_eq!(ended.status, OperationStatus::Succeeded, "{ended:?}");
+    };
+    let (path, again) = (format!("/api/apps/{name}"), format!("{SPY}\n# Again"));
+    ended(json!(client.update_archive(&name, apps::zip(&[("spy.py", &again)]), &[]).await.unwrap())).await;
+
+    let seen: Value = client.get(&format!("{path}/configuration")).await.unwrap();
+    let (seen, change) =
+        (format!("\"{}\"", seen["revision"]), json!({ "configuration": { "user": "daemon" } }));
+    ended(client.patch(&format!("{path}?restart=true"), &seen, change).await.unwrap()).await;
+    let as_wished = async || {
+        let said = run(client, &name).await;
+        let last = said.lines().rfind(|line| line.contains("uid ")).unwrap();
+        assert!(last.contains("uid 1 1") || !is_superuser(), "{said}");
+    };
+    as_wished().await;
+    // The first release was built as somebody else, too.
+    ended(client.post(&format!("{path}/rollback"), json!({})).await.unwrap()).await;
+    as_wished().await;
+    assert_eq!(client.app(&name).await.unwrap().release, Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

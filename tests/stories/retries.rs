@@ -64,6 +64,22 @@ async fn whoever_changes_an_app_calls_its_next_try_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_install_that_fails_leaves_the_next_try_as_it_was() {
+    let mantyx = TestMantyx::start().await;
+    let client = mantyx.client();
+    let name = given_up(client, "hopeless").await.name;
+    patch(client, &name, json!({ "configuration": { "python": ">=9" } })).await;
+    let before = client.app(&name).await.unwrap();
+    assert!(is_due(&before), "{before:?}");
+    assert!(client.install(&name).await.is_err());
+    let after = client.app(&name).await.unwrap();
+    assert_eq!((after.restarts_at, after.reason), (before.restarts_at, before.reason));
+    // Only what is really due can be called off by its own rule.
+    patch(client, &name, json!({ "configuration": { "retry": false } })).await;
+    assert_eq!(client.app(&name).await.unwrap().restarts_at, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_started_with_the_machine_is_tried_again() {
     let mut mantyx = TestMantyx::start().await;
     let client = mantyx.client();

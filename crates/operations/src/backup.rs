@@ -1,7 +1,9 @@
 //! Backups of an app: made before each change and when somebody asks, and taken into use again.
 
+use std::path::PathBuf;
+
 use mantyx_api_types::{BackupRequest, BackupRestoreRequest, BackupView, OperationView, Page};
-use mantyx_bundle::backup::{self, Contents, Id};
+use mantyx_bundle::backup::{self, Contents, Id, Manifest};
 use mantyx_core::{
     Actor, AppEvent, AppId, AppName, AppType, BackupId, BackupReason, Code, Configuration, Error, EventKind,
     Found, OperationKind, Origin, ReleaseId, Result, ScheduleSpec,
@@ -69,7 +71,7 @@ pub(crate) static BACKUP: Saga<BackingUp> = Saga {
         step::<BackingUp>("keep", "Keep what is there", |task, it| Box::pin(it.keeping.make(task, it.app)))
             .undo(|task, it| Box::pin(it.keeping.take_back(task, &it.name)))
             .cancellable(),
-        step::<BackingUp>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
+        step::<BackingUp>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist(),
     ],
     failed: None,
 };
@@ -137,10 +139,9 @@ impl Mantyx {
             mantyx.refuse_own_port(&facts.configuration)?;
             mantyx.refuse_unknown(&facts.configuration).await?;
             if request.data {
-                mantyx.refuse_data_in_use(&app).await?;
+                mantyx.refuse_data_in_use(app.id.0).await?;
             }
             let actor = caller.actor();
-            switch.keeping.data = request.data;
             switch.after.release = ReleaseId::generate();
             switch.restored = Some(mantyx.restored(&app, folder, &facts, request).await?);
             let mut switch = switch.configured(facts.configuration.clone());
@@ -187,24 +188,17 @@ impl Mantyx {
     }
 
     /// Runs of a scheduled app may write to the files that are to be replaced.
-    async fn refuse_data_in_use(&self, app: &apps::App) -> Result<()> {
-        let (id, name) = (app.id.0, app.name.0.clone());
-        let busy = app.app_type.0 == AppType::Scheduled
-            && self
-                .registry()
-                .read(move |db| {
-                    let instance = instances::of_app(db, id)?.id.0;
-                    Ok(!executions::live_of(db, instance)?.is_empty())
-                })
-                .await?;
-        if busy {
-            return Err(Error::new(
-                Code::IllegalState,
-                format!("A run of `{name}` is going, and uses its files"),
-            )
-            .hint("Wait for its end or stop it"));
-        }
-        Ok(())
+    pub(crate) async fn refuse_data_in_use(&self, id: AppId) -> Result<()> {
+        let name = move |db: &mut Read<'_>| {
+            let app = views::find_app(db, id)?;
+            let instance = instances::of_app(db, id)?.id.0;
+            let is_busy =
+                app.app_type.0 == AppType::Scheduled && !executions::live_of(db, instance)?.is_empty();
+            Ok(is_busy.then_some(app.name.0))
+        };
+        let Some(name) = self.registry().read(name).await? else { return Ok(()) };
+        let detail = format!("A run of `{name}` is going, and uses its files");
+        Err(Error::new(Code::IllegalState, detail).hint("Wait for its end or stop it"))
     }
 
     async fn restored(
@@ -240,7 +234,7 @@ impl Keeping {
             backup::write(&layout.backups_of(&name), folder, contents, written, cancel)
         })
         .await?;
-        let bytes = manifest.source.bytes + manifest.data.as_ref().map_or(0, |data| data.bytes);
+        let bytes = bytes(&manifest);
         let said = format!("Release {}{}", facts.release, if self.data { " and its files" } else { "" });
         let row = self.row(app, &facts, bytes);
         Ok(Said::detail(said).commit(move |change| {
@@ -267,6 +261,19 @@ impl Keeping {
         }
     }
 
+    /// Moves the files that a change has replaced into the backup that was made before it, which they belong to. Says how
+    /// many bytes that has then; none where there were no files.
+    pub(crate) async fn take_in(&self, task: &Task, name: &AppName, data: PathBuf) -> Result<Option<u64>> {
+        let (place, folder) = (task.layout().backups_of(name), self.folder);
+        let manifest = blocking(move || backup::take_in::<Facts>(&place, folder, &data)).await?;
+        Ok(manifest.data.is_some().then(|| bytes(&manifest)))
+    }
+
+    /// What is said of that in the database.
+    pub(crate) fn has_data(&self, change: &mut Change<'_, '_>, bytes: u64) -> Result<()> {
+        backups::set_data(change, self.id, i64::try_from(bytes).unwrap_or(i64::MAX))
+    }
+
     /// Takes back what was kept for a change that did not come about.
     pub(crate) async fn take_back(&mut self, task: &Task, name: &AppName) -> Result<()> {
         let (id, place, folder) = (self.id, task.layout().backups_of(name), self.folder);
@@ -279,6 +286,10 @@ impl BackingUp {
     async fn tidy(&mut self, task: &Task) -> Result<Said> {
         tidied(&self.name, [task.retire_backups(self.app, &self.name).await])
     }
+}
+
+fn bytes(manifest: &Manifest<Facts>) -> u64 {
+    manifest.source.bytes + manifest.data.as_ref().map_or(0, |data| data.bytes)
 }
 
 fn facts(db: &mut Read<'_>, app: AppId, reason: BackupReason) -> Result<Facts> {

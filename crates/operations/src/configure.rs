@@ -8,6 +8,7 @@ use mantyx_core::{
 use mantyx_platform::ports;
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, releases};
 use mantyx_registry::{Change, Json, PortPool, Read, Word, settle_web_port, views};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::actions::forget_retry;
@@ -64,23 +65,24 @@ impl Mantyx {
         .await
     }
 
-    /// The configuration that a patch leads to, for a saga that takes it into use. What else is patched needs no restart
-    /// and is changed at once.
+    /// The configuration and the texts that a patch leads to, for a saga that takes them into use.
     pub(crate) async fn wanted_configuration(
         &self,
         caller: &Caller,
         app: &apps::App,
         if_match: Option<u32>,
         patch: AppPatch,
-    ) -> Result<Option<Configuration>> {
+    ) -> Result<(Option<Configuration>, Option<(Texts, Texts)>)> {
         let (view, patch, fitted) = self.wanted(caller, app, if_match, patch).await?;
-        let texts = AppPatch { configuration: serde_json::Map::new(), ..patch };
-        if texts != AppPatch::default() {
-            let (row, pool) = (app.clone(), self.port_pool());
-            let work = move |change: &mut Change<'_, '_>| apply(change, &row, texts, None, &pool);
-            self.registry().change(&caller.actor(), work).await?;
+        if patch.r#type.is_some_and(|wanted| wanted != app.app_type.0) {
+            let detail = format!("The type of `{}` cannot change together with a restart", app.name.0);
+            return Err(Error::field("type", detail)
+                .hint("Disable the app, change its type by itself, and enable it again"));
         }
-        Ok(Some(fitted.configuration).filter(|wanted| *wanted != view.configuration))
+        let texts = Texts::of(patch);
+        let before = texts.as_they_are(app);
+        let changed = Some(fitted.configuration).filter(|wanted| *wanted != view.configuration);
+        Ok((changed, (texts != before).then_some((texts, before))))
     }
 
     /// What is active, what of a patch may be done, and what the configuration is after it.
@@ -164,6 +166,42 @@ impl Mantyx {
     }
 }
 
+/// The free texts of an app, as far as they are to change. They need no restart; what changes together with one is
+/// taken back together with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Texts {
+    display_name: Option<String>,
+    description: Option<String>,
+    tags: Option<Vec<String>>,
+}
+
+impl Texts {
+    fn of(patch: AppPatch) -> Self {
+        let AppPatch { display_name, description, tags, .. } = patch;
+        Self { display_name, description, tags }
+    }
+
+    /// The same texts, as an app has them.
+    fn as_they_are(&self, app: &apps::App) -> Self {
+        Self {
+            display_name: self.display_name.as_ref().map(|_| app.display_name.clone()),
+            description: self.description.as_ref().map(|_| app.description.clone()),
+            tags: self.tags.as_ref().map(|_| app.tags.0.clone()),
+        }
+    }
+
+    /// Whether an app has them.
+    pub(crate) fn are_of(&self, app: &apps::App) -> bool {
+        self.as_they_are(app) == *self
+    }
+
+    pub(crate) fn set(self, change: &mut Change<'_, '_>, app: &apps::App) -> Result<()> {
+        let Self { display_name, description, tags } = self;
+        let patch = AppPatch { display_name, description, tags, ..AppPatch::default() };
+        change_app(change, app, patch)
+    }
+}
+
 /// A configuration that fits, and what of it cannot be done here.
 struct Fitted {
     configuration: Configuration,
@@ -207,6 +245,16 @@ fn apply(
             begin_anew(change, instance.id.0)?;
         }
     }
+    if let Some(fitted) = fitted {
+        settle_web_port(change, instance.id.0, fitted.configuration.web_port, pool, ports::in_use)?;
+        add_revision(change, &instance, fitted)?;
+    }
+    change_app(change, app, patch)?;
+    views::configuration(change, app)
+}
+
+/// Changes what of an app is no revision, and puts the whole patch on the record.
+fn change_app(change: &mut Change<'_, '_>, app: &apps::App, patch: AppPatch) -> Result<()> {
     let payload = json!({ "patch": without_values(&patch) });
     let changes = apps::Changes {
         display_name: patch.display_name,
@@ -217,12 +265,7 @@ fn apply(
     };
     let now = change.now();
     apps::update(change, app.id.0, &changes, now)?;
-    if let Some(fitted) = fitted {
-        settle_web_port(change, instance.id.0, fitted.configuration.web_port, pool, ports::in_use)?;
-        add_revision(change, &instance, fitted)?;
-    }
-    change.record_app(EventKind::AppConfigured, app, payload)?;
-    views::configuration(change, app)
+    change.record_app(EventKind::AppConfigured, app, payload)
 }
 
 /// The record is for ever and for every reader: the values of variables, which may be secret, stay out of it.

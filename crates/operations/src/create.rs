@@ -10,6 +10,7 @@ use mantyx_core::{
     ScheduleSpec, Timing, check_description, check_display_name, tidy_tags,
 };
 use mantyx_ingest::{GitRequest, Limits, Staged};
+use mantyx_platform::atomic::sync_file_system;
 use mantyx_platform::scratch::Scratch;
 use mantyx_platform::{folders, ports};
 use mantyx_registry::tables::operations::{self, Operation};
@@ -190,6 +191,8 @@ impl Mantyx {
         folders::rename(&staged.folder, &source)?;
         folders::make_read_only(&source)?;
         files::link_release(layout, name, 1)?;
+        // The row that will speak of it survives a loss of power.
+        sync_file_system(&source)?;
         Ok(placed)
     }
 

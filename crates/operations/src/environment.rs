@@ -7,21 +7,22 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{
-    AppId, AppName, Configuration, EnvironmentId, Error, Identity, OperationId, ReleaseId, Result,
+    AppId, AppName, AppType, Configuration, EnvironmentId, Error, Identity, OperationId, ReleaseId, Result,
 };
 use mantyx_logs::LogWriter;
-use mantyx_platform::folders;
+use mantyx_platform::{folders, identity};
 use mantyx_registry::tables::environments::{self, Environment};
 use mantyx_registry::tables::releases::{self, Release};
-use mantyx_registry::{Change, Json, Read, Word};
+use mantyx_registry::tables::{executions, instances};
+use mantyx_registry::{Change, Json, Read, Word, views};
 use mantyx_venv::{BuildLimits, Built, Lock, Plan, PythonDownloads, Resolved, Source, Tools};
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{identity_of, refuse_unreachable};
+use crate::identity::{identity_of, refuse_foreign, refuse_unreachable};
 use crate::logs::operation_log_path;
 use crate::mantyx::Mantyx;
 use crate::saga::{Said, Task};
-use crate::work::blocking;
+use crate::work::{blocking, write_out};
 
 /// What a saga remembers of the environment that it builds.
 #[derive(Clone, Serialize, Deserialize)]
@@ -42,8 +43,16 @@ pub(crate) enum Resolve {
     Reuse,
     /// Those that the index has today.
     Anew,
-    /// Those of the release's own lock.
+    /// Those of the release's own lock: of an environment of the app that has them, where there is one.
     Locked,
+}
+
+/// By what an environment is known to be the one that is wanted.
+enum Sought {
+    /// It was asked to be the same.
+    Fingerprint(String),
+    /// It has what is in the lock, with the Python that the lock is for.
+    Lock(String),
 }
 
 /// What the packages of a release were resolved to.
@@ -101,6 +110,11 @@ impl Building {
         self.chosen = Some(environment);
     }
 
+    /// Whether it was built for this.
+    pub(crate) fn is_new(&self) -> bool {
+        self.chosen == Some(self.made)
+    }
+
     /// Gives a release what was chosen. Part of the commit that takes it into use.
     pub(crate) fn give_to(&self, change: &mut Change<'_, '_>, release: ReleaseId) -> Result<()> {
         let Some(chosen) = self.chosen else { return Ok(()) };
@@ -155,9 +169,12 @@ impl Mantyx {
         let plan = plan.ok_or_else(|| Error::internal("plan the environment", "there is no plan"))?;
         let planned = plan.clone();
         let fingerprint = blocking(move || Ok(planned.fingerprint())).await?;
-        if resolve == Resolve::Reuse
-            && let Some(environment) = self.same_environment(subject, fingerprint.as_deref()).await?
-        {
+        let sought = match resolve {
+            Resolve::Reuse => fingerprint.clone().map(Sought::Fingerprint),
+            Resolve::Locked => subject.release.lock_digest.clone().map(Sought::Lock),
+            Resolve::Anew => None,
+        };
+        if let Some(environment) = self.same_environment(subject, sought, plan.user.as_ref()).await? {
             building.choose(environment.id.0);
             return Ok(Said::detail(format!(
                 "The same as before, {}",
@@ -166,6 +183,9 @@ impl Mantyx {
         }
         let (id, app, operation) = (building.made, subject.app, task.id);
         let built = self.build_environment(task, subject, &plan, id).await?;
+        // The rows that will speak of it survive a loss of power, so it has to, and its source with it. One wait for all
+        // that was written is a few milliseconds; one for each of its files would take longer than the build.
+        write_out([self.layout().environments(&subject.name), subject.source.clone()]).await?;
         building.choose(id);
         let said = format!("Built by {}, {}", built.builder, packages(built.packages.len()));
         Ok(Said::detail(said).commit(move |change| {
@@ -174,20 +194,37 @@ impl Mantyx {
         }))
     }
 
-    /// An environment of the app that was asked to be the same, and is there and of the right user.
+    /// The newest environment of the app that is what is sought, and is there and of the right user.
     async fn same_environment(
         &self,
         subject: &Subject,
-        fingerprint: Option<&str>,
+        sought: Option<Sought>,
+        user: Option<&Identity>,
     ) -> Result<Option<Environment>> {
-        let Some(fingerprint) = fingerprint.map(str::to_owned) else { return Ok(None) };
+        let Some(sought) = sought else { return Ok(None) };
         let (app, name, layout) = (subject.app, subject.name.clone(), self.layout().clone());
-        self.registry()
-            .read_then(
-                move |db| environments::of_fingerprint(db, app, &fingerprint),
-                move |found| Ok(found.filter(|row| layout.environment(&name, row.id.0).is_dir())),
-            )
-            .await
+        let uid = user.map_or_else(|| identity::own().uid, |user| user.uid);
+        let same = move |db: &mut Read<'_>| match sought {
+            Sought::Fingerprint(fingerprint) => environments::of_fingerprint(db, app, &fingerprint),
+            Sought::Lock(digest) => environments::of_lock(db, app, &digest),
+        };
+        let right = move |found: Vec<Environment>| {
+            let place = |row: &Environment| layout.environment(&name, row.id.0);
+            let is_right = |row: &Environment| identity::owner(&place(row)).is_ok_and(|it| it.uid == uid);
+            Ok(found.into_iter().find(is_right))
+        };
+        self.registry().read_then(same, right).await
+    }
+
+    /// Whether an environment is there, and a release may run in it as the user that it has now.
+    pub(crate) async fn is_fit(&self, subject: &Subject, environment: EnvironmentId) -> Result<bool> {
+        let (settings, configuration) = (self.settings().clone(), subject.configuration.clone());
+        let place = self.layout().environment(&subject.name, environment);
+        blocking(move || {
+            let runs_as = identity_of(&configuration, &settings)?;
+            Ok(place.is_dir() && refuse_foreign(&configuration, &runs_as, &place).is_ok())
+        })
+        .await
     }
 
     async fn build_environment(
@@ -224,10 +261,16 @@ impl Mantyx {
         .await
     }
 
-    /// Removes the environments of an app that no release refers to.
+    /// Removes the environments of an app that no release refers to. A run that is going may be in one of them: then
+    /// they stay until the next change.
     pub(crate) async fn remove_unused_environments(&self, app: AppId, name: &AppName) -> Result<()> {
         self.registry()
             .change(&mantyx_core::Actor::Mantyx, move |change: &mut Change<'_, '_>| {
+                let is_scheduled = views::find_app(change, app)?.app_type.0 == AppType::Scheduled;
+                let instance = instances::of_app(change, app)?.id.0;
+                if is_scheduled && !executions::live_of(change, instance)?.is_empty() {
+                    return Ok(());
+                }
                 environments::delete_unused(change, app).map(drop)
             })
             .await?;

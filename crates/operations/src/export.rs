@@ -62,7 +62,7 @@ pub(crate) static EXPORT: Saga<Exporting> = Saga {
         step::<Exporting>("pack", "Pack all of it", |task, it| Box::pin(it.pack(task)))
             .undo(|task, _| Box::pin(remove_archive(task)))
             .cancellable(),
-        step::<Exporting>("tidy", "Tidy up", |task, _| Box::pin(tidy(task))).resume(),
+        step::<Exporting>("tidy", "Tidy up", |task, _| Box::pin(tidy(task))).insist(),
     ],
     failed: None,
 };

@@ -6,8 +6,9 @@
 //! of their own, and so does who gives one of them further groups.
 //!
 //! An environment belongs to who built it: an app that gets another user can read it, and has one of its own from the
-//! next install on. Where an administrator gave the app its user, it does not start before that: whatever runs as the
-//! user before, such as the apps of everybody else, could write into what the app would run.
+//! next install on, or from the next change that takes something into use. Where an administrator gave the app its user,
+//! it does not start before that: whatever runs as the user before, such as the apps of everybody else, could write into
+//! what the app would run.
 //!
 //! A daemon that is anybody else runs all apps as itself, and says so where something else was wished for.
 //!

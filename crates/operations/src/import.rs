@@ -120,7 +120,7 @@ pub(crate) static IMPORT: Saga<Importing> = Saga {
         step::<Importing>("start", "Bring the apps up", |task, it| Box::pin(it.start(task)))
             .undo(|task, it| Box::pin(it.stop(task)))
             .resume(),
-        step::<Importing>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
+        step::<Importing>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist(),
     ],
     failed: None,
 };

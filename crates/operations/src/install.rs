@@ -1,11 +1,11 @@
 //! Install: the active release gets an environment.
 //!
-//! Until it is taken into use nothing of the app has changed, so an install that fails, is cancelled or is interrupted
-//! leaves a folder at most, and that is removed.
+//! Until it is taken into use nothing of the app has changed, but that one that had failed is not tried again meanwhile.
+//! So an install that fails, is cancelled or is interrupted leaves a folder at most, and that is removed.
 
 use mantyx_api_types::{OperationView, Problem};
-use mantyx_core::{Actor, AppEvent, AppId, AppName, OperationKind, Result};
-use mantyx_registry::tables::{config_revisions, instances};
+use mantyx_core::{Actor, AppEvent, AppId, AppName, AppState, OperationKind, Result};
+use mantyx_registry::tables::{config_revisions, instances, releases};
 use mantyx_registry::{Change, Json, Read, check, views};
 use serde::{Deserialize, Serialize};
 
@@ -13,25 +13,28 @@ use crate::environment::{Building, Resolve, Subject, subject_of};
 use crate::files;
 use crate::mantyx::Mantyx;
 use crate::saga::{Saga, Said, Task, step, tidied};
+use crate::standing::Standing;
 use crate::work::{blocking, whole};
 
 /// What an install remembers.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Install {
-    app: AppId,
-    name: AppName,
+    /// How the app stood.
+    standing: Standing,
     building: Building,
 }
 
 pub(crate) static INSTALL: Saga<Install> = Saga {
     kind: OperationKind::Install,
     steps: &[
-        step::<Install>("plan", "Plan the environment", |task, it| Box::pin(it.plan(task))).cancellable(),
+        step::<Install>("plan", "Plan the environment", |task, it| Box::pin(it.plan(task)))
+            .undo(|task, it| Box::pin(it.retry_again(task)))
+            .cancellable(),
         step::<Install>("build", "Build the environment", |task, it| Box::pin(it.build(task)))
             .undo(|task, it| Box::pin(it.remove(task)))
             .cancellable(),
         step::<Install>("use", "Take it into use", |task, it| Box::pin(it.take_into_use(task))),
-        step::<Install>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
+        step::<Install>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist(),
     ],
     failed: Some(install_failed),
 };
@@ -45,9 +48,12 @@ impl Mantyx {
             let _lock = mantyx.inner().locks.app(app.id.0).await;
             mantyx.refuse_during_operation(app.id.0).await?;
             let row = app.clone();
-            mantyx.registry().read(move |db| check(db, &row, AppEvent::Install)).await?;
-            mantyx.call_off_retry(&actor, app.id.0).await?;
-            let memory = Install { app: app.id.0, name: name.clone(), building: Building::new() };
+            let standing = move |db: &mut Read<'_>| {
+                check(db, &row, AppEvent::Install)?;
+                Standing::of(db, &row, AppEvent::Install)
+            };
+            let standing = mantyx.registry().read(standing).await?;
+            let memory = Install { standing, building: Building::new() };
             mantyx.begin(&actor, &INSTALL, Some((app.id.0, name)), memory).await
         })
         .await
@@ -56,13 +62,18 @@ impl Mantyx {
 
 impl Install {
     async fn subject(&self, task: &Task) -> Result<Subject> {
-        let (app, name, layout) = (self.app, self.name.clone(), task.layout().clone());
+        let (app, name, layout) = (self.standing.app, self.standing.name.clone(), task.layout().clone());
         task.registry().read(move |db| active_subject(db, app, |n| layout.release(&name, n))).await
     }
 
     async fn plan(&mut self, task: &Task) -> Result<Said> {
+        task.call_off_retry(&task.actor, self.standing.app).await?;
         let subject = self.subject(task).await?;
         Ok(Said::detail(task.plan_environment(&subject, Resolve::Anew, &mut self.building).await?))
+    }
+
+    async fn retry_again(&mut self, task: &Task) -> Result<()> {
+        self.standing.go_back(task).await
     }
 
     async fn build(&mut self, task: &Task) -> Result<Said> {
@@ -71,15 +82,15 @@ impl Install {
     }
 
     async fn remove(&mut self, task: &Task) -> Result<()> {
-        task.remove_building(&self.name, &self.building).await
+        task.remove_building(&self.standing.name, &self.building).await
     }
 
     async fn take_into_use(&mut self, task: &Task) -> Result<Said> {
         let subject = self.subject(task).await?;
-        let place = self.building.chosen().map(|id| task.layout().environment(&self.name, id));
+        let place = self.building.chosen().map(|id| task.layout().environment(&self.standing.name, id));
         let mantyx = Mantyx::clone(task);
         let foreseen = blocking(move || Ok(mantyx.foresee(&subject.configuration, place.as_deref()))).await?;
-        let (app, building) = (self.app, self.building.clone());
+        let (app, building) = (self.standing.app, self.building.clone());
         Ok(Said::nothing().commit(move |change| {
             let active = instances::of_app(change, app)?;
             building.give_to(change, active.release_id.0)?;
@@ -92,9 +103,10 @@ impl Install {
 
     /// It is in use: what follows is for people, and the next start makes up for it.
     async fn tidy(&mut self, task: &Task) -> Result<Said> {
-        let linked = self.building.chosen().map(|id| files::link_environment(task.layout(), &self.name, id));
-        let removed = task.remove_unused_environments(self.app, &self.name).await;
-        tidied(&self.name, linked.into_iter().chain([removed]))
+        let linked =
+            self.building.chosen().map(|id| files::link_environment(task.layout(), &self.standing.name, id));
+        let removed = task.remove_unused_environments(self.standing.app, &self.standing.name).await;
+        tidied(&self.standing.name, linked.into_iter().chain([removed]))
     }
 }
 
@@ -110,6 +122,15 @@ pub(crate) fn active_subject(
     subject_of(db, &app, instance.release_id.0, revision.configuration.0, releases_folder)
 }
 
+/// One that had failed for another reason than this did so before, and is tried again when it was to be.
 fn install_failed(change: &mut Change<'_, '_>, it: &Install, problem: &Problem) -> Result<()> {
-    change.apply(it.app, AppEvent::InstallFailed, Some(problem.detail.clone())).map(drop)
+    let app = it.standing.app;
+    let before = instances::of_app(change, app)?;
+    change.apply(app, AppEvent::InstallFailed, Some(problem.detail.clone()))?;
+    let is_installed = releases::get(change, before.release_id.0)?.environment_id.is_some();
+    if !is_installed || before.state.0 != AppState::Failed {
+        return Ok(());
+    }
+    let (reason, restarts_at) = (Some(before.reason), Some(before.restarts_at));
+    instances::update(change, before.id.0, &instances::Changes { reason, restarts_at, ..Default::default() })
 }

@@ -31,6 +31,8 @@ const KEPT: usize = 10;
 const LONGEST: usize = 500;
 /// How many of those are told in a sentence.
 const TOLD: usize = 3;
+/// What such a sentence begins with.
+const LAST_WORDS: &str = "Its last lines: ";
 /// How long a disk may take to show them. What follows from an end waits for that.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -172,7 +174,12 @@ pub(crate) fn last_words(lines: &[String]) -> Option<String> {
     let said: Vec<&str> = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
     let last = &said[said.len().saturating_sub(TOLD)..];
     let quoted: Vec<String> = last.iter().map(|line| format!("`{}`", line.replace('`', "'"))).collect();
-    (!quoted.is_empty()).then(|| format!("Its last lines: {}", quoted.join(" ")))
+    (!quoted.is_empty()).then(|| format!("{LAST_WORDS}{}", quoted.join(" ")))
+}
+
+/// What is told of an end, without the lines of a log: for what is kept for longer than the log.
+pub(crate) fn without_last_words(told: &str) -> &str {
+    told.split_once(&format!(". {LAST_WORDS}")).map_or(told, |(before, _)| before)
 }
 
 /// A process that wrote nothing may have no log.

@@ -49,7 +49,7 @@ pub(crate) async fn tell(task: &Task, detail: String) {
         let steps = operations::steps(change, id)?;
         let running = steps.into_iter().find(|step| step.status.0 == StepStatus::Running);
         let Some(step) = running else { return Ok(()) };
-        let changes = StepChanges { detail: Some(detail), ..StepChanges::default() };
+        let changes = StepChanges { detail: Some(Some(detail)), ..StepChanges::default() };
         operations::update_step(change, id, step.position, &changes)?;
         change.touch_operation(id);
         Ok(())

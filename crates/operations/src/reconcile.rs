@@ -21,6 +21,7 @@ use serde_json::json;
 use crate::actions::history_of;
 use crate::files;
 use crate::mantyx::Mantyx;
+use crate::saga::leaves_alone;
 
 mod processes;
 mod rounds;
@@ -158,15 +159,19 @@ impl Mantyx {
     }
 }
 
-/// What is decided about at a start: all that no operation has in its hands.
+/// What is decided about at a start: all that no operation has taken down.
 fn to_bring_up(db: &mut Read<'_>) -> Result<Vec<(apps::App, instances::Instance)>> {
     let under_way = operations::all_under_way(db)?;
     if under_way.iter().any(|row| row.kind.0 == OperationKind::Import) {
         // It brings them up itself, once they have environments.
         return Ok(Vec::new());
     }
-    let busy: HashMap<AppId, OperationKind> =
-        under_way.iter().filter_map(|row| Some((row.app_id?.0, row.kind.0))).collect();
+    let mut busy: HashMap<AppId, OperationKind> = HashMap::new();
+    for row in under_way {
+        // What it lacks is what a repair makes, beside what runs or not.
+        let is_down = row.kind.0 == OperationKind::Repair || !leaves_alone(db, &row)?;
+        busy.extend(row.app_id.filter(|_| is_down).map(|app| (app.0, row.kind.0)));
+    }
     // What falls due while an environment is built again waits for that, so it has to be known when that is.
     let is_free = |app: &apps::App| match busy.get(&app.id.0) {
         None => true,

@@ -47,8 +47,10 @@ pub(crate) static RENAME: Saga<Renaming> = Saga {
         step::<Renaming>("start", "Start it", |task, it| Box::pin(it.start(task)))
             .undo(|task, it| Box::pin(it.stop_again(task)))
             .resume(),
-        step::<Renaming>("watch", "See that it is well", |task, it| Box::pin(it.watch(task))).resume(),
-        step::<Renaming>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
+        step::<Renaming>("watch", "See that it is well", |task, it| Box::pin(it.watch(task)))
+            .look()
+            .cancellable(),
+        step::<Renaming>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist(),
     ],
     failed: None,
 };

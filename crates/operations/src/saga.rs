@@ -16,7 +16,8 @@
 //!   makes has a name that stood in the memory before, so its undo finds all of it. An undo that is run again finds
 //!   nothing left to do.
 //! - An undo has to succeed in the end: it is tried until it does, because an app that is half of one thing and half of
-//!   another helps nobody.
+//!   another helps nobody. So has what is left to do once everything is in use.
+//! - A panic is a failure like another, with what was known before the act.
 //! - `operation.problem` is written before the first undo, so a daemon that dies while it goes back goes on going back.
 //!
 //! [`ALL`] lists every saga, for the next daemon that finds one unfinished and for the test that kills it at each step.
@@ -30,6 +31,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use all::ALL;
+pub(crate) use settle::leaves_alone;
 pub(crate) use task::Task;
 
 mod all;
@@ -71,6 +73,7 @@ pub(crate) struct Step<M> {
     undo: Option<Undo<M>>,
     cancel: Cancel,
     on_death: OnDeath,
+    on_failure: OnFailure,
 }
 
 /// Whether a saga may be called off while a step is under way.
@@ -89,6 +92,19 @@ enum OnDeath {
     Undo,
     /// The act is taken again, which must lead to the same as taking it once.
     Resume,
+    /// The same, and so is the act before it: what that one began may be gone by now.
+    ResumeOneBefore,
+}
+
+/// What is done about an act that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OnFailure {
+    /// The whole saga is undone.
+    Undo,
+    /// The same, unless only the room or the database was missing: then it is taken again, until it is done.
+    Wait,
+    /// It is taken again, until it is done: there is no way back any more.
+    Insist,
 }
 
 /// What came of an act.
@@ -102,7 +118,15 @@ type Commit = Box<dyn FnOnce(&mut Change<'_, '_>) -> Result<()> + Send>;
 
 /// A step that is undone if it fails or the daemon dies in it, and that cannot be called off.
 pub(crate) const fn step<M>(name: &'static str, title: &'static str, act: Act<M>) -> Step<M> {
-    Step { name, title, act, undo: None, cancel: Cancel::TooLate, on_death: OnDeath::Undo }
+    Step {
+        name,
+        title,
+        act,
+        undo: None,
+        cancel: Cancel::TooLate,
+        on_death: OnDeath::Undo,
+        on_failure: OnFailure::Undo,
+    }
 }
 
 impl<M> Step<M> {
@@ -119,6 +143,18 @@ impl<M> Step<M> {
     /// The next daemon takes the act again.
     pub(crate) const fn resume(self) -> Self {
         Self { on_death: OnDeath::Resume, ..self }
+    }
+
+    /// The act only looks at what the one before has begun. The next daemon takes both again, and a look that there is
+    /// no room for says nothing against what is looked at: it is taken again as well.
+    pub(crate) const fn look(self) -> Self {
+        Self { on_death: OnDeath::ResumeOneBefore, on_failure: OnFailure::Wait, ..self }
+    }
+
+    /// Everything is in use, and what the act removes cannot be brought back: it is taken again until it is done,
+    /// whatever goes wrong.
+    pub(crate) const fn insist(self) -> Self {
+        Self { on_death: OnDeath::Resume, on_failure: OnFailure::Insist, ..self }
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use mantyx_api_types::{AppView, LiveMessage};
 use mantyx_core::{
-    AppEvent, AppId, AppName, AppState, AppType, Code, Error, Health, HealthCheck, InstanceId,
+    AppEvent, AppId, AppName, AppState, AppType, Code, Error, Exit, Health, HealthCheck, InstanceId,
     RestartHistory, Result, Timestamp, Trigger,
 };
 use mantyx_registry::tables::{apps, config_revisions, instances};
@@ -19,6 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::actions::stopped_by;
+use crate::obituary::without_last_words;
 use crate::saga::Task;
 
 /// How long an app that nothing looks at has to be alive to count as well.
@@ -38,6 +39,8 @@ pub(crate) struct Standing {
     /// Why it had failed, and when it was to be tried again, when it had and was.
     reason: Option<String>,
     due: Option<Timestamp>,
+    /// How often it had been given up before that: the more often, the longer it waits.
+    give_ups: i32,
     /// What is being done to it, which every process that is stopped for it says of its end.
     event: AppEvent,
 }
@@ -53,8 +56,14 @@ impl Standing {
             r#type: app.app_type.0,
             reason: instance.reason,
             due: instance.restarts_at.filter(|_| instance.state.0 == AppState::Failed),
+            give_ups: instance.give_ups,
             event,
         })
+    }
+
+    /// Why it had failed.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.reason.clone()
     }
 
     /// What is being done to it.
@@ -76,19 +85,36 @@ impl Standing {
         task.stop_processes(self.instance, stopped_by(&task.actor, self.event)).await
     }
 
-    /// Starts the service from what is active now. One that had failed has its next try now.
+    /// Starts the service from what is active now. One that had failed has its next try now. What an earlier daemon had
+    /// started and lost is started as if for the first time.
     pub(crate) async fn start(&self, task: &Task) -> Result<()> {
         if !self.ran() {
             return Ok(());
         }
-        let app = self.app;
-        let up = move |change: &mut Change<'_, '_>| match instances::of_app(change, app)?.state.0 {
-            AppState::Running => Ok(()),
-            _ => change.apply(app, AppEvent::Start, None).map(drop),
+        let (app, alive) = (self.app, self.is_alive(task));
+        let up = move |change: &mut Change<'_, '_>| {
+            let row = instances::of_app(change, app)?;
+            match row.state.0 {
+                AppState::Running if alive => Ok(()),
+                AppState::Running => {
+                    let changes = instances::Changes {
+                        restarts: Some(0),
+                        restarts_at: Some(None),
+                        ..Default::default()
+                    };
+                    instances::update(change, row.id.0, &changes)
+                }
+                _ => change.apply(app, AppEvent::Start, None).map(drop),
+            }
         };
         task.registry().change(&task.actor, up).await?;
         let history = RestartHistory::default();
         task.spawn_service(self.app, self.instance, Trigger::Update, history).await
+    }
+
+    /// Whether a process of its service is there.
+    fn is_alive(&self, task: &Task) -> bool {
+        task.inner().supervisor.status(self.instance).is_some_and(|status| status.pid.is_some())
     }
 
     /// Ends whatever runs, and lets run what ran before. That it does not start is no reason to go on trying: it did not
@@ -114,15 +140,34 @@ impl Standing {
             if instances::of_app(change, it.app)?.state.0 == AppState::Running {
                 change.apply(it.app, AppEvent::Crashed, it.reason)?;
             }
-            let changes = instances::Changes { restarts_at: Some(Some(due)), ..Default::default() };
+            let changes = instances::Changes {
+                restarts_at: Some(Some(due)),
+                give_ups: Some(it.give_ups),
+                ..Default::default()
+            };
             change.touch_app(it.app);
             instances::update(change, it.instance, &changes)
         };
         task.registry().change(&task.actor, fail).await?;
-        task.inner().supervisor.retry_at(self.instance, due, RestartHistory::default()).await
+        let history = RestartHistory::default().given_up(u32::try_from(self.give_ups).unwrap_or_default());
+        task.inner().supervisor.retry_at(self.instance, due, history).await
     }
 
-    /// Waits until the service is well, by what its configuration asks to be looked at.
+    /// Why it had failed is so again, where it had: a change that did not come about says nothing about that.
+    pub(crate) fn excuse(&self, change: &mut Change<'_, '_>) -> Result<()> {
+        if self.state != AppState::Failed {
+            return Ok(());
+        }
+        let changes = instances::Changes {
+            reason: Some(self.reason.clone()),
+            give_ups: Some(self.give_ups),
+            ..Default::default()
+        };
+        change.touch_app(self.app);
+        instances::update(change, self.instance, &changes)
+    }
+
+    /// Waits until the service is well, by what its configuration asks to be looked at, or until that is called off.
     pub(crate) async fn watch(&self, task: &Task) -> Result<String> {
         if !self.ran() {
             return Ok("It was not running".to_owned());
@@ -139,10 +184,9 @@ impl Standing {
                 Verdict::Ill(why) => return Err(why),
                 Verdict::Wait(until) => {
                     let deadline = until.min(began + patience);
-                    if timeout_at(deadline, self.change_of(&mut live)).await.is_err()
-                        && Instant::now() >= began + patience
-                    {
-                        return Err(too_late(&seen, patience));
+                    let change = task.wait_for(timeout_at(deadline, self.change_of(&mut live))).await?;
+                    if change.is_err() && Instant::now() >= began + patience {
+                        return Err(too_late(&seen.app, patience));
                     }
                 }
             }
@@ -159,14 +203,13 @@ impl Standing {
         task.registry().read(read).await
     }
 
-    async fn look(&self, task: &Task) -> Result<AppView> {
+    async fn look(&self, task: &Task) -> Result<Seen> {
         let app = self.app;
-        task.registry()
-            .read(move |db| {
-                let row = views::find_app(db, app)?;
-                views::app(db, &row)
-            })
-            .await
+        let read = move |db: &mut Read<'_>| {
+            let row = views::find_app(db, app)?;
+            views::app(db, &row)
+        };
+        Ok(Seen { app: task.registry().read(read).await?, alive: self.is_alive(task) })
     }
 
     /// Waits until something is told of the app.
@@ -184,24 +227,31 @@ impl Standing {
     }
 }
 
-/// What is to be made of how an app is.
+/// How an app is.
+struct Seen {
+    app: AppView,
+    /// Whether a process of its service is there, whatever its state promises.
+    alive: bool,
+}
+
+/// What is to be made of that.
 enum Verdict {
     Well(String),
     Ill(Error),
     Wait(Instant),
 }
 
-fn judge(seen: &AppView, began: Instant) -> Verdict {
+fn judge(Seen { app: seen, alive }: &Seen, began: Instant) -> Verdict {
     let quiet = began + ALIVE;
     match (seen.state, seen.health) {
         (AppState::Running, Health::Healthy) => Verdict::Well("It is healthy".to_owned()),
         (AppState::Running, Health::Unknown) if seen.restarts > 0 || seen.restarts_at.is_some() => {
             Verdict::Ill(ended(seen))
         }
-        (AppState::Running, Health::Unknown) if Instant::now() >= quiet => {
+        (AppState::Running, Health::Unknown) if Instant::now() < quiet => Verdict::Wait(quiet),
+        (AppState::Running, Health::Unknown) if *alive => {
             Verdict::Well(format!("It has been alive for {} s", ALIVE.as_secs()))
         }
-        (AppState::Running, Health::Unknown) => Verdict::Wait(quiet),
         // The end of the start period is awaited by whoever asks.
         (AppState::Running, _) => Verdict::Wait(began + Duration::from_secs(86_400)),
         // It has done what it is there for.
@@ -210,8 +260,17 @@ fn judge(seen: &AppView, began: Instant) -> Verdict {
     }
 }
 
+/// The lines that its log ends with are not told: the record of what was done is for ever, and a log is not.
 fn ended(seen: &AppView) -> Error {
-    let why = seen.reason.clone().or_else(|| seen.last_execution.as_ref()?.cause.clone());
+    let last = seen.last_execution.as_ref();
+    let exit = || {
+        Some(match last?.exit? {
+            Exit::Code(code) => format!("It exited with code {code}"),
+            Exit::Signal(number) => format!("It was ended by signal {number}"),
+        })
+    };
+    let told = seen.reason.as_deref().map(|reason| without_last_words(reason).to_owned());
+    let why = told.or_else(|| last?.cause.clone()).or_else(exit);
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     Error::new(Code::Unhealthy, format!("`{}` did not stay alive{why}", seen.name))
         .hint("The log of its last execution says more; mend the source or the configuration and try again")
@@ -230,4 +289,50 @@ pub(crate) fn is_for_a_switch(ending: &mantyx_core::Ending) -> bool {
     const SWITCHES: [AppEvent; 4] =
         [AppEvent::Update, AppEvent::Rollback, AppEvent::Configure, AppEvent::Rename];
     SWITCHES.into_iter().any(|event| crate::actions::is_for(ending, event))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn seen(alive: bool, more: &Value) -> Seen {
+        let mut app = json!({
+            "id": AppId::generate(), "name": "clock", "display_name": "", "description": "", "tags": [],
+            "type": "perpetual", "state": "running", "reason": null, "health": "unknown", "health_detail": null,
+            "status_text": null, "warnings": [], "legal_events": [], "operation": null, "pid": null,
+            "execution": null, "started_at": null, "restarts_at": null, "restarts": 0, "release": 1,
+            "origin": { "kind": "script", "file": "clock.py" }, "last_execution": null, "next_run": null,
+            "web_port": null, "web_url": null, "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T00:00:00Z"
+        });
+        app.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Seen { app: serde_json::from_value(app).unwrap(), alive }
+    }
+
+    #[test]
+    fn what_nothing_looks_at_is_well_once_it_has_been_alive_for_a_while() {
+        let (now, nothing) = (Instant::now(), json!({}));
+        let before = now.checked_sub(ALIVE).unwrap();
+        assert!(matches!(judge(&seen(true, &nothing), now), Verdict::Wait(_)));
+        assert!(matches!(judge(&seen(true, &nothing), before), Verdict::Well(_)));
+        assert!(matches!(judge(&seen(false, &nothing), before), Verdict::Wait(_)), "nobody is there");
+        assert!(matches!(judge(&seen(true, &json!({ "restarts": 1 })), before), Verdict::Ill(_)));
+    }
+
+    /// What an operation says of its failure is on the record for ever.
+    #[test]
+    fn the_lines_of_a_log_stay_in_the_log() {
+        let lines = ["token=secret".to_owned()];
+        let words = crate::obituary::last_words(&lines).unwrap();
+        let reason = format!("The process exited with code 3. It ended 4 ms after its start. {words}");
+        let Verdict::Ill(error) =
+            judge(&seen(false, &json!({ "state": "failed", "reason": reason })), Instant::now())
+        else {
+            panic!("it has failed")
+        };
+        let told =
+            "`clock` did not stay alive: The process exited with code 3. It ended 4 ms after its start";
+        assert_eq!(error.detail(), told);
+    }
 }

@@ -1,21 +1,24 @@
 //! What is active is switched to something else: a new release, an earlier one, another configuration, a backup.
 //!
 //! Everything slow happens beside what runs. The app is down from `stop` to `start`, and between the two is one commit.
-//! When it does not become well afterwards, all of it is taken back and what ran before runs again.
+//! When it does not become well afterwards, or somebody calls it off before that is seen, all of it is taken back and
+//! what ran before runs again.
+//!
+//! An app that runs as another user afterwards gets an environment that is that user's, whatever else changes.
 //!
 //! | saga | steps |
 //! |---|---|
 //! | update | stage · place · build · back up · stop · activate · start · watch · tidy |
 //! | rollback | build · back up · stop · activate · start · watch · tidy |
-//! | configure | back up · stop · activate · start · watch · tidy |
+//! | configure | build · back up · stop · activate · start · watch · tidy |
 //! | repair | build · stop · activate · start · watch · tidy |
 //! | restore a backup | stage · place · build · copy data · back up · stop · swap data · activate · start · watch · tidy |
 
 use std::path::PathBuf;
 
 use mantyx_core::{
-    Actor, AppEvent, BackupReason, Configuration, Error, OperationId, OperationKind, ReleaseId, Result,
-    RevisionId,
+    Actor, AppEvent, BackupReason, Configuration, EnvironmentId, Error, OperationId, OperationKind,
+    ReleaseId, Result, RevisionId,
 };
 use mantyx_ingest::Staged;
 use mantyx_registry::Read;
@@ -23,6 +26,7 @@ use mantyx_registry::tables::{apps, instances};
 use serde::{Deserialize, Serialize};
 
 use crate::backup::Keeping;
+use crate::configure::Texts;
 use crate::environment::{Building, Resolve};
 use crate::mantyx::Mantyx;
 use crate::moves::Moves;
@@ -52,7 +56,11 @@ pub(crate) struct Switch {
     /// Which packages the release gets.
     pub(crate) resolve: Resolve,
     pub(crate) building: Building,
+    /// The environment that the release after had before it was given another.
+    had: Option<EnvironmentId>,
     pub(crate) keeping: Keeping,
+    /// The free texts after, where they are others, and before.
+    pub(crate) texts: Option<(Texts, Texts)>,
     /// What is taken from a backup, where one is restored.
     pub(crate) restored: Option<Restored>,
     /// The app's own files, on their way.
@@ -109,8 +117,8 @@ const START: Step<Switch> = step::<Switch>("start", "Start it", |task, it| Box::
     .undo(|task, it| Box::pin(it.stop_again(task)))
     .resume();
 const WATCH: Step<Switch> =
-    step::<Switch>("watch", "See that it is well", |task, it| Box::pin(it.watch(task))).resume();
-const TIDY: Step<Switch> = step::<Switch>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume();
+    step::<Switch>("watch", "See that it is well", |task, it| Box::pin(it.watch(task))).look().cancellable();
+const TIDY: Step<Switch> = step::<Switch>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist();
 
 /// Other code, or the same with other packages.
 pub(crate) static UPDATE: Saga<Switch> = Saga {
@@ -129,7 +137,7 @@ pub(crate) static ROLLBACK: Saga<Switch> = Saga {
 /// Another configuration, with a restart.
 pub(crate) static CONFIGURE: Saga<Switch> = Saga {
     kind: OperationKind::Configure,
-    steps: &[BACK_UP, STOP, ACTIVATE, START, WATCH, TIDY],
+    steps: &[BUILD, BACK_UP, STOP, ACTIVATE, START, WATCH, TIDY],
     failed: None,
 };
 
@@ -162,7 +170,9 @@ impl Switch {
             configuration: None,
             resolve: Resolve::Locked,
             building: Building::new(),
+            had: None,
             keeping: Keeping::new(reason),
+            texts: None,
             restored: None,
             moves: Moves::default(),
         })

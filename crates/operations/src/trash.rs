@@ -51,13 +51,13 @@ const MOVE: Step<Removal> =
         .undo(|task, it| Box::pin(it.put_back(task)))
         .resume();
 const REMOVE: Step<Removal> =
-    step::<Removal>("remove", "Remove its files", |task, it| Box::pin(it.remove(task))).resume();
+    step::<Removal>("remove", "Remove its files", |task, it| Box::pin(it.remove(task))).insist();
 
 /// To the trash.
 pub(crate) static DELETE: Saga<Removal> =
     Saga { kind: OperationKind::Delete, steps: &[STOP, MOVE], failed: None };
 
-/// Gone: through the trash, so that a removal that fails half way leaves an app that can be purged again.
+/// Gone: through the trash, so that nobody meets an app of which half is removed.
 pub(crate) static PURGE: Saga<Removal> =
     Saga { kind: OperationKind::Purge, steps: &[STOP, MOVE, REMOVE], failed: None };
 
@@ -70,7 +70,7 @@ pub(crate) static RESTORE: Saga<Restoring> = Saga {
             .cancellable(),
         step::<Restoring>("move", "Move it out of the trash", |task, it| Box::pin(it.take_out(task)))
             .undo(|_, it| Box::pin(it.return_to_trash())),
-        step::<Restoring>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).resume(),
+        step::<Restoring>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist(),
     ],
     failed: None,
 };

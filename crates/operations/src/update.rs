@@ -5,8 +5,8 @@ use std::path::Path;
 
 use mantyx_api_types::{AppPatch, GitUpdate, OperationView, RollbackRequest, UpdateCheck};
 use mantyx_core::{
-    Actor, AppEvent, AppName, BackupReason, Code, Configuration, Error, Origin, RelativePath, ReleaseId,
-    Result,
+    Actor, AppEvent, AppName, BackupReason, Code, Configuration, Error, OperationKind, Origin, RelativePath,
+    ReleaseId, Result,
 };
 use mantyx_ingest::{Base, Edit, Limits, Staged};
 use mantyx_platform::scratch::Scratch;
@@ -15,6 +15,7 @@ use mantyx_registry::tables::{apps, config_revisions, instances};
 use mantyx_registry::{Read, check};
 use serde_json::{Map, Value};
 
+use crate::alone::refuse_beside;
 use crate::create::fit_to_source;
 use crate::environment::{Resolve, number};
 use crate::mantyx::{Caller, Mantyx};
@@ -233,11 +234,12 @@ impl Mantyx {
             let app = mantyx.find(&name).await?;
             let _lock = mantyx.inner().locks.app(app.id.0).await;
             let (switch, _) = mantyx.prepare(&app, AppEvent::Configure, BackupReason::Configure).await?;
-            let wanted = mantyx.wanted_configuration(&caller, &app, if_match, patch).await?;
-            let switch = match wanted {
+            let (wanted, texts) = mantyx.wanted_configuration(&caller, &app, if_match, patch).await?;
+            let mut switch = match wanted {
                 Some(configuration) => switch.configured(configuration),
                 None => switch,
             };
+            switch.texts = texts;
             mantyx.begin(&caller.actor(), &CONFIGURE, Some((app.id.0, name)), switch).await
         })
         .await
@@ -261,6 +263,8 @@ impl Mantyx {
         self.registry()
             .read(move |db| {
                 check(db, &app, event)?;
+                // Before anything is made for what would be refused.
+                refuse_beside(db, OperationKind::Update)?;
                 let switch = Switch::of(db, &app, event, reason)?;
                 let active = config_revisions::get(db, switch.before.revision)?.configuration.0;
                 Ok((switch, active))

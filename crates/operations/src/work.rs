@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mantyx_api_types::{LiveMessage, OperationView};
 use mantyx_core::{Actor, AppId, Code, Error, OperationId, OperationStatus, Result};
-use mantyx_registry::tables::operations;
-use mantyx_registry::{Change, views};
+use mantyx_platform::atomic::sync_file_systems;
+use mantyx_registry::tables::{config_revisions, instances, operations};
+use mantyx_registry::{Change, Read, views};
 use tokio_util::sync::CancellationToken;
 
 use crate::mantyx::Mantyx;
@@ -46,6 +48,12 @@ pub(crate) async fn blocking_until<T: Send + 'static>(
             doing.await
         }
     }
+}
+
+/// Makes all that was written below some folders survive a loss of power.
+pub(crate) async fn write_out(folders: impl IntoIterator<Item = PathBuf>) -> Result<()> {
+    let folders: Vec<PathBuf> = folders.into_iter().collect();
+    blocking(move || sync_file_systems(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())).await
 }
 
 /// The tokens that call operations off.
@@ -148,30 +156,48 @@ impl Mantyx {
 
     /// Calls an operation off, where that is safe, and answers once it has ended.
     pub async fn cancel_operation(&self, _actor: &Actor, id: OperationId) -> Result<OperationView> {
-        let view = self.operation(id).await?;
+        let (patience, view) = self
+            .registry()
+            .read(move |db| {
+                let row = operations::find(db, id)?.ok_or_else(|| Error::not_found("operation", id))?;
+                let app = row.app_id.map(|app| app.0).filter(|_| row.cancellable);
+                Ok((patience(db, app)?, views::operation(db, row)?))
+            })
+            .await?;
         if !view.cancellable || !self.inner().cancellations.cancel(id) {
             let detail =
                 format!("The operation `{id}` ({}) cannot be cancelled any more", view.kind.as_str());
             return Err(Error::new(Code::NotCancellable, detail).hint("Wait until it has ended"));
         }
-        self.wait_operation(id, CANCEL_PATIENCE).await
+        self.wait_operation(id, patience).await
     }
 
     /// Stop and delete go before what can be called off: that ends first.
     pub(crate) async fn call_off_operation_of(&self, app: AppId) -> Result<()> {
-        let row = self.registry().read(move |db| operations::under_way(db, app)).await?;
-        match row {
-            Some(row) if row.cancellable && self.inner().cancellations.cancel(row.id.0) => {
-                self.wait_operation(row.id.0, CANCEL_PATIENCE).await.map(drop)
+        let under_way = move |db: &mut Read<'_>| {
+            let row = operations::under_way(db, app)?.filter(|row| row.cancellable);
+            row.map(|row| Ok((row.id.0, patience(db, Some(app))?))).transpose()
+        };
+        match self.registry().read(under_way).await? {
+            Some((id, patience)) if self.inner().cancellations.cancel(id) => {
+                self.wait_operation(id, patience).await.map(drop)
             }
             _ => Ok(()),
         }
     }
 }
 
+/// How long a cancelled operation may take to end: what it has started may take its whole grace to stop.
+fn patience(db: &mut Read<'_>, app: Option<AppId>) -> Result<Duration> {
+    let Some(app) = app else { return Ok(CANCEL_PATIENCE) };
+    let revision = instances::of_app(db, app)?.revision_id.0;
+    let grace = config_revisions::get(db, revision)?.configuration.0.stop_grace;
+    Ok(CANCEL_PATIENCE + Duration::from_secs(grace.into()))
+}
+
 /// Between two attempts at what has to be done in the end: a second, doubling up to a minute.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) const LAST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How long a cancelled operation may take to end.
+/// How long a cancelled operation may take to end when nothing has to be stopped for that.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(30);

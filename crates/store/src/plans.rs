@@ -193,6 +193,7 @@ fn a_row_of_the_dashboard_is_found_by_indexes() {
         check(tx, Leave::PerApp, |tx| environments::ids(tx));
         check(tx, Leave::None, |tx| environments::ids_of_app(tx, app));
         check(tx, Leave::None, |tx| environments::of_fingerprint(tx, app, ""));
+        check(tx, Leave::None, |tx| environments::of_lock(tx, app, ""));
         check(tx, Leave::None, |tx| environments::delete_unused(tx, app));
         check(tx, Leave::PerApp, |tx| instances::with_apps(tx));
         check(tx, Leave::PerApp, |tx| port_leases::web_ports(tx));

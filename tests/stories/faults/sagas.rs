@@ -77,6 +77,11 @@ async fn the_restore_of_a_backup_survives_a_kill_at_any_moment() {
     trial::killed_at_any_moment::<scenarios::RestoreBackup>().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_is_a_failure_like_another() {
+    trial::panicked::<scenarios::RestoreBackup>("activate/acted", "swap_data/undoing", "tidy").await;
+}
+
 #[test]
 fn every_saga_has_its_stories() {
     let points = point::all();

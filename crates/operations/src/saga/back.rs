@@ -7,7 +7,7 @@ use mantyx_registry::{Change, Json, Word};
 use serde_json::Value;
 
 use super::fault::{self, Moment};
-use super::forward::{Stopped, position, to_json, write_end};
+use super::forward::{Stopped, or_panic, position, to_json, write_end};
 use super::{Memory, Saga, Step, Task};
 use crate::work::{FIRST_PAUSE, LAST_PAUSE};
 
@@ -21,7 +21,9 @@ impl Task {
         let Stopped { at, memory, error } = stopped;
         tracing::info!(?error, operation = %self.id, "an operation is undone");
         let problem = Problem::from(&error);
-        let Some(at) = self.mark_failed(at, &problem).await else { return };
+        if self.mark_failed(at, &problem).await.is_none() {
+            return;
+        }
         self.undo(saga, memory, at + 1, problem).await;
     }
 
@@ -42,17 +44,12 @@ impl Task {
     }
 
     /// Written before the first undo, and says which step it was that failed.
-    async fn mark_failed(&self, at: Option<usize>, problem: &Problem) -> Option<usize> {
+    async fn mark_failed(&self, at: usize, problem: &Problem) -> Option<()> {
         let (id, problem) = (self.id, problem.clone());
         let mark = move |change: &mut Change<'_, '_>| {
-            let running = || {
-                let steps = operations::steps(change, id)?;
-                Ok(steps.iter().position(|step| step.status.0 == StepStatus::Running).unwrap_or_default())
-            };
-            let at = at.map_or_else(running, Ok)?;
             let failed = StepChanges {
                 status: Some(Word(StepStatus::Failed)),
-                detail: Some(problem.detail.clone()),
+                detail: Some(Some(problem.detail.clone())),
                 finished_at: Some(change.now()),
                 ..StepChanges::default()
             };
@@ -64,7 +61,7 @@ impl Task {
             };
             operations::update(change, id, &changes)?;
             change.touch_operation(id);
-            Ok(at)
+            Ok(())
         };
         self.insist(&self.actor, "why an operation failed", mark).await
     }
@@ -80,12 +77,14 @@ impl Task {
         let Some(undo) = step.undo else { return Some(()) };
         let mut pause = FIRST_PAUSE;
         loop {
+            let known = memory.clone();
             let undone = async {
                 fault::at(self, saga.kind, step.name, Moment::Undoing)?;
                 undo(self, memory).await?;
                 fault::at(self, saga.kind, step.name, Moment::Undone)
             };
-            let Err(error) = undone.await else { break };
+            let undone = or_panic(undone).await.inspect_err(|_| *memory = known).unwrap_or_else(Err);
+            let Err(error) = undone else { break };
             tracing::error!(?error, operation = %self.id, step = step.name, "a step could not be undone yet");
             self.tell_of_delay(at, format!("Could not be undone yet: {}", error.detail())).await;
             tokio::select! {
@@ -103,7 +102,7 @@ impl Task {
     pub(super) async fn tell_of_delay(&self, at: usize, detail: String) {
         let id = self.id;
         let tell = move |change: &mut Change<'_, '_>| {
-            let changes = StepChanges { detail: Some(detail), ..StepChanges::default() };
+            let changes = StepChanges { detail: Some(Some(detail)), ..StepChanges::default() };
             operations::update_step(change, id, position(at), &changes)?;
             change.touch_operation(id);
             Ok(())

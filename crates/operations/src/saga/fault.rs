@@ -106,6 +106,8 @@ mod orders {
                 // Nothing is run or written any more, as if by SIGKILL.
                 "kill" => std::process::abort(),
                 "full" => fill(task),
+                #[allow(clippy::panic, reason = "what is tested is that a panic is a failure like another")]
+                "panic" => panic!("A test made `{place}` panic"),
                 _ => Err(Error::new(Code::Internal, format!("A test made `{place}` fail"))),
             }
         }

@@ -1,5 +1,8 @@
 //! Beginning a saga, and taking one step after the other.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use mantyx_api_types::OperationView;
 use mantyx_core::{
     Actor, AppId, AppName, Code, Error, EventKind, Kind, OperationId, OperationStatus, Result, StepStatus,
@@ -10,7 +13,7 @@ use mantyx_registry::{Change, Json, Word, views};
 use serde_json::{Value, json};
 
 use super::fault::{self, Moment};
-use super::{Cancel, Commit, Memory, OnDeath, Saga, Said, Step, Task};
+use super::{Cancel, Commit, Memory, OnFailure, Saga, Said, Step, Task};
 use crate::alone::refuse_beside;
 use crate::mantyx::Mantyx;
 use crate::work::{FIRST_PAUSE, LAST_PAUSE};
@@ -48,13 +51,7 @@ impl Mantyx {
 impl Task {
     /// Takes the steps from one on, which is marked as running, and undoes them where one fails.
     pub(super) async fn carry_out<M: Memory>(self, saga: &'static Saga<M>, memory: M, from: usize) {
-        let (task, first) = (self.clone(), memory.clone());
-        // A panic in a step is a failure like another: the operation must end.
-        let went = tokio::spawn(async move { task.go(saga, memory, from).await }).await;
-        let stopped = went.unwrap_or_else(|error| {
-            Err(Stopped { at: None, memory: first, error: Error::internal("finish the work", error) })
-        });
-        match stopped {
+        match self.go(saga, memory, from).await {
             Ok(()) => self.inner().cancellations.remove(self.id),
             Err(stopped) => self.go_back(saga, stopped).await,
         }
@@ -66,25 +63,30 @@ impl Task {
         mut memory: M,
         from: usize,
     ) -> Result<(), Stopped<M>> {
-        for at in from..saga.steps.len() {
-            if let Err(error) = self.take(saga, &mut memory, at).await {
-                return Err(Stopped { at: Some(at), memory, error });
+        for (at, step) in saga.steps.iter().enumerate().skip(from) {
+            if let Err(error) = self.take(saga, &mut memory, at, step).await {
+                return Err(Stopped { at, memory, error });
             }
         }
         Ok(())
     }
 
-    /// Takes a step. What is left to do when everything is in use is not undone because there is no room for it: it is
-    /// taken again, as the next daemon would, until it is done.
-    async fn take<M: Memory>(&self, saga: &'static Saga<M>, memory: &mut M, at: usize) -> Result<()> {
-        let Some(step) = saga.steps.get(at) else { return Ok(()) };
-        fault::at(self, saga.kind, step.name, Moment::Before)?;
-        self.refuse_if_cancelled(step.cancel)?;
+    /// Takes a step, again and again where that is what is to be done about its failure.
+    async fn take<M: Memory>(
+        &self,
+        saga: &'static Saga<M>,
+        memory: &mut M,
+        at: usize,
+        step: &'static Step<M>,
+    ) -> Result<()> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let Err(error) = self.attempt(saga, memory, at, step).await else { return Ok(()) };
-            let insists = step.on_death == OnDeath::Resume && step.undo.is_none();
-            if !insists || error.code().kind() != Kind::Unavailable {
+            let known = memory.clone();
+            let attempt = or_panic(self.attempt(saga, memory, at, step)).await;
+            // Nobody knows how far a panic came with what it was writing down.
+            let attempt = attempt.inspect_err(|_| *memory = known).unwrap_or_else(Err);
+            let Err(error) = attempt else { return Ok(()) };
+            if !step.on_failure.is_again(&error) {
                 return Err(error);
             }
             tracing::error!(?error, operation = %self.id, step = step.name, "a step could not be done yet");
@@ -103,6 +105,8 @@ impl Task {
         at: usize,
         step: &'static Step<M>,
     ) -> Result<()> {
+        fault::at(self, saga.kind, step.name, Moment::Before)?;
+        self.refuse_if_cancelled(step.cancel)?;
         let said = (step.act)(self, memory).await?;
         fault::at(self, saga.kind, step.name, Moment::Acted)?;
         self.refuse_if_cancelled(step.cancel)?;
@@ -111,7 +115,7 @@ impl Task {
 
     fn refuse_if_cancelled(&self, cancel: Cancel) -> Result<()> {
         if cancel == Cancel::Safe && self.cancel.is_cancelled() {
-            return Err(Error::new(Code::Cancelled, "The operation was cancelled"));
+            return Err(called_off());
         }
         Ok(())
     }
@@ -131,7 +135,7 @@ impl Task {
                 let now = Some(change.now());
                 let done = StepChanges {
                     status: Some(Word(StepStatus::Done)),
-                    detail,
+                    detail: Some(detail),
                     finished_at: now,
                     ..StepChanges::default()
                 };
@@ -148,10 +152,34 @@ impl Task {
     }
 }
 
+impl OnFailure {
+    fn is_again(self, error: &Error) -> bool {
+        match self {
+            Self::Undo => false,
+            Self::Wait => error.code().kind() == Kind::Unavailable,
+            Self::Insist => true,
+        }
+    }
+}
+
+/// What comes of work, or that it panicked: a failure like another, because the operation must end.
+pub(super) async fn or_panic<T>(work: impl Future<Output = T>) -> std::result::Result<T, Error> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        Error::internal("finish the work", said.unwrap_or_else(|| "it panicked".to_owned()))
+    })
+}
+
+/// Somebody has called the operation off.
+pub(super) fn called_off() -> Error {
+    Error::new(Code::Cancelled, "The operation was cancelled")
+}
+
 /// Where a saga could not go on.
 pub(super) struct Stopped<M> {
-    /// The step; `None` when nobody knows: then the database does.
-    pub(super) at: Option<usize>,
+    /// The step.
+    pub(super) at: usize,
     pub(super) memory: M,
     pub(super) error: Error,
 }

@@ -9,7 +9,7 @@ use mantyx_registry::tables::{apps, instances};
 use mantyx_registry::{Change, Read};
 
 use super::forward::{Stopped, write_end};
-use super::{ALL, Memory, OnDeath, Saga, Task};
+use super::{ALL, Cancel, Memory, OnDeath, Saga, Task};
 use crate::mantyx::Mantyx;
 
 /// A saga of any memory: what of it can be listed, and taken up again.
@@ -19,6 +19,9 @@ pub(crate) trait AnySaga: Sync {
 
     /// Its steps, and whether each has an undo.
     fn steps(&self) -> Vec<(&'static str, bool)>;
+
+    /// Whether nothing is done, or is done any more, to what anybody uses, as its steps stand.
+    fn leaves_alone(&self, steps: &[operations::Step]) -> bool;
 
     /// What is to be done about what an earlier daemon left: it ends with the operation.
     fn take_up(
@@ -36,6 +39,13 @@ impl<M: Memory> AnySaga for Saga<M> {
 
     fn steps(&self) -> Vec<(&'static str, bool)> {
         self.steps.iter().map(|step| (step.name, step.undo.is_some())).collect()
+    }
+
+    fn leaves_alone(&self, steps: &[operations::Step]) -> bool {
+        let is_safe =
+            |name: &str| self.steps.iter().any(|step| step.name == name && step.cancel == Cancel::Safe);
+        let is_off = |status| matches!(status, StepStatus::Pending | StepStatus::Undone);
+        steps.iter().all(|step| is_off(step.status.0) || is_safe(&step.name))
     }
 
     fn take_up(
@@ -62,11 +72,14 @@ impl<M: Memory> AnySaga for Saga<M> {
             let undone = steps.iter().position(|step| step.status.0 == StepStatus::Undone);
             return Ok(Box::pin(task.undo(self, memory, undone.unwrap_or(at + 1), problem)));
         }
-        if self.steps.get(at).is_some_and(|step| step.on_death == OnDeath::Resume) {
-            return Ok(Box::pin(task.carry_out(self, memory, at)));
+        match self.steps.get(at).map_or(OnDeath::Undo, |step| step.on_death) {
+            OnDeath::Resume => Ok(Box::pin(task.carry_out(self, memory, at))),
+            OnDeath::ResumeOneBefore => Ok(Box::pin(task.carry_out(self, memory, at.saturating_sub(1)))),
+            OnDeath::Undo => {
+                let stopped = Stopped { at, memory, error: interrupted(self.kind) };
+                Ok(Box::pin(task.go_back(self, stopped)))
+            }
         }
-        let stopped = Stopped { at: Some(at), memory, error: interrupted(self.kind) };
-        Ok(Box::pin(task.go_back(self, stopped)))
     }
 }
 
@@ -139,10 +152,51 @@ impl Mantyx {
     }
 }
 
+/// Whether an operation that is not over leaves alone what runs: then nothing has to wait for it.
+pub(crate) fn leaves_alone(db: &mut Read<'_>, row: &Operation) -> Result<bool> {
+    let steps = operations::steps(db, row.id.0)?;
+    let saga = ALL.iter().find(|saga| saga.kind() == row.kind.0);
+    Ok(saga.is_some_and(|saga| saga.leaves_alone(&steps)))
+}
+
 fn interrupted(kind: OperationKind) -> Error {
     Error::new(
         Code::Interrupted,
         format!("Mantyx ended in the middle of the {}", kind.as_str().replace('_', " ")),
     )
     .hint("Try it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::switch::UPDATE;
+    use mantyx_core::OperationId;
+    use mantyx_registry::Word;
+
+    #[test]
+    fn what_was_not_taken_down_or_is_up_again_waits_for_nothing() {
+        use StepStatus::{Done, Failed, Pending, Running, Undone};
+        let step = |name: &str, status| operations::Step {
+            operation_id: Word(OperationId::generate()),
+            position: 0,
+            name: name.to_owned(),
+            title: String::new(),
+            status: Word(status),
+            detail: None,
+            started_at: None,
+            finished_at: None,
+        };
+        let alone = |steps: &[(&str, StepStatus)]| {
+            UPDATE.leaves_alone(&steps.iter().map(|(name, status)| step(name, *status)).collect::<Vec<_>>())
+        };
+        assert!(alone(&[("place", Done), ("build", Running), ("stop", Pending)]));
+        assert!(alone(&[("build", Failed), ("stop", Pending)]), "it is undone");
+        assert!(!alone(&[("build", Done), ("stop", Running)]));
+        assert!(
+            !alone(&[("build", Done), ("stop", Done), ("watch", Running)]),
+            "that can be called off, but"
+        );
+        assert!(alone(&[("build", Done), ("stop", Undone), ("watch", Failed)]));
+    }
 }

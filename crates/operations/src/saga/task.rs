@@ -2,9 +2,10 @@
 
 use std::ops::Deref;
 
-use mantyx_core::{Actor, OperationId};
+use mantyx_core::{Actor, OperationId, Result};
 use tokio_util::sync::CancellationToken;
 
+use super::forward::called_off;
 use crate::mantyx::Mantyx;
 
 /// What a step is given beside the memory. It is a handle of Mantyx too.
@@ -23,6 +24,14 @@ impl Task {
     pub(super) fn new(mantyx: Mantyx, id: OperationId, actor: Actor) -> Self {
         let cancel = mantyx.inner().cancellations.add(id);
         Self { id, actor, cancel, mantyx }
+    }
+
+    /// Waits for something, unless somebody calls the operation off before it comes.
+    pub(crate) async fn wait_for<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            done = work => Ok(done),
+            () = self.cancel.cancelled() => Err(called_off()),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What happens beside what runs: the release, its environment and the backup are made, and nothing notices.
 
-use mantyx_core::{Actor, AppId, AppState, Configuration, Launch, Origin, ReleaseId, Result, RevisionId};
+use mantyx_core::{
+    Actor, AppEvent, AppId, AppState, Configuration, Launch, Origin, ReleaseId, Result, RevisionId,
+};
 use mantyx_ingest::Staged;
 use mantyx_platform::folders;
 use mantyx_registry::tables::config_revisions;
@@ -11,14 +13,14 @@ use super::{Restored, Switch};
 use crate::create::fit_to_source;
 use crate::environment::{KeptLock, Subject, subject_of};
 use crate::saga::{Said, Task};
-use crate::work::blocking;
+use crate::work::{blocking, write_out};
 
 impl Switch {
     pub(super) async fn stage(&mut self, task: &Task) -> Result<Said> {
         let Some(made) = &mut self.made else { return Ok(Said::nothing()) };
         let staged = made.source.stage(task, &made.staging).await?;
         made.staged = Some(staged.clone());
-        let said = in_words(&staged);
+        let said = format!("{}{}", in_words(&staged), self.replaced_edits(task, &staged.origin).await?);
         let active = self.active_configuration(task).await?;
         let wanted = self.configuration.clone().unwrap_or_else(|| active.clone());
         let fitted = blocking(move || fitted(wanted, &staged)).await?;
@@ -30,6 +32,22 @@ impl Switch {
             self.after.revision = self.before.revision;
         }
         Ok(Said::detail(said))
+    }
+
+    /// What somebody has edited here is not in what comes from git. It stays in the release that it was made in.
+    async fn replaced_edits(&self, task: &Task, origin: &Origin) -> Result<String> {
+        let before = self.before.release;
+        let before = task.registry().read(move |db| releases::get(db, before)).await?;
+        let (Origin::Git { edited, .. }, Origin::Git { edited: still, .. }) = (&before.origin.0, origin)
+        else {
+            return Ok(String::new());
+        };
+        let gone: Vec<String> =
+            edited.iter().filter(|path| !still.contains(path)).map(|path| format!("`{path}`")).collect();
+        Ok(match gone.as_slice() {
+            [] => String::new(),
+            gone => format!("; it replaces what was edited here: {}", gone.join(", ")),
+        })
     }
 
     pub(super) async fn active_configuration(&self, task: &Task) -> Result<Configuration> {
@@ -89,13 +107,17 @@ impl Switch {
             .await
     }
 
+    /// What the release has is kept, as long as it is there and may be run by the user after.
     pub(super) async fn build(&mut self, task: &Task) -> Result<Said> {
-        if self.standing.state == AppState::Uploaded {
+        let subject = self.subject(task).await?;
+        self.had = subject.release.environment_id.map(|id| id.0);
+        let never = self.had.is_none() && self.standing.event() == AppEvent::Configure;
+        if never || self.standing.state == AppState::Uploaded {
             return Ok(Said::detail("It is built when it is installed"));
         }
-        let subject = self.subject(task).await?;
-        let kept = subject.release.environment_id.map(|id| id.0);
-        if let Some(kept) = kept.filter(|id| task.layout().environment(&subject.name, *id).is_dir()) {
+        if let Some(kept) = self.had
+            && task.is_fit(&subject, kept).await?
+        {
             self.building.choose(kept);
             return Ok(Said::detail("It is there"));
         }
@@ -113,15 +135,24 @@ impl Switch {
     }
 
     pub(super) async fn back_up(&mut self, task: &Task) -> Result<Said> {
-        let made = self.keeping.make(task, self.standing.app).await?;
-        Ok(made)
+        self.keeping.make(task, self.standing.app).await
+    }
+
+    /// What was made beside is on the disk before anything is given up for it, while the app still runs. Whoever built an
+    /// environment has seen to that already, and what was only linked or chosen needs no wait.
+    pub(super) async fn write_out(&self, task: &Task) -> Result<()> {
+        let is_placed = self.made.is_some() && !self.building.is_new();
+        if is_placed || self.data().is_some() {
+            write_out([task.layout().app(&self.standing.name)]).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn remove_backup(&mut self, task: &Task) -> Result<()> {
         self.keeping.take_back(task, &self.standing.name).await
     }
 
-    fn data(&self) -> Option<&Restored> {
+    pub(super) fn data(&self) -> Option<&Restored> {
         self.restored.as_ref().filter(|restored| restored.data)
     }
 

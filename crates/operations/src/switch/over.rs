@@ -2,8 +2,9 @@
 
 use mantyx_core::{AppEvent, AppState, Configuration, EventKind, Result};
 use mantyx_platform::ports;
-use mantyx_registry::tables::{config_revisions, instances, releases};
-use mantyx_registry::{Change, Json, Read, Word, settle_web_port, views};
+use mantyx_registry::tables::apps::App;
+use mantyx_registry::tables::{config_revisions, environments, instances, releases};
+use mantyx_registry::{Change, Json, PortPool, Read, Word, settle_web_port, views};
 use serde_json::json;
 
 use super::restored::{rearm, set_schedules};
@@ -16,6 +17,7 @@ use crate::work::blocking;
 
 impl Switch {
     pub(super) async fn stop(&mut self, task: &Task) -> Result<Said> {
+        self.write_out(task).await?;
         task.call_off_retry(&task.actor, self.standing.app).await?;
         self.standing.stop(task).await?;
         Ok(Said::nothing())
@@ -41,6 +43,9 @@ impl Switch {
             if let Some(configuration) = &it.configuration {
                 settle_web_port(change, it.standing.instance, configuration.web_port, &pool, ports::in_use)?;
                 it.add_revision(change, configuration.clone())?;
+            }
+            if let Some((after, _)) = &it.texts {
+                after.clone().set(change, &app)?;
             }
             if let Some(restored) = &it.restored {
                 set_schedules(change, it.standing.app, &restored.after)?;
@@ -97,33 +102,58 @@ impl Switch {
 
     pub(super) async fn reactivate(&mut self, task: &Task) -> Result<()> {
         let (it, pool) = (self.clone(), task.port_pool());
-        let back = move |change: &mut Change<'_, '_>| {
-            let active = instances::of_app(change, it.standing.app)?;
-            let now = Pair { release: active.release_id.0, revision: active.revision_id.0 };
-            if now != it.after || it.after == it.before {
-                return Ok(());
-            }
-            let wanted = config_revisions::get(change, it.before.revision)?.configuration.0.web_port;
-            // Somebody else may have it by now. Then the start says so, and this goes on.
-            if let Err(error) = settle_web_port(change, it.standing.instance, wanted, &pool, ports::in_use) {
-                tracing::warn!(?error, app = %it.standing.name, "the port that the app had is gone");
-            }
-            let payload = it.in_record(change)?;
-            if let Some(restored) = &it.restored {
-                set_schedules(change, it.standing.app, &restored.before)?;
-            }
-            it.point_to(change, it.before, None)?;
-            if it.standing.state == AppState::Failed && active.state.0 == AppState::Installed {
-                change.apply(it.standing.app, AppEvent::InstallFailed, active.reason)?;
-            }
-            let app = views::find_app(change, it.standing.app)?;
-            change.record_app(EventKind::AppReverted, &app, payload)
-        };
-        task.registry().change(&task.actor, back).await?;
+        task.registry().change(&task.actor, move |change| it.point_back(change, &pool)).await?;
         if self.restored.is_some() { rearm(task, self.standing.app).await } else { Ok(()) }
     }
 
-    pub(super) async fn swap_data(&mut self, _: &Task) -> Result<Said> {
+    /// The rest of what is active is only what was there before, where the pair is.
+    fn point_back(&self, change: &mut Change<'_, '_>, pool: &PortPool) -> Result<()> {
+        let app = views::find_app(change, self.standing.app)?;
+        if let Some((after, before)) = &self.texts
+            && after.are_of(&app)
+        {
+            before.clone().set(change, &app)?;
+        }
+        let active = instances::of_app(change, self.standing.app)?;
+        let now = Pair { release: active.release_id.0, revision: active.revision_id.0 };
+        if now == self.after && self.after != self.before {
+            self.point_to_before(change, &app, pool)?;
+        }
+        self.standing.excuse(change)
+    }
+
+    fn point_to_before(&self, change: &mut Change<'_, '_>, app: &App, pool: &PortPool) -> Result<()> {
+        let wanted = config_revisions::get(change, self.before.revision)?.configuration.0.web_port;
+        // Somebody else may have it by now. Then the start says so, and this goes on.
+        if let Err(error) = settle_web_port(change, self.standing.instance, wanted, pool, ports::in_use) {
+            tracing::warn!(?error, app = %self.standing.name, "the port that the app had is gone");
+        }
+        let payload = self.in_record(change)?;
+        if let Some(restored) = &self.restored {
+            set_schedules(change, self.standing.app, &restored.before)?;
+        }
+        self.point_to(change, self.before, None)?;
+        self.give_back(change)?;
+        let state = instances::of_app(change, self.standing.app)?.state.0;
+        if self.standing.state == AppState::Failed && state == AppState::Installed {
+            change.apply(self.standing.app, AppEvent::InstallFailed, self.standing.reason())?;
+        }
+        change.record_app(EventKind::AppReverted, app, payload)
+    }
+
+    /// The release after has the environment again that it had.
+    fn give_back(&self, change: &mut Change<'_, '_>) -> Result<()> {
+        let Some(had) = self.had.filter(|_| self.building.is_new()) else { return Ok(()) };
+        match environments::find(change, had)? {
+            Some(row) => releases::set_environment(change, self.after.release, &row),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn swap_data(&mut self, task: &Task) -> Result<Said> {
+        if self.data().is_some() {
+            task.refuse_data_in_use(self.standing.app).await?;
+        }
         self.moves.go().await?;
         Ok(Said::nothing())
     }
@@ -150,13 +180,27 @@ impl Switch {
 
     /// It is in use: what follows is for people, and the next one makes up for what cannot be done.
     pub(super) async fn tidy(&mut self, task: &Task) -> Result<Said> {
+        let kept = self.keep_data(task).await;
+        let (kept, replaced) = (kept.as_ref().ok().copied().flatten(), kept.map(drop));
         let done = [
+            replaced,
             self.show(task).await,
             task.retire_releases(self.standing.app, &self.standing.name).await,
             task.retire_backups(self.standing.app, &self.standing.name).await,
-            Restored::forget_data(task, &self.standing.name).await,
         ];
-        tidied(&self.standing.name, done)
+        let said = tidied(&self.standing.name, done)?;
+        let Some(bytes) = kept else { return Ok(said) };
+        let keeping = self.keeping.clone();
+        Ok(said.commit(move |change| keeping.has_data(change, bytes)))
+    }
+
+    /// The files that were replaced go into the backup that was made before, as they were when the app was stopped.
+    async fn keep_data(&mut self, task: &Task) -> Result<Option<u64>> {
+        if self.data().is_none() {
+            return Ok(None);
+        }
+        let replaced = Restored::replaced(task, &self.standing.name);
+        self.keeping.take_in(task, &self.standing.name, replaced).await
     }
 
     /// The links and the files for people.

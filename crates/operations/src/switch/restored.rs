@@ -49,10 +49,9 @@ impl Restored {
         Moves::of([(data.clone(), going(task, name)), (coming(task, name), data)])
     }
 
-    /// The files that were replaced are in the backup that was made before.
-    pub(super) async fn forget_data(task: &Task, name: &AppName) -> Result<()> {
-        let old = going(task, name);
-        blocking(move || folders::remove(&old)).await
+    /// Where the files that were replaced are.
+    pub(super) fn replaced(task: &Task, name: &AppName) -> PathBuf {
+        going(task, name)
     }
 }
 

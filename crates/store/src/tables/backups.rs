@@ -39,6 +39,15 @@ pub fn insert(tx: &mut Write<'_>, backup: &Backup) -> Result<()> {
     row.execute(tx.connection()).map(drop).doing("add the backup")
 }
 
+/// A backup has the app's own files too, and is so many bytes in all.
+pub fn set_data(tx: &mut Write<'_>, id: BackupId, bytes: i64) -> Result<()> {
+    let row = diesel::update(backups::table.find(Word(id)));
+    row.set((backups::data.eq(true), backups::bytes.eq(bytes)))
+        .execute(tx.connection())
+        .map(drop)
+        .doing("add data to the backup")
+}
+
 /// Removes a backup's row.
 pub fn delete(tx: &mut Write<'_>, id: BackupId) -> Result<()> {
     let row = backups::table.find(Word(id));

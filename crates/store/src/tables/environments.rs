@@ -52,15 +52,29 @@ pub fn delete_unused(tx: &mut Write<'_>, app: AppId) -> Result<Vec<EnvironmentId
     Ok(unused)
 }
 
-/// The newest environment of an app that was asked to be the same.
-pub fn of_fingerprint(db: &mut Read<'_>, app: AppId, fingerprint: &str) -> Result<Option<Environment>> {
+/// The environments of an app that were asked to be the same, the newest first.
+pub fn of_fingerprint(db: &mut Read<'_>, app: AppId, fingerprint: &str) -> Result<Vec<Environment>> {
     let query = environments::table
         .filter(environments::app_id.eq(Word(app)))
         .filter(environments::fingerprint.eq(fingerprint))
         .select(Environment::as_select());
-    // They are few; told to sort them, SQLite would do it for each app.
-    let rows: Vec<Environment> = query.load(db.connection()).doing("look for an environment")?;
-    Ok(rows.into_iter().max_by_key(|row| row.id.0))
+    newest_first(query.load(db.connection()))
+}
+
+/// The environments of an app that have what is in a lock, the newest first.
+pub fn of_lock(db: &mut Read<'_>, app: AppId, digest: &str) -> Result<Vec<Environment>> {
+    let query = environments::table
+        .filter(environments::app_id.eq(Word(app)))
+        .filter(environments::lock_digest.eq(digest))
+        .select(Environment::as_select());
+    newest_first(query.load(db.connection()))
+}
+
+/// They are few; told to sort them, SQLite would do it for each app.
+fn newest_first(found: QueryResult<Vec<Environment>>) -> Result<Vec<Environment>> {
+    let mut rows = found.doing("look for an environment")?;
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.id.0));
+    Ok(rows)
 }
 
 /// Removes an environment's row.

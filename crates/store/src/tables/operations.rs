@@ -70,8 +70,8 @@ pub struct Step {
 pub struct StepChanges {
     /// How it stands.
     pub status: Option<Word<StepStatus>>,
-    /// What came of it.
-    pub detail: Option<String>,
+    /// What came of it; `Some(None)` when there is nothing to say any more.
+    pub detail: Option<Option<String>>,
     /// When it began.
     pub started_at: Option<Timestamp>,
     /// When it ended.

@@ -4,18 +4,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mantyx_api_types::{AppView, OperationView};
-use mantyx_core::{AppId, AppName, Code, OperationId, OperationStatus, StepStatus};
-use mantyx_test_support::{TestMantyx, apps, http_client};
+use mantyx_api_types::{AppView, BackupView, ConfigurationView, OperationView, Page};
+use mantyx_core::{AppId, AppName, AppState, BackupReason, Code, OperationId, OperationStatus, StepStatus};
+use mantyx_test_support::{Answer, PATIENCE, TestMantyx, apps, http_client, wait_until};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::stage::Stage;
+use super::stage::{SERVICE, Stage};
 use crate::brake::Brake;
 
 /// Ends as soon as it is started.
 const SHORT_LIVED: &str = "import sys\n\nsys.exit('no such table: clocks')\n";
+
+/// Writes something when it is told to end.
+const LAST_WORDS: &str = r#"
+import os, signal, sys
+
+def end(*_):
+    with open(os.environ["APP_DATA_DIR"] + "/last", "w") as last:
+        last.write("written at the end")
+    sys.exit(0)
+
+signal.signal(signal.SIGTERM, end)
+"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_that_ends_at_once_goes_back_by_itself() {
@@ -65,6 +77,80 @@ async fn an_update_that_is_called_off_while_it_is_built_leaves_the_app_running_t
     tale.assert_untouched().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_is_called_off_while_it_is_watched_goes_back() {
+    let tale = Tale::begin().await;
+    let begun = tale.update_that_is_watched().await;
+    let cancelled = tale.cancel(begun).await;
+    assert_eq!(cancelled.status, OperationStatus::Cancelled, "{cancelled:?}");
+    assert_failed(&cancelled, "watch", Code::Cancelled, "cancelled");
+    tale.assert_as_it_was().await;
+    // Who stops it does not have to wait for an hour either.
+    let begun = tale.update_that_is_watched().await;
+    tale.stage.client().event(&tale.name, "stop").await.unwrap();
+    let stopped = tale.stage.client().app(&tale.name).await.unwrap();
+    assert_eq!((stopped.state, stopped.release), (AppState::Stopped, Some(1)));
+    let called_off = tale.stage.client().ended(begun).await;
+    assert_eq!(called_off.status, OperationStatus::Cancelled, "{called_off:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_is_not_well_is_taken_back_with_all_that_was_changed_together() {
+    let tale = Tale::begin().await;
+    let retyped = tale.configure(json!({ "type": "scheduled" })).await.unwrap_err();
+    assert_eq!((retyped.status, retyped.code()), (422, Some(Code::Invalid)), "{retyped:?}");
+    // Nobody listens where it is asked how it is.
+    let health = json!({ "probe": { "kind": "tcp", "port": 1 }, "start_period": 1 });
+    let patch =
+        json!({ "display_name": "Big clock", "tags": ["loud"], "configuration": { "health": health } });
+    let begun = tale.configure(patch).await.unwrap();
+    let ended = tale.stage.client().ended(begun.id).await;
+    assert_failed(&ended, "watch", Code::Unhealthy, "Nobody listens on port 1");
+    tale.assert_as_it_was().await;
+    let app = tale.stage.client().app(&tale.name).await.unwrap();
+    assert_eq!((app.display_name, app.tags), (tale.app.display_name, tale.app.tags));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restore_replaces_is_kept_as_it_was_when_the_app_had_stopped() {
+    let mut tale = Tale::begin().await;
+    let archive = apps::zip(&[("main.py", &format!("{LAST_WORDS}{SERVICE}")), ("version.txt", "tidy")]);
+    let ended = tale.update(archive, &[]).await;
+    assert_eq!(ended.status, OperationStatus::Succeeded, "{ended:?}");
+    let backups = format!("/api/apps/{}/backups", tale.name);
+    tale.stage.done(tale.stage.client().post(&backups, json!({ "data": true })).await).await;
+    let kept: Page<BackupView> = tale.stage.client().get(&backups).await.unwrap();
+    let restore = format!("{backups}/{}/restore", kept.items[0].id);
+    tale.stage.done(tale.stage.client().post(&restore, json!({ "data": true })).await).await;
+
+    let picture = tale.stage.look();
+    tale.stage.assert_in_order(&picture, tale.id).await;
+    assert_eq!(picture.app(tale.id)["data"], tale.before["data"], "it is as it was kept");
+    let kept: Page<BackupView> = tale.stage.client().get(&backups).await.unwrap();
+    let BackupView { id, reason, data, .. } = &kept.items[0];
+    assert_eq!((*reason, *data), (BackupReason::RestoreBackup, true));
+    let restore = format!("{backups}/{id}/restore");
+    tale.stage.done(tale.stage.client().post(&restore, json!({ "data": true })).await).await;
+    assert_eq!(tale.stage.look().app(tale.id)["data"]["last"], "written at the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_is_undone_says_nothing_about_why_the_app_had_failed() {
+    let mut stage = Stage::begin(TestMantyx::builder()).await;
+    let app = json!({ "type": "perpetual", "configuration": { "restart_limit": 0, "retry": false } });
+    let fields = [("app", &*app.to_string())];
+    let app = stage.client().upload_script("main.py", SHORT_LIVED, &fields).await.unwrap().app;
+    stage.client().install_and_enable(&app.name).await;
+    let before = stage.client().wait_for_state(&app.name, AppState::Failed).await;
+    assert!(before.reason.is_some(), "{before:?}");
+    stage.restart(Some("fail@update/start/before")).await;
+    let archive = stage.next_version();
+    let begun = stage.client().update_archive(&app.name, archive, &[]).await.unwrap();
+    assert_failed(&stage.client().ended(begun.id).await, "start", Code::Internal, "A test made");
+    let after = stage.client().app(&app.name).await.unwrap();
+    assert_eq!((after.state, after.reason, after.release), (AppState::Failed, before.reason, Some(1)));
+}
+
 /// A service that runs, as it was at first.
 struct Tale {
     stage: Stage,
@@ -86,6 +172,28 @@ impl Tale {
     async fn update(&mut self, archive: Vec<u8>, fields: &[(&str, &str)]) -> OperationView {
         let begun = self.stage.client().update_archive(&self.name, archive, fields).await.unwrap();
         self.stage.client().ended(begun.id).await
+    }
+
+    /// Begins an update that takes an hour to be found not well, and waits until that is looked at.
+    async fn update_that_is_watched(&self) -> OperationId {
+        let silent = apps::zip(&[("main.py", apps::sleeper_script())]);
+        let patch = json!({ "health": { "start_period": 3600 } }).to_string();
+        let client = self.stage.client();
+        let begun = client.update_archive(&self.name, silent, &[("configuration", &patch)]).await.unwrap();
+        let is_watched = async || {
+            let now: OperationView = client.get(&format!("/api/operations/{}", begun.id)).await.unwrap();
+            assert_eq!(now.status, OperationStatus::Running, "{now:?}");
+            let watch = now.steps.iter().find(|step| step.name == "watch").unwrap();
+            (watch.status == StepStatus::Running).then_some(())
+        };
+        wait_until("it to be watched", PATIENCE, is_watched).await;
+        begun.id
+    }
+
+    async fn configure(&self, change: Value) -> Answer<OperationView> {
+        let (client, path) = (self.stage.client(), format!("/api/apps/{}", self.name));
+        let seen: ConfigurationView = client.get(&format!("{path}/configuration")).await.unwrap();
+        client.patch(&format!("{path}?restart=true"), &format!("\"{}\"", seen.revision), change).await
     }
 
     async fn cancel(&self, operation: OperationId) -> OperationView {

@@ -17,7 +17,7 @@ use crate::faults::daemon::sql;
 use crate::faults::scene::Scene;
 
 /// Says on its web port of which release it is and which colour it was given, and that it is ready once it listens.
-const SERVICE: &str = r#"
+pub(super) const SERVICE: &str = r#"
 import os, socket
 
 body = (open("version.txt").read() + " " + os.environ.get("COLOUR", "")).encode()

@@ -73,6 +73,26 @@ pub(super) async fn failed<S: Scenario>() {
     trial.end().await;
 }
 
+/// A step panics when it is done and so does an undo, and all is undone nevertheless. What is left to do when everything
+/// is in use fails and panics, and is done nevertheless.
+pub(super) async fn panicked<S: Scenario>(acted: &str, undoing: &str, tidying: &str) {
+    let mut trial = Trial::<S>::begin(TestMantyx::builder()).await;
+    let point = |step: &str| format!("{}/{step}", S::KIND);
+    for (orders, end) in [
+        (
+            format!("panic@{};panic@{}", point(acted), point(undoing)),
+            End::Undone("Could not finish the work"),
+        ),
+        (format!("fail@{0}/before;panic@{0}/acted", point(tidying)), End::Done),
+    ] {
+        trial.prepare().await;
+        trial.stage.restart(Some(&orders)).await;
+        trial.ask(&orders).await;
+        trial.judge(&orders, end, PATIENCE).await;
+    }
+    trial.end().await;
+}
+
 /// The disk is full at each act, for a while.
 pub(super) async fn full<S: Scenario>() {
     let mut trial = Trial::<S>::begin(TestMantyx::builder().disk(SMALL)).await;

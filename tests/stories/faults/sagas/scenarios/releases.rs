@@ -82,7 +82,7 @@ impl Scenario for Update {
     }
 }
 
-/// A service goes back to an earlier release, whose environment has to be built again.
+/// A service goes back to an earlier release, whose environment is gone: there is another one with the same packages.
 pub(in super::super) struct Rollback {
     app: AppId,
     to: u64,
