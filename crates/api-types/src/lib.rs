@@ -6,6 +6,7 @@
 mod access;
 mod app;
 mod backup;
+mod data;
 mod event;
 mod execution;
 mod live;
@@ -31,6 +32,7 @@ pub use app::{
     RenameRequest, RestoreRequest, TrashedAppView,
 };
 pub use backup::{BackupRequest, BackupRestoreRequest, BackupView};
+pub use data::{DataEntry, DataKind};
 pub use event::EventView;
 pub use execution::{ExecutionView, LastExecution};
 pub use live::{LiveMessage, LiveRequest, LiveTicket, LogGap};

@@ -25,9 +25,10 @@ const KEY: &str = "Makes a retry safe: the same request of the same token with t
     another request under the same key is a 422, where uploads are told apart by their address alone. What failed, \
     or was never begun (a 5xx; 400, 401, 403, 429), is not kept.";
 
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("Apps", "What Mantyx runs."),
     ("Lifecycle", "One address for each event that a person can cause. An illegal one lists the legal ones."),
+    ("Data", "The own files of an app, in the folder that it finds in `APP_DATA_DIR`."),
     ("Releases", "What each release holds, what changed, and going from one to another."),
     ("Tracking", "Following the git origin of an app: by schedule, by webhook, on demand."),
     ("Backups", "What was kept of an app, before each change and when somebody asked."),

@@ -10,7 +10,7 @@ use mantyx_core::{Code, Error, Result};
 use mantyx_operations::Mantyx;
 use serde::Deserialize;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::access::{Reader, bearer};
@@ -30,16 +30,30 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 struct EventsQuery {
-    /// Only events after this sequence number.
+    /// Only events beyond this sequence number, in the order that is asked for.
     cursor: Option<i64>,
+    /// Which come first; the oldest when not given. A stream takes no other.
+    #[param(inline)]
+    order: Option<Order>,
     /// At most this many, 1 to 500; 100 when not given. A stream has no limit.
     limit: Option<u32>,
+}
+
+/// Which events come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    /// Forward in time.
+    #[default]
+    Oldest,
+    /// Back in time.
+    Newest,
 }
 
 /// Read or follow everything that changes
 ///
 /// With `Accept: text/event-stream` a stream that begins now, after `cursor`, or after `Last-Event-ID`; else one
-/// page, the oldest first.
+/// page, the oldest first unless `order` says otherwise.
 #[utoipa::path(
     tag = "Events",
     params(
@@ -47,7 +61,7 @@ struct EventsQuery {
         ("Last-Event-ID" = Option<i64>, Header, description = "The last event that a stream had shown")
     ),
     responses((
-        status = 200, description = "Events, the oldest first",
+        status = 200, description = "Events in the order that was asked for",
         content((Page<EventView> = "application/json"), (String = "text/event-stream"))
     ))
 )]
@@ -59,15 +73,29 @@ async fn list_events(
     request: HttpRequest,
     gate: Data<Gate>,
 ) -> Answer {
+    let order = query.order.unwrap_or_default();
     if sse::accepts(request.headers(), sse::MEDIA_TYPE) {
+        refuse_backwards(order)?;
         let after = last_event_id(&request)?.or(query.cursor);
         let admission = gate.admit(bearer(request.headers())?).await?;
         let frames = feed(Feed::new(&mantyx, after))
             .map(|event| event.and_then(|e| sse::frame(Some(&e.sequence), &e)));
         return Ok(sse::respond(frames, admission.over()));
     }
-    let page = mantyx.events(query.cursor.unwrap_or(0), query.limit).await?;
+    let page = match order {
+        Order::Oldest => mantyx.events(query.cursor.unwrap_or(0), query.limit).await?,
+        Order::Newest => mantyx.newest_events(query.cursor, query.limit).await?,
+    };
     Ok(HttpResponse::Ok().json(page))
+}
+
+/// Time goes on: what is to come has no newest one.
+fn refuse_backwards(order: Order) -> Result<()> {
+    match order {
+        Order::Oldest => Ok(()),
+        Order::Newest => Err(Error::new(Code::Malformed, "A stream has no `order` but the oldest first")
+            .hint("Read pages with `Accept: application/json`")),
+    }
 }
 
 fn last_event_id(request: &HttpRequest) -> Result<Option<i64>> {

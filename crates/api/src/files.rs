@@ -25,10 +25,10 @@ use crate::query::Query;
 use crate::waiting::{self, WaitQuery};
 
 /// The most bytes of an edited file: as many as one may have that is read.
-const FILE_LIMIT: u64 = 4 << 20;
+pub(crate) const FILE_LIMIT: u64 = 4 << 20;
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const BYTES: &str = "application/octet-stream";
+pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
+pub(crate) const BYTES: &str = "application/octet-stream";
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(read_release_file).service(write_release_file).service(remove_release_file);
@@ -108,18 +108,21 @@ fn sent(path: &RelativePath, content: Vec<u8>) -> HttpResponse {
 }
 
 /// UTF-8 may hold NUL, and no text does.
-fn is_text(content: &[u8]) -> bool {
+pub(crate) fn is_text(content: &[u8]) -> bool {
     !content.contains(&0) && std::str::from_utf8(content).is_ok()
 }
 
-/// A name may hold any character, so it is said in the form that can (RFC 6266, section 4.3).
-fn download(name: &str) -> ContentDisposition {
-    let value =
-        ExtendedValue { charset: Charset::Ext("UTF-8".into()), language_tag: None, value: name.into() };
-    ContentDisposition {
-        disposition: DispositionType::Attachment,
-        parameters: vec![DispositionParam::FilenameExt(value)],
-    }
+/// A name may hold any character; what not every client reads as it is, is said in the form that can hold it (RFC 6266,
+/// section 4.3).
+pub(crate) fn download(name: &str) -> ContentDisposition {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let parameter = if name.bytes().all(is_plain) {
+        DispositionParam::Filename(name.to_owned())
+    } else {
+        let charset = Charset::Ext("UTF-8".into());
+        DispositionParam::FilenameExt(ExtendedValue { charset, language_tag: None, value: name.into() })
+    };
+    ContentDisposition { disposition: DispositionType::Attachment, parameters: vec![parameter] }
 }
 
 /// The content of a file.
@@ -183,7 +186,7 @@ mod tests {
     #[test]
     fn a_download_has_the_name_of_the_file_whatever_that_is() {
         let named = |name| headers(name, b"\0").1.unwrap();
-        assert_eq!(named("img/a.png"), "attachment; filename*=UTF-8''a.png");
+        assert_eq!(named("img/a.png"), "attachment; filename=\"a.png\"");
         assert_eq!(named("ä \"b\"; c"), "attachment; filename*=UTF-8''%C3%A4%20%22b%22%3B%20c");
     }
 }

@@ -7,10 +7,10 @@ use std::path::Path;
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::Data;
+use actix_web::web::{Bytes, Data};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use mantyx_core::{Code, Error, Result};
 use mantyx_operations::Mantyx;
 use serde_json::{Map, Value};
@@ -80,7 +80,8 @@ impl<T: Told> Upload<T> {
                 return Err(Error::field(name, "The field is there twice"));
             }
             if name == FILE {
-                file = Some((receive(&mantyx.uploads(), &mut field, limit).await?, file_name(&field)));
+                file =
+                    Some((receive(&mantyx.uploads(), &mut field, limit, broken).await?, file_name(&field)));
             } else {
                 let text = text(&name, &mut field).await?;
                 fields.insert(name.clone(), new_app::value_of(&name, text));
@@ -92,14 +93,19 @@ impl<T: Told> Upload<T> {
 }
 
 /// Writes a file to the disk as it arrives, into this folder.
-pub(crate) async fn receive(folder: &Path, field: &mut Field, limit: u64) -> Result<TempPath> {
+pub(crate) async fn receive<E>(
+    folder: &Path,
+    pieces: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin),
+    limit: u64,
+    broken: impl Fn(E) -> Error,
+) -> Result<TempPath> {
     let doing = || format!("keep the upload in `{}`", folder.display());
     let file = tempfile::Builder::new().prefix("upload-").tempfile_in(folder);
     let (file, path) = file.map_err(|e| Error::io(doing(), e))?.into_parts();
     let mut file = tokio::fs::File::from_std(file);
     let mut length = 0;
-    while let Some(chunk) = field.next().await {
-        let chunk = chunk.map_err(broken)?;
+    while let Some(chunk) = pieces.next().await {
+        let chunk = chunk.map_err(&broken)?;
         length += chunk.len() as u64;
         if length > limit {
             return Err(too_large(limit));
@@ -128,7 +134,7 @@ pub(crate) fn announced_length(request: &HttpRequest) -> Option<u64> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(limit: u64) -> Error {
+pub(crate) fn too_large(limit: u64) -> Error {
     Error::new(Code::UploadTooLarge, format!("The upload has more than {limit} bytes"))
         .hint("Leave out data and environments, or raise `upload_limit` in the settings")
 }

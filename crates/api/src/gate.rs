@@ -9,13 +9,16 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use actix_web::HttpRequest;
 use chrono::Utc;
 use mantyx_api_types::LiveTicket;
-use mantyx_core::{Code, Error, Result, Timestamp};
+use mantyx_core::{Code, Error, Result, Scope, Timestamp};
 use mantyx_operations::{Caller, Mantyx};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+
+use crate::access::{address_of, authorise, require};
 
 /// How long the bearer behind a ticket is kept: longer than any ticket is good.
 const TICKET_LIFE: Duration = Duration::from_secs(60);
@@ -90,6 +93,19 @@ impl Gate {
         self.mantyx.redeem_ticket(ticket)?;
         let bearer = bearer.ok_or_else(|| Error::new(Code::Unauthenticated, "The ticket is not known"))?;
         self.admit(&bearer).await
+    }
+
+    /// Who sends a request with a ticket, or else with a token, if that reaches as far as `needed`.
+    pub(crate) fn caller(
+        &self,
+        request: &HttpRequest,
+        ticket: Option<&str>,
+        needed: Scope,
+    ) -> Result<Caller> {
+        match ticket {
+            Some(ticket) => require(self.caller_of_ticket(ticket, address_of(request))?, needed),
+            None => authorise(request, needed),
+        }
     }
 
     /// Who has this ticket, which is used up by it.

@@ -59,6 +59,15 @@ pub(crate) struct FilePath {
     pub(crate) path: RelativePath,
 }
 
+/// The place among an app's own files that a path names.
+#[derive(Deserialize, IntoParams)]
+pub(crate) struct DataPath {
+    /// The app's name.
+    pub(crate) app: AppName,
+    /// Where it is in the data folder. Its slashes may stand as they are.
+    pub(crate) path: RelativePath,
+}
+
 /// The backup that a path names.
 #[derive(Deserialize, IntoParams)]
 pub(crate) struct BackupPath {

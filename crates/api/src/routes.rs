@@ -14,9 +14,9 @@ use crate::page::PageFolder;
 use crate::problem::ApiError;
 use crate::server::Document;
 use crate::{
-    apps, backups, dependencies, events, executions, files, hooks, lifecycle, live, login, logs, metrics,
-    operations, reconcile, releases, schedules, secrets, settings, system, tokens, tracking, transfer, trash,
-    updates, uploads,
+    apps, backups, data, dependencies, events, executions, files, hooks, lifecycle, live, login, logs,
+    metrics, operations, reconcile, releases, schedules, secrets, settings, system, tokens, tracking,
+    transfer, trash, updates, uploads,
 };
 
 /// Every handler that stands in the OpenAPI document.
@@ -28,6 +28,7 @@ pub(crate) fn api(config: &mut ServiceConfig<'_>) {
         .configure(updates::configure)
         .configure(releases::configure)
         .configure(files::configure)
+        .configure(data::configure)
         .configure(backups::configure)
         .configure(dependencies::configure)
         .configure(logs::configure)

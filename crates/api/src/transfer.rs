@@ -2,41 +2,32 @@
 //! has an archive has everything, and what is in one may run as anybody.
 
 use std::cmp::Reverse;
-use std::io::SeekFrom;
 
 use actix_multipart::Multipart;
-use actix_web::body::SizedStream;
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    ACCEPT_RANGES, ByteRangeSpec, CONTENT_DISPOSITION, CONTENT_RANGE, RANGE, Range,
-};
 use actix_web::web::{Data, Json, Path};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, delete, get, post};
 use futures_util::future::LocalBoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use mantyx_api_types::{ExportRequest, ExportView, OperationView, Page};
 use mantyx_core::{Code, Error, Result, Scope};
-use mantyx_operations::{ExportFile, Mantyx};
+use mantyx_operations::Mantyx;
 use serde::Deserialize;
 use tempfile::TempPath;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use crate::access::{Admin, address_of, authorise};
+use crate::access::Admin;
+use crate::files::download;
 use crate::forms::{FILE, OVERHEAD, announced_length, broken, receive};
 use crate::gate::Gate;
 use crate::inputs::{OperationPath, OptionalBody};
 use crate::paging::{PageQuery, page};
+use crate::parts::Part;
 use crate::problem::{Answer, ApiError};
 use crate::query::Query;
 use crate::shell::WasHead;
 use crate::waiting::{self, WaitQuery};
-
-/// How much is read of an archive at once.
-const BLOCK: usize = 256 << 10;
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config
@@ -110,17 +101,16 @@ async fn fetch_export(
     path: Path<OperationPath>,
     Query(query): Query<FetchQuery>,
 ) -> Answer {
-    let caller = match &query.ticket {
-        Some(ticket) => gate.caller_of_ticket(ticket, address_of(&request))?,
-        None => authorise(&request, Scope::Admin)?,
-    };
-    caller.require(Scope::Admin)?;
+    let caller = gate.caller(&request, query.ticket.as_deref(), Scope::Admin)?;
     let file = mantyx.export_file(path.id).await?;
-    let part = Part::of(&request, file.view.bytes);
+    let part = Part::of(&request, file.view.bytes, None);
     if part.is_beginning() && request.extensions().get::<WasHead>().is_none() {
         mantyx.record_fetch(&caller.actor(), &file.view).await?;
     }
-    Ok(part.answer(&file).await?)
+    let failed = |error| Error::io(format!("read `{}`", file.path.display()), error);
+    let archive = tokio::fs::File::open(&file.path).await.map_err(failed)?;
+    let name = download(&file.view.file_name);
+    Ok(part.answer(archive, "application/gzip", Some(name)).await.map_err(failed)?)
 }
 
 /// Remove an export before its time
@@ -166,63 +156,6 @@ async fn import_mantyx(
     waiting::answer(&mantyx, operation, query.wait).await
 }
 
-/// Which part of an archive was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Whole { length: u64 },
-    Some { first: u64, last: u64, length: u64 },
-    Beyond { length: u64 },
-}
-
-impl Part {
-    /// One part can be asked for; who asks for several, or for something else, gets all of it (RFC 9110, section 14.2).
-    fn of(request: &HttpRequest, length: u64) -> Self {
-        let range = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
-        let Some(Ok(Range::Bytes(specs))) = range.map(str::parse::<Range>) else {
-            return Self::Whole { length };
-        };
-        let [spec] = specs.as_slice() else { return Self::Whole { length } };
-        Self::of_spec(spec, length)
-    }
-
-    fn of_spec(spec: &ByteRangeSpec, length: u64) -> Self {
-        match spec.to_satisfiable_range(length) {
-            Some((first, last)) => Self::Some { first, last, length },
-            None => Self::Beyond { length },
-        }
-    }
-
-    fn is_beginning(self) -> bool {
-        match self {
-            Self::Whole { .. } => true,
-            Self::Some { first, .. } => first == 0,
-            Self::Beyond { .. } => false,
-        }
-    }
-
-    async fn answer(self, file: &ExportFile) -> Result<HttpResponse> {
-        let (status, first, count) = match self {
-            Self::Whole { length } => (StatusCode::OK, 0, length),
-            Self::Some { first, last, .. } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
-            Self::Beyond { length } => {
-                let range = (CONTENT_RANGE, format!("bytes */{length}"));
-                return Ok(HttpResponse::RangeNotSatisfiable().insert_header(range).finish());
-            }
-        };
-        let failed = |error| Error::io(format!("read `{}`", file.path.display()), error);
-        let mut archive = tokio::fs::File::open(&file.path).await.map_err(failed)?;
-        archive.seek(SeekFrom::Start(first)).await.map_err(failed)?;
-        let bytes = ReaderStream::with_capacity(archive.take(count), BLOCK);
-        let mut response = HttpResponse::build(status);
-        if let Self::Some { first, last, length } = self {
-            response.insert_header((CONTENT_RANGE, format!("bytes {first}-{last}/{length}")));
-        }
-        let disposition = format!("attachment; filename=\"{}\"", file.view.file_name);
-        response.insert_header((CONTENT_DISPOSITION, disposition)).insert_header((ACCEPT_RANGES, "bytes"));
-        Ok(response.content_type("application/gzip").body(SizedStream::new(count, bytes)))
-    }
-}
-
 /// An archive that was received: it lies on the disk until this is dropped, or taken in.
 struct Archive(TempPath);
 
@@ -256,7 +189,7 @@ impl Archive {
             if name != FILE || file.is_some() {
                 return Err(Error::field(name, "There is one field, `file`, and it is there once"));
             }
-            let received = receive(&folder, &mut field, room).await;
+            let received = receive(&folder, &mut field, room, broken).await;
             file = Some(received.map_err(|error| match error.code() {
                 Code::UploadTooLarge => no_room(room),
                 _ => error,
@@ -272,29 +205,4 @@ fn no_room(room: u64) -> Error {
         format!("The disk of the root has room for {room} bytes, and the archive has more"),
     )
     .hint("Free some space: what is in the archive needs room as well")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use actix_web::test::TestRequest;
-
-    fn part(range: &str) -> Part {
-        Part::of(&TestRequest::get().insert_header((RANGE, range)).to_http_request(), 100)
-    }
-
-    #[test]
-    fn one_part_can_be_asked_for() {
-        let some = |first, last| Part::Some { first, last, length: 100 };
-        assert_eq!(Part::of(&TestRequest::get().to_http_request(), 100), Part::Whole { length: 100 });
-        assert_eq!(part("bytes=0-9"), some(0, 9));
-        assert_eq!(part("bytes=90-"), some(90, 99));
-        assert_eq!(part("bytes=90-1000"), some(90, 99));
-        assert_eq!(part("bytes=-10"), some(90, 99));
-        assert_eq!(part("bytes=100-"), Part::Beyond { length: 100 });
-        for whole in ["bytes=0-1,5-6", "lines=1-2", "bytes=x"] {
-            assert_eq!(part(whole), Part::Whole { length: 100 }, "{whole}");
-        }
-        assert!(part("bytes=0-9").is_beginning() && !part("bytes=1-9").is_beginning());
-    }
 }

@@ -12,6 +12,7 @@ use crate::values::{ScopeChoice, StreamChoice, TypeChoice, seconds};
 
 pub(crate) use self::backups::{BackupArgs, BackupCommand};
 pub(crate) use self::configuration::{ConfigurationArgs, SetArgs};
+pub(crate) use self::data::{DataArgs, DataCommand};
 pub(crate) use self::releases::{
     CatArgs, DependenciesArgs, DiffArgs, ReleasesArgs, RenameArgs, RollbackArgs, UpdateArgs,
 };
@@ -23,6 +24,7 @@ pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 
 mod backups;
 mod configuration;
+mod data;
 mod releases;
 mod schedules;
 mod secrets;
@@ -87,6 +89,8 @@ pub(crate) enum ClientCommand {
     Cat(CatArgs),
     /// List the packages of an app
     Dependencies(DependenciesArgs),
+    /// List, fetch, write and remove the own files of an app
+    Data(DataArgs),
     /// Make, list, restore and remove backups
     Backup(BackupArgs),
     /// Fetch all of Mantyx as one file

@@ -9,6 +9,7 @@ use mantyx_core::{AppType, Ending, Exit, Health, Origin};
 use crate::output::{facts, relative, span, table};
 
 pub(crate) use self::backups::backups;
+pub(crate) use self::data::data;
 pub(crate) use self::findings::findings;
 pub(crate) use self::releases::{dependencies, outdated, release, releases, update_check};
 pub(crate) use self::secrets::secrets;
@@ -16,6 +17,7 @@ pub(crate) use self::settings::{said as setting_value, settings};
 pub(crate) use self::tracking::{hook, tracking};
 
 mod backups;
+mod data;
 mod findings;
 mod releases;
 mod secrets;
@@ -63,7 +65,7 @@ fn processors(usage: UsagePoint) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "one digit behind the point is said")]
-fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let kib = bytes as f64 / 1024.0;
     match kib {
         _ if bytes < 1024 => format!("{bytes} B"),

@@ -74,6 +74,12 @@ pub enum EventKind {
     /// The app is gone for good.
     #[serde(rename = "app.purged")]
     AppPurged,
+    /// A file among the app's own was written by somebody.
+    #[serde(rename = "file.written")]
+    FileWritten,
+    /// Something among the app's own files was removed by somebody.
+    #[serde(rename = "file.removed")]
+    FileRemoved,
     /// A backup was made.
     #[serde(rename = "backup.made")]
     BackupMade,

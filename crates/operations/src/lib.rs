@@ -22,6 +22,7 @@ mod clock;
 mod conductor;
 mod configure;
 mod create;
+mod data;
 mod due;
 mod environment;
 mod export;
@@ -65,12 +66,14 @@ mod unclear;
 mod update;
 mod work;
 
+pub use data::{Condition, Data, DataFile};
 pub use export::ExportFile;
 pub use hooks::{HookDelivery, HookSignature};
 pub use logs::{
     BadPattern, Case, Completeness, Follow, LogQuery, LogStreamer, Pace, Pattern, Place, RawLine, Syntax,
 };
 pub use mantyx::{Caller, Mantyx};
+pub use mantyx_platform::owned::Removal;
 pub use mantyx_registry::{Memo, Version};
 pub use replays::{Answer, KeyedRequest, Recalled};
 pub use saga::fault_points;

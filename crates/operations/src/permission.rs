@@ -35,6 +35,17 @@ impl Caller {
             .map_err(|error| error.with_field(field, format!("Only the scope `{}` sets it", needed.as_str())))
     }
 
+    /// Refuses to change the own files of an app that was given more than a token for apps may give. What an app reads
+    /// can decide about what it runs, so it is as other code.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub(crate) fn require_for_files(&self, active: &Configuration) -> Result<()> {
+        let Some(given) = active.given() else { return Ok(()) };
+        let what = format!("to change the files of an app that was given `{given}` needs");
+        self.require_to(Scope::Admin, &what)
+    }
+
     /// From where this token may import a repository.
     pub(crate) fn reach(&self) -> Reach {
         if self.token.scope.covers(Scope::Admin) { Reach::ThisMachine } else { Reach::Network }

@@ -145,6 +145,13 @@ impl Mantyx {
         Ok(page(rows.into_iter().map(views::event).collect(), limit, |view| view.sequence.to_string()))
     }
 
+    /// Events before a sequence, or all of them, the newest first.
+    pub async fn newest_events(&self, before: Option<i64>, limit: Option<u32>) -> Result<Page<EventView>> {
+        let limit = self::limit(limit)?;
+        let rows = self.registry().read(move |db| events::before(db, before, i64::from(limit) + 1)).await?;
+        Ok(page(rows.into_iter().map(views::event).collect(), limit, |view| view.sequence.to_string()))
+    }
+
     /// Everything that a page starts from.
     pub async fn hello(&self) -> Result<LiveMessage> {
         let host = self.inner().host.now().await;
@@ -200,7 +207,7 @@ fn passes(app: &apps::App, filter: &AppFilter) -> bool {
         && filter.text.as_ref().is_none_or(text)
 }
 
-fn limit(asked: Option<u32>) -> Result<u32> {
+pub(crate) fn limit(asked: Option<u32>) -> Result<u32> {
     match asked.unwrap_or(PAGE) {
         limit @ 1..=LONGEST_PAGE => Ok(limit),
         other => {
@@ -210,7 +217,7 @@ fn limit(asked: Option<u32>) -> Result<u32> {
     }
 }
 
-fn parse_cursor<T: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<T>> {
+pub(crate) fn parse_cursor<T: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<T>> {
     let parse = |text: &str| {
         text.parse().map_err(|_| {
             Error::new(Code::Malformed, format!("`{text}` is not a cursor"))
@@ -221,7 +228,7 @@ fn parse_cursor<T: std::str::FromStr>(cursor: Option<&str>) -> Result<Option<T>>
 }
 
 /// One item more than asked for was read, to know whether there is a next page.
-fn page<T>(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Page<T> {
+pub(crate) fn page<T>(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Page<T> {
     let limit = usize::try_from(limit).unwrap_or_default();
     let more = items.len() > limit;
     items.truncate(limit);

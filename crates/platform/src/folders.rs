@@ -50,6 +50,12 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// The same for a folder in one that is open.
+pub(crate) fn remove_at(parent: impl AsFd, name: &CStr) -> SystemResult<()> {
+    tree::visit_at(parent.as_fd(), name, &mut Remove)?;
+    unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
 /// Removes what it meets.
 struct Remove;
 

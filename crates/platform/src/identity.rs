@@ -41,7 +41,12 @@ pub fn own() -> Identity {
 pub fn owner(path: &Path) -> Result<Identity> {
     let found = fs::symlink_metadata(path)
         .map_err(|error| Error::io(format!("see whose `{}` is", path.display()), error))?;
-    Ok(Identity { uid: found.uid(), gid: found.gid(), groups: Vec::new(), name: name_of(found.uid()) })
+    Ok(of_owner(found.uid(), found.gid()))
+}
+
+/// A user that owns something, with no rights but those of that user and of the group of the same thing.
+pub(crate) fn of_owner(uid: u32, gid: u32) -> Identity {
+    Identity { uid, gid, groups: Vec::new(), name: name_of(uid) }
 }
 
 /// The name of a user, or its number where the machine knows none.

@@ -9,6 +9,7 @@
 //! | [`atomic`] | a file that is whole |
 //! | [`folders`] | a tree of files |
 //! | [`reading`] | a tree that is read while somebody writes to it |
+//! | [`owned`] | a folder that somebody else owns |
 //! | [`ownership`] | a tree that changes hands |
 //! | [`scratch`] | a folder for a while |
 //! | [`lock`] | a folder that is ours |
@@ -25,6 +26,7 @@ pub mod environment;
 pub mod folders;
 pub mod identity;
 pub mod lock;
+pub mod owned;
 pub mod ownership;
 pub mod ports;
 pub mod process;

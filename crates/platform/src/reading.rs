@@ -74,6 +74,16 @@ pub enum Content {
 pub struct Facts(Stat);
 
 impl Facts {
+    pub(crate) fn of(found: Stat) -> Self {
+        Self(found)
+    }
+
+    /// What is different once it was written to: by length and time.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        format!("{:x}-{:x}-{:x}", self.0.st_size, self.0.st_mtime, self.0.st_mtime_nsec)
+    }
+
     /// Its permissions, with setuid, setgid and sticky bits.
     #[must_use]
     pub fn mode(&self) -> u32 {
@@ -244,7 +254,7 @@ fn forget(path: &mut Vec<u8>, before: usize, error: Errno) {
 }
 
 /// Opens what is no folder, as far as it can be read.
-fn open_entry(parent: impl AsFd, name: &CStr) -> SystemResult<(Stat, Content)> {
+pub(crate) fn open_entry(parent: impl AsFd, name: &CStr) -> SystemResult<(Stat, Content)> {
     let held = tree::hold(parent, name)?;
     let found = fstat(&held)?;
     let content = match FileType::from_raw_mode(found.st_mode) {

@@ -36,9 +36,14 @@ pub(crate) trait Visitor {
 /// Visits everything at a path, which is not followed when it is a link.
 pub(crate) fn visit(path: &Path, visitor: &mut impl Visitor) -> Result<()> {
     let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::INVAL)?;
-    match visitor.enter(CWD, &name) {
+    visit_at(CWD, &name, visitor)
+}
+
+/// The same for a name in an open folder.
+pub(crate) fn visit_at(parent: BorrowedFd<'_>, name: &CStr, visitor: &mut impl Visitor) -> Result<()> {
+    match visitor.enter(parent, name) {
         Ok(top) => walk(top, visitor),
-        Err(Errno::NOTDIR | Errno::LOOP) => visitor.file(CWD, &name),
+        Err(Errno::NOTDIR | Errno::LOOP) => visitor.file(parent, name),
         Err(error) => Err(error),
     }
 }
@@ -197,7 +202,7 @@ fn list(folder: BorrowedFd<'_>, visitor: &mut impl Visitor) -> Result<Vec<CStrin
 }
 
 /// What an entry is. Not every file system says so in its folders (readdir(3)).
-fn kind(folder: BorrowedFd<'_>, entry: &DirEntry) -> Result<FileType> {
+pub(crate) fn kind(folder: impl AsFd, entry: &DirEntry) -> Result<FileType> {
     match entry.file_type() {
         FileType::Unknown => {
             let found = statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW)?;

@@ -145,6 +145,7 @@ fn no_question_about_operations_and_events_reads_all_of_them() {
         check(tx, Leave::None, |tx| operations::page(tx, None, Some(id), 10));
         check(tx, Leave::Page, |tx| events::newest(tx));
         check(tx, Leave::None, |tx| events::after(tx, 7, 10));
+        check(tx, Leave::None, |tx| events::before(tx, None, 10));
     });
 }
 

@@ -19,6 +19,8 @@ pub(crate) const fn event(kind: EventKind) -> &'static str {
         EventKind::AppDeleted => "Moved to the trash:",
         EventKind::AppRestored => "Brought back from the trash:",
         EventKind::AppPurged => "Deleted for good:",
+        EventKind::FileWritten => "Wrote a file of",
+        EventKind::FileRemoved => "Removed a file of",
         EventKind::BackupMade => "Made a backup of",
         EventKind::BackupRemoved => "Removed a backup of",
         EventKind::ExecutionStarted => "A run began:",

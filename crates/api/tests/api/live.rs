@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::server::{Api, refusal};
-use mantyx_api_types::{LiveMessage, LiveRequest, LiveTicket, LogGap, NewToken};
+use mantyx_api_types::{EventView, LiveMessage, LiveRequest, LiveTicket, LogGap, NewToken, Page};
 use mantyx_core::{Actor, AppName, Code, EventKind, Scope};
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
@@ -215,6 +215,30 @@ async fn events_are_resumed_where_they_broke_off() {
     assert_eq!(ids, (first + 1..=last + 1).collect::<Vec<i64>>());
     let wrong = api.request("GET", "/api/events").bearer_auth(&token).header("accept", "text/event-stream");
     assert_eq!(refusal(wrong.header("last-event-id", "yesterday")).await, Code::Malformed);
+    api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_past_is_read_backwards_as_well() {
+    let api = Api::start().await;
+    let token = api.token(Scope::Read).await;
+    let read = async |query: String| -> Page<EventView> {
+        let request = api.request("GET", &format!("/api/events?{query}")).bearer_auth(&token);
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let forwards: Vec<_> = read(String::new()).await.items.into_iter().map(|event| event.sequence).collect();
+    let (mut backwards, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = read(format!("order=newest&limit=1{cursor}")).await;
+        backwards.extend(page.items.into_iter().map(|event| event.sequence));
+        let Some(next) = page.next_cursor else { break };
+        cursor = format!("&cursor={next}");
+    }
+    backwards.reverse();
+    assert!(forwards.len() > 1);
+    assert_eq!(backwards, forwards);
+    let stream = api.request("GET", "/api/events?order=newest").bearer_auth(&token);
+    assert_eq!(refusal(stream.header("accept", "text/event-stream")).await, Code::Malformed);
     api.end().await;
 }
 

@@ -5,6 +5,7 @@ mod apps;
 mod backups;
 mod conventions;
 mod credentials;
+mod data;
 mod endings;
 mod files;
 mod lists;

@@ -97,6 +97,8 @@ async fn nobody_comes_between_the_steps_of_a_change() {
         post("stop"),
         post("disable"),
         post("rename").json(&json!({ "name": "other" })),
+        story.send("PUT", "/api/apps/talker/data/note").body("x"),
+        story.send("DELETE", "/api/apps/talker/data/home?recursive=true"),
     ];
     for (number, request) in in_the_way.into_iter().enumerate() {
         assert_eq!(refusal(request).await, Code::OperationInProgress, "request {number}");

@@ -4,6 +4,7 @@ mod access;
 mod apps;
 mod backups;
 mod configure;
+mod data;
 mod dependencies;
 mod deploy;
 mod logs;
@@ -69,6 +70,7 @@ pub(crate) async fn run(invocation: Invocation, program: Command) -> Result<()> 
         ClientCommand::Diff(what) => releases::diff(what, session).await,
         ClientCommand::Cat(what) => releases::cat(what, session).await,
         ClientCommand::Dependencies(what) => dependencies::list(what, session).await,
+        ClientCommand::Data(what) => data::run(what, session).await,
         ClientCommand::Backup(what) => backups::run(what, session).await,
         ClientCommand::Export(what) => transfer::export(what, session).await,
         ClientCommand::Import(what) => transfer::import(what, session).await,

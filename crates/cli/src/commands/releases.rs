@@ -52,11 +52,15 @@ pub(super) async fn diff(what: DiffArgs, session: Session) -> Result<()> {
     Ok(())
 }
 
-/// Prints a file as it is. On a terminal only what can be seen there.
 pub(super) async fn cat(what: CatArgs, session: Session) -> Result<()> {
     let release = or_active(&session, &what.app, what.release).await?;
     let address = format!("/api/apps/{}/releases/{release}/files/{}", what.app, encoded(&what.path));
-    let mut pieces = std::pin::pin!(session.client.bytes(&address).await?);
+    print(&session, &address, &what.path).await
+}
+
+/// Prints what an address answers, as it is. On a terminal only what can be seen there.
+pub(super) async fn print(session: &Session, address: &str, path: &RelativePath) -> Result<()> {
+    let mut pieces = std::pin::pin!(session.client.bytes(address).await?);
     match Paint::of_stdout() {
         Paint::Untouched => {
             let mut out = std::io::stdout();
@@ -66,7 +70,7 @@ pub(super) async fn cat(what: CatArgs, session: Session) -> Result<()> {
             Ok(out.flush()?)
         }
         seen @ (Paint::Plain | Paint::Coloured) => {
-            let text = text(pieces, &what.path).await?;
+            let text = text(pieces, path).await?;
             text.lines().try_for_each(|text| line(&seen.line(Ink::Text, text)))
         }
     }
@@ -87,7 +91,7 @@ async fn text(
 }
 
 /// A path as a part of an address (RFC 3986, unreserved characters and `/`).
-fn encoded(path: &RelativePath) -> String {
+pub(super) fn encoded(path: &RelativePath) -> String {
     let mut text = String::new();
     for byte in path.as_str().bytes() {
         match byte {

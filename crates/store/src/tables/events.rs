@@ -96,6 +96,16 @@ pub fn after(db: &mut Read<'_>, sequence: i64, limit: i64) -> Result<Vec<Event>>
     query.load(db.connection()).doing("list the events")
 }
 
+/// Records before a sequence, or all of them, the newest first.
+pub fn before(db: &mut Read<'_>, sequence: Option<i64>, limit: i64) -> Result<Vec<Event>> {
+    let query = events::table
+        .filter(events::sequence.lt(sequence.unwrap_or(i64::MAX)))
+        .order(events::sequence.desc())
+        .limit(limit)
+        .select(Event::as_select());
+    query.load(db.connection()).doing("list the newest events")
+}
+
 /// The sequence of the first record whose hash does not follow from the one before it.
 pub fn first_break(db: &mut Read<'_>) -> Result<Option<i64>> {
     const BATCH: i64 = 1000;

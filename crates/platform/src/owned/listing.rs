@@ -1,0 +1,135 @@
+//! What is in a folder, a page at a time. However many entries there are, no more are remembered than are asked for.
+
+use std::collections::BTreeSet;
+use std::ffi::{CStr, CString, OsString};
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::str::FromStr;
+
+use mantyx_core::{Code, Error};
+use rustix::fs::{AtFlags, Dir, FileType, statat};
+use rustix::io::{Errno, Result as SystemResult};
+
+use crate::reading::Facts;
+use crate::tree;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Other entries.
+    Folder,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A socket, a pipe or a device.
+    Special,
+}
+
+/// An entry of a folder.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its name, which may be any bytes.
+    pub name: OsString,
+    /// What it is.
+    pub kind: Kind,
+    /// What the system says about it.
+    pub facts: Facts,
+    /// Where it stands in the list.
+    pub place: Place,
+}
+
+/// Where an entry stands in the list: folders before everything else, then by the bytes of the name. As a text it is
+/// for whoever goes on behind it, and says nothing else.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    rank: Rank,
+    name: CString,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Folder,
+    Other,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.rank {
+            Rank::Folder => "0",
+            Rank::Other => "1",
+        })?;
+        self.name.to_bytes().iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for Place {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        parse(text).ok_or_else(|| Error::new(Code::Malformed, format!("`{text}` is no place in a folder")))
+    }
+}
+
+fn parse(text: &str) -> Option<Place> {
+    let (rank, name) = match text.split_at_checked(1)? {
+        ("0", name) => (Rank::Folder, name),
+        ("1", name) => (Rank::Other, name),
+        _ => return None,
+    };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some((digit(high)? << 4) | digit(low)?),
+        _ => None,
+    };
+    let bytes = name.as_bytes().chunks(2).map(byte).collect::<Option<Vec<u8>>>()?;
+    Some(Place { rank, name: CString::new(bytes).ok()? })
+}
+
+pub(super) fn list(folder: &OwnedFd, after: Option<&Place>, most: usize) -> SystemResult<Vec<Entry>> {
+    let mut first = BTreeSet::new();
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if [c".", c".."].contains(&name) {
+            continue;
+        }
+        let Some(rank) = unless_gone(tree::kind(folder, &entry).map(rank))? else { continue };
+        let place = Place { rank, name: name.to_owned() };
+        if after.is_none_or(|after| place > *after) {
+            first.insert(place);
+        }
+        if first.len() > most {
+            first.pop_last();
+        }
+    }
+    let looked_at = first.into_iter().map(|place| unless_gone(look(folder, place)));
+    looked_at.filter_map(Result::transpose).collect()
+}
+
+fn look(folder: &OwnedFd, place: Place) -> SystemResult<Entry> {
+    let found = statat(folder, place.name.as_c_str(), AtFlags::SYMLINK_NOFOLLOW)?;
+    let kind = match FileType::from_raw_mode(found.st_mode) {
+        FileType::Directory => Kind::Folder,
+        FileType::RegularFile => Kind::File,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Special,
+    };
+    Ok(Entry { name: name_of(&place.name), kind, facts: Facts::of(found), place })
+}
+
+fn name_of(name: &CStr) -> OsString {
+    super::os_name(name)
+}
+
+fn rank(kind: FileType) -> Rank {
+    if kind == FileType::Directory { Rank::Folder } else { Rank::Other }
+}
+
+/// The owner may be removing it at this moment.
+fn unless_gone<T>(outcome: SystemResult<T>) -> SystemResult<Option<T>> {
+    match outcome {
+        Err(Errno::NOENT) => Ok(None),
+        other => other.map(Some),
+    }
+}
