@@ -49,6 +49,8 @@ pub(crate) enum Tab {
     Releases,
     /// The packages that it needs.
     Dependencies,
+    /// What it keeps itself.
+    Files,
     /// What of it was kept.
     Backups,
     /// Renaming it, switching it off and deleting it.
@@ -57,13 +59,14 @@ pub(crate) enum Tab {
 
 impl Tab {
     /// All, in the order of the page.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Overview,
         Self::Logs,
         Self::Runs,
         Self::Configuration,
         Self::Releases,
         Self::Dependencies,
+        Self::Files,
         Self::Backups,
         Self::Danger,
     ];
@@ -77,6 +80,7 @@ impl Tab {
             Self::Configuration => "configuration",
             Self::Releases => "releases",
             Self::Dependencies => "dependencies",
+            Self::Files => "files",
             Self::Backups => "backups",
             Self::Danger => "danger",
         }
@@ -91,6 +95,7 @@ impl Tab {
             Self::Configuration => "Configuration",
             Self::Releases => "Releases",
             Self::Dependencies => "Dependencies",
+            Self::Files => "Files",
             Self::Backups => "Backups",
             Self::Danger => "Danger zone",
         }

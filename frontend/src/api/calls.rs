@@ -3,15 +3,15 @@
 use mantyx_api_types::core::{AppEvent, AppId, AppName, BackupId, OperationId, ScheduleId, ScheduleSpec};
 use mantyx_api_types::{
     AppCreated, AppMetrics, AppPatch, AppView, BackupRequest, BackupRestoreRequest, BackupView,
-    ConfigurationView, DependenciesView, ExecutionView, GitSource, GitUpdate, LiveTicket, LogLine, LoginCode,
-    NewSchedule, OperationView, OutdatedPackage, Page, ReleaseDetail, ReleaseDiff, ReleaseView,
+    ConfigurationView, DependenciesView, EventView, ExecutionView, GitSource, GitUpdate, LiveTicket, LogLine,
+    LoginCode, NewSchedule, OperationView, OutdatedPackage, Page, ReleaseDetail, ReleaseDiff, ReleaseView,
     RenameRequest, RestoreRequest, RollbackRequest, SchedulePatch, SchedulePreview, ScheduleView,
     SettingView, Sparkline, SystemView, TokenAnswer, TrashedAppView, UpdateCheck,
 };
 use serde_json::{Map, Value};
 
 use super::Client;
-use super::client::{Answer, Call, FileText, encoded};
+use super::client::{Answer, Call, FileText, encoded, encoded_path};
 use crate::state::search::Query;
 
 impl Client {
@@ -208,6 +208,12 @@ impl Client {
         self.get("/api/sparklines")
     }
 
+    /// What happened, the newest first, from before where a page ended.
+    pub(crate) fn newest_events(self, cursor: Option<&str>) -> Call<Page<EventView>> {
+        let before = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        self.get(&format!("/api/events?order=newest&limit=50{before}"))
+    }
+
     /// One operation.
     pub(crate) fn operation(self, id: OperationId) -> Call<OperationView> {
         self.get(&format!("/api/operations/{id}"))
@@ -263,8 +269,7 @@ impl Client {
 
 /// The address of a file of a release: the slashes of its path stay, everything else is encoded.
 fn file_address(app: &str, release: u32, path: &str) -> String {
-    let path: Vec<String> = path.split('/').map(encoded).collect();
-    format!("/api/apps/{app}/releases/{release}/files/{}", path.join("/"))
+    format!("/api/apps/{app}/releases/{release}/files/{}", encoded_path(path))
 }
 
 /// Parameters behind others of an address.

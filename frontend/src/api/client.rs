@@ -89,7 +89,7 @@ impl Client {
         body: &impl Serialize,
         revision: u32,
     ) -> Call<T> {
-        self.typed(method, path, as_json(body), Some(revision))
+        self.typed(method, path, as_json(body), Some(revision.to_string()))
     }
 
     /// Sends a text and reads what it answers.
@@ -100,6 +100,16 @@ impl Client {
         text: String,
     ) -> Call<T> {
         self.typed(method, path, Ok(Body::Text(text)), None)
+    }
+
+    /// Puts another text in the place of one that still has this tag.
+    pub(super) fn send_text_if<T: DeserializeOwned + 'static>(
+        self,
+        path: &str,
+        text: String,
+        tag: &str,
+    ) -> Call<T> {
+        self.typed("PUT", path, Ok(Body::Text(text)), Some(tag.to_owned()))
     }
 
     /// Sends something that has no body and reads what it answers.
@@ -114,7 +124,7 @@ impl Client {
 
     /// Changes something that must still be as it was read.
     pub(super) fn change(self, path: &str, body: &impl Serialize, revision: Option<u32>) -> Call<()> {
-        self.done("PATCH", path, as_json(body), revision)
+        self.done("PATCH", path, as_json(body), revision.map(|revision| revision.to_string()))
     }
 
     /// Does something whose answer says no more than that it was done.
@@ -132,13 +142,20 @@ impl Client {
 
     /// Reads a file, whose type the daemon tells.
     pub(super) async fn text(self, path: &str) -> Answer<FileText> {
+        self.tagged_text(path).await.map(|(text, _)| text)
+    }
+
+    /// The same, with the tag of what was read.
+    pub(super) async fn tagged_text(self, path: &str) -> Answer<(FileText, String)> {
         let response = self.call("GET", path, Body::None, None).await?;
-        let content_type = response.headers().get("Content-Type").ok().flatten().unwrap_or_default();
-        if content_type.starts_with("text/") {
-            text_of(&response).await.map(FileText::Text)
+        let header = |name| response.headers().get(name).ok().flatten().unwrap_or_default();
+        let tag = header("ETag").trim_matches('"').to_owned();
+        let text = if header("Content-Type").starts_with("text/") {
+            FileText::Text(text_of(&response).await?)
         } else {
-            Ok(FileText::Binary)
-        }
+            FileText::Binary
+        };
+        Ok((text, tag))
     }
 
     /// A call whose answer has a type. Everything but the last step is compiled once for all types.
@@ -147,9 +164,9 @@ impl Client {
         method: &'static str,
         path: &str,
         body: Answer<Body>,
-        revision: Option<u32>,
+        tag: Option<String>,
     ) -> Call<T> {
-        let answer = self.untyped(method, path.to_owned(), body, revision);
+        let answer = self.untyped(method, path.to_owned(), body, tag);
         Box::pin(async move {
             let (status, value) = answer.await?;
             reader::from_value(value).ok_or(Failure::Unreadable(status))
@@ -161,24 +178,24 @@ impl Client {
         method: &'static str,
         path: String,
         body: Answer<Body>,
-        revision: Option<u32>,
+        tag: Option<String>,
     ) -> Call<(u16, Value)> {
         Box::pin(async move {
-            let response = self.call(method, &path, body?, revision).await?;
+            let response = self.call(method, &path, body?, tag).await?;
             let status = response.status();
             let value = json::read(&text_of(&response).await?).ok_or(Failure::Unreadable(status))?;
             Ok((status, value))
         })
     }
 
-    fn done(self, method: &'static str, path: &str, body: Answer<Body>, revision: Option<u32>) -> Call<()> {
+    fn done(self, method: &'static str, path: &str, body: Answer<Body>, tag: Option<String>) -> Call<()> {
         let path = path.to_owned();
-        Box::pin(async move { self.call(method, &path, body?, revision).await.map(|_| ()) })
+        Box::pin(async move { self.call(method, &path, body?, tag).await.map(|_| ()) })
     }
 
-    async fn call(self, method: &str, path: &str, body: Body, revision: Option<u32>) -> Answer<Response> {
+    async fn call(self, method: &str, path: &str, body: Body, tag: Option<String>) -> Answer<Response> {
         let token = self.session.token();
-        self.call_as(token.as_deref(), method, path, body, revision).await
+        self.call_as(token.as_deref(), method, path, body, tag).await
     }
 
     /// Whether the daemon knows a token that is not the session's yet.
@@ -192,9 +209,9 @@ impl Client {
         method: &str,
         path: &str,
         body: Body,
-        revision: Option<u32>,
+        tag: Option<String>,
     ) -> Answer<Response> {
-        let request = request(token, method, body, revision).map_err(|_| Failure::Unreachable)?;
+        let request = request(token, method, body, tag).map_err(|_| Failure::Unreachable)?;
         let answer = JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(path, &request)).await;
         let response: Response =
             answer.ok().and_then(|value| value.dyn_into().ok()).ok_or(Failure::Unreachable)?;
@@ -211,7 +228,7 @@ fn request(
     token: Option<&str>,
     method: &str,
     body: Body,
-    revision: Option<u32>,
+    tag: Option<String>,
 ) -> Result<RequestInit, JsValue> {
     let (request, headers) = (RequestInit::new(), Headers::new()?);
     request.set_method(method);
@@ -219,8 +236,8 @@ fn request(
     if let Some(token) = token {
         headers.set("Authorization", &format!("Bearer {token}"))?;
     }
-    if let Some(revision) = revision {
-        headers.set("If-Match", &format!("\"{revision}\""))?;
+    if let Some(tag) = tag {
+        headers.set("If-Match", &format!("\"{tag}\""))?;
     }
     let (text, content_type) = match body {
         Body::None => (None, None),
@@ -249,4 +266,9 @@ fn as_json(body: &impl Serialize) -> Answer<Body> {
 /// A text as part of an address.
 pub(super) fn encoded(text: &str) -> String {
     js_sys::encode_uri_component(text).into()
+}
+
+/// A path as part of an address: its slashes stay, everything else is encoded.
+pub(super) fn encoded_path(path: &str) -> String {
+    path.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }

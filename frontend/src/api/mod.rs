@@ -3,6 +3,7 @@
 
 mod calls;
 mod client;
+mod data;
 mod failure;
 mod json;
 mod live;

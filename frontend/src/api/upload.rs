@@ -1,4 +1,4 @@
-//! Uploads: a multipart form by `XMLHttpRequest`, the one way that tells how far the bytes have come.
+//! Uploads: by `XMLHttpRequest`, the one way that tells how far the bytes have come.
 
 use mantyx_api_types::{AppCreated, OperationView};
 use serde::de::DeserializeOwned;
@@ -13,6 +13,14 @@ use super::{Client, Failure, json};
 /// How much of an upload has left, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Progress(pub(crate) f64);
+
+/// How a file is sent.
+pub(super) enum Sending<'a> {
+    /// As the field of a form, under a name.
+    Form(&'a Blob, &'a str),
+    /// By itself.
+    Bytes(&'a Blob),
+}
 
 impl Client {
     /// A new app from an archive.
@@ -64,8 +72,19 @@ impl Client {
         name: &str,
         progress: impl Fn(Progress) + 'static,
     ) -> Answer<T> {
+        self.transmit("POST", path, Sending::Form(file, name), progress).await
+    }
+
+    /// Sends a file, and reads what that is answered with.
+    pub(super) async fn transmit<T: DeserializeOwned>(
+        self,
+        method: &str,
+        path: &str,
+        file: Sending<'_>,
+        progress: impl Fn(Progress) + 'static,
+    ) -> Answer<T> {
         let (status, body) =
-            self.post_file(path, file, name, progress).await.map_err(|_| Failure::Unreachable)?;
+            self.send_file(method, path, file, progress).await.map_err(|_| Failure::Unreachable)?;
         if (200..300).contains(&status) {
             return json::read(&body).ok_or(Failure::Unreadable(status));
         }
@@ -77,17 +96,15 @@ impl Client {
         Err(failure)
     }
 
-    async fn post_file(
+    async fn send_file(
         self,
+        method: &str,
         path: &str,
-        file: &Blob,
-        name: &str,
+        file: Sending<'_>,
         progress: impl Fn(Progress) + 'static,
     ) -> Result<(u16, String), JsValue> {
-        let form = FormData::new()?;
-        form.append_with_blob_and_filename("file", file, name)?;
         let request = XmlHttpRequest::new()?;
-        request.open("POST", path)?;
+        request.open(method, path)?;
         request.set_request_header("Accept", "application/json")?;
         if let Some(token) = self.session().token() {
             request.set_request_header("Authorization", &format!("Bearer {token}"))?;
@@ -97,7 +114,14 @@ impl Client {
         });
         request.upload()?.set_onprogress(Some(told.as_ref().unchecked_ref()));
         let ended = js_sys::Promise::new(&mut |resolve, _| request.set_onloadend(Some(&resolve)));
-        request.send_with_opt_form_data(Some(&form))?;
+        match file {
+            Sending::Form(file, name) => {
+                let form = FormData::new()?;
+                form.append_with_blob_and_filename("file", file, name)?;
+                request.send_with_opt_form_data(Some(&form))?;
+            }
+            Sending::Bytes(file) => request.send_with_opt_blob(Some(file))?,
+        }
         JsFuture::from(ended).await?;
         Ok((request.status()?, request.response_text()?.unwrap_or_default()))
     }

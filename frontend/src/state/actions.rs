@@ -90,6 +90,16 @@ impl State {
         });
     }
 
+    /// Has the browser fetch one of an app's own files to its disk.
+    pub(crate) fn fetch_data(self, app: String, path: String) {
+        spawn_local(async move {
+            match self.client.data_address(&app, &path).await {
+                Ok(address) => follow_download(&address, path.rsplit('/').next().unwrap_or(&path)),
+                Err(failure) => self.toasts.failure(&failure),
+            }
+        });
+    }
+
     /// Calls an operation off.
     pub(crate) fn cancel(self, operation: &OperationView) {
         let id = operation.id;

@@ -95,7 +95,7 @@ fn screen(state: State, app: Signal<AppView>) -> impl IntoView {
             Tab::Logs => logs::logs(state, app).into_any(),
             Tab::Runs => runs::runs(state, app).into_any(),
             Tab::Configuration => configuration::configuration(state, app).into_any(),
-            part @ (Tab::Releases | Tab::Dependencies | Tab::Backups) => change(state, Change::Tab(app, part)),
+            part @ (Tab::Releases | Tab::Dependencies | Tab::Files | Tab::Backups) => change(state, Change::Tab(app, part)),
             Tab::Danger => danger::danger(state, app).into_any(),
         })}
     }

@@ -1,11 +1,13 @@
-//! What goes on: what is under way, what is not as it should be, and what changed while one looks.
+//! What goes on: what is under way, what is not as it should be, and everything that happened.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use mantyx_api_types::core::OperationId;
 use mantyx_api_types::{EventView, OperationView};
 
+use super::fetch::Fetched;
 use super::reconcile::reconcile;
-use crate::components::{dynamic, keyed, operation_steps};
+use crate::components::{dynamic, failure_notice, keyed, operation_steps, skeleton};
 use crate::route::{Route, Tab};
 use crate::state::{State, clock, last_seen, memo};
 use crate::text::events;
@@ -48,24 +50,92 @@ fn one(state: State, id: OperationId) -> Option<AnyView> {
     Some(view! { <div class="operation-of">{app} {operation_steps(state, shown)}</div> }.into_any())
 }
 
-/// What was recorded since the page was opened. The whole record is a matter of the API.
+/// The record of everything, as far back as was asked for.
+#[derive(Clone, Copy)]
+struct Record {
+    state: State,
+    past: Fetched<Past>,
+}
+
+/// What was read of it, the newest first.
+#[derive(Clone, Debug, PartialEq)]
+struct Past {
+    events: Vec<EventView>,
+    /// Where what is older begins.
+    older: Option<String>,
+}
+
+impl Record {
+    fn load(self) {
+        spawn_local(async move {
+            let answer = self.state.client.newest_events(None).await;
+            self.past.try_set(Some(answer.map(|page| Past { events: page.items, older: page.next_cursor })));
+        });
+    }
+
+    fn load_older(self) {
+        let older = self.past.with_untracked(|past| past.as_ref()?.as_ref().ok()?.older.clone());
+        spawn_local(async move {
+            match self.state.client.newest_events(older.as_deref()).await {
+                Ok(page) => {
+                    self.past.try_update(|past| {
+                        if let Some(Ok(past)) = past {
+                            past.events.extend(page.items);
+                            past.older = page.next_cursor;
+                        }
+                    });
+                }
+                Err(failure) => self.state.toasts.failure(&failure),
+            }
+        });
+    }
+
+    /// What was told since it was read stands before it.
+    fn events(self) -> Vec<EventView> {
+        self.past.with(|past| {
+            let Some(Ok(past)) = past else { return Vec::new() };
+            let read = past.events.first().map_or(0, |event| event.sequence);
+            let mut events = self.state.store.events();
+            events.retain(|event| event.sequence > read);
+            events.extend_from_slice(&past.events);
+            events
+        })
+    }
+}
+
 fn changes(state: State) -> AnyView {
-    let none = move || {
-        state.store.events().is_empty().then(|| {
-            view! { <p class="panel-words muted">"Nothing since this page was opened. What happens from now on is told here."</p> }
+    let record = Record { state, past: RwSignal::new(None) };
+    state.keep_loaded(move || record.load());
+    let stands =
+        memo(move || record.past.with(|past| past.as_ref().map(|past| past.as_ref().err().cloned())));
+    let has_older =
+        memo(move || record.past.with(|past| matches!(past, Some(Ok(past)) if past.older.is_some())));
+    let foot = move || {
+        has_older.get().then(|| {
+            view! {
+                <div class="panel-foot">
+                    <button type="button" class="button" data-testid="events-older" on:click=move |_| record.load_older()>"Show older"</button>
+                </div>
+            }
         })
     };
     view! {
-        <section class="panel" aria-label="Changes" data-testid="changes-told">
-            <div class="panel-title"><h2>"Since this page was opened"</h2></div>
-            {dynamic(none)}
-            <ol class="told">{keyed(move || state.store.events(), |event| event.sequence.to_string(), line)}</ol>
+        <section class="panel" aria-label="What happened" data-testid="changes-told">
+            <h2 class="panel-title">"What happened"</h2>
+            {dynamic(move || match stands.get() {
+                None => skeleton(6).into_any(),
+                Some(Some(failure)) => failure_notice(&failure).into_any(),
+                Some(None) => ().into_any(),
+            })}
+            <ol class="told">{keyed(move || record.events(), |event| event.sequence.to_string(), move |event| line(state, event))}</ol>
+            {dynamic(foot)}
         </section>
     }
     .into_any()
 }
 
-fn line(event: EventView) -> AnyView {
+fn line(state: State, event: EventView) -> AnyView {
+    let at = event.at;
     let subject = match event.subject.kind.as_str() {
         "app" => {
             let address = Route::App(event.subject.name.clone(), Tab::Overview).path();
@@ -77,7 +147,7 @@ fn line(event: EventView) -> AnyView {
     };
     view! {
         <li data-testid="event">
-            <time class="muted" title=clock::stamp(event.at)>{clock::time_of_day(event.at)}</time>
+            <time class="muted" title=clock::stamp(at)>{dynamic(move || state.clock.moment(at))}</time>
             <span>{events::told(&event)} " " {subject}</span>
             <span class="muted">{events::actor(&event.actor)}</span>
         </li>

@@ -16,7 +16,7 @@ use crate::state::{State, derived, memo};
 use crate::text::number;
 
 /// The largest file that can be edited here, in bytes: a field for text gets slow beyond.
-const EDITABLE: usize = 512 * 1024;
+pub(super) const EDITABLE: usize = 512 * 1024;
 
 /// Whether a file can be edited here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,13 +148,13 @@ fn content_of(opened: Opened, content: &FileText) -> AnyView {
     })
 }
 
-fn facts(text: &str) -> String {
+pub(super) fn facts(text: &str) -> String {
     let lines = number::plural(text.lines().count(), "line", "lines");
     format!("{lines}, {}", number::bytes(text.len() as u64))
 }
 
 /// The text beside the numbers of its lines.
-fn text_lines(text: &str) -> AnyView {
+pub(super) fn text_lines(text: &str) -> AnyView {
     let count = text.lines().count().max(1);
     let numbers: String = (1..=count).flat_map(|number| [number.to_string(), "\n".to_owned()]).collect();
     view! {
@@ -255,12 +255,12 @@ fn removal(opened: Opened) -> AnyView {
 }
 
 /// A field for text ends lines with a line feed alone.
-fn unix(text: &str) -> String {
+pub(super) fn unix(text: &str) -> String {
     text.replace("\r\n", "\n")
 }
 
 /// What was edited, its lines ended as those of the file were.
-fn with_ends_of(before: &str, edited: String) -> String {
+pub(super) fn with_ends_of(before: &str, edited: String) -> String {
     if before.contains("\r\n") { edited.replace('\n', "\r\n") } else { edited }
 }
 

@@ -4,6 +4,9 @@
 mod activity;
 mod backups;
 mod compare;
+mod data;
+mod data_file;
+mod data_folder;
 mod dependencies;
 mod diff;
 mod export;
@@ -41,6 +44,7 @@ pub(super) fn show(state: State, screen: Change) -> AnyView {
         Change::Transfer => transfer::transfer(state),
         Change::Activity => activity::activity(state),
         Change::Tab(app, Tab::Dependencies) => dependencies::dependencies(state, app),
+        Change::Tab(app, Tab::Files) => data::data(state, app),
         Change::Tab(app, Tab::Backups) => backups::backups(state, app),
         Change::Tab(app, _) => releases::releases(state, app),
     }

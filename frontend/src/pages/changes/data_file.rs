@@ -1,0 +1,178 @@
+//! One of the own files of an app, shown and edited. What the app wrote meanwhile is never overwritten unseen.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use mantyx_api_types::AppView;
+use mantyx_api_types::core::Code;
+
+use super::data::crumbs;
+use super::fetch::{Fetched, fetched};
+use super::file::{EDITABLE, facts, text_lines, unix, with_ends_of};
+use crate::api::{Failure, FileText};
+use crate::components::{Icon, dynamic, empty, failure_notice, icon};
+use crate::state::{State, memo};
+
+/// The signals of a file.
+#[derive(Clone, Copy)]
+struct Opened {
+    state: State,
+    app: Signal<AppView>,
+    path: StoredValue<String>,
+    /// What was read, and the tag that it had.
+    read: Fetched<(FileText, String)>,
+    /// What is written, while it is edited.
+    draft: RwSignal<Option<String>>,
+    failure: RwSignal<Option<Failure>>,
+    busy: RwSignal<bool>,
+}
+
+impl Opened {
+    fn name(self) -> String {
+        self.app.with_untracked(|app| app.name.to_string())
+    }
+
+    fn load(self) {
+        let (app, path) = (self.name(), self.path.get_value());
+        spawn_local(async move {
+            self.read.try_set(Some(self.state.client.data_text(&app, &path).await));
+        });
+    }
+
+    fn text(self) -> Option<(String, String)> {
+        self.read.with_untracked(|read| match read {
+            Some(Ok((FileText::Text(text), tag))) => Some((text.clone(), tag.clone())),
+            _ => None,
+        })
+    }
+
+    fn save(self) {
+        let (Some((before, tag)), Some(draft)) = (self.text(), self.draft.get_untracked()) else { return };
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.busy.set(true);
+        self.failure.set(None);
+        let (state, app, path) = (self.state, self.name(), self.path.get_value());
+        let text = with_ends_of(&before, draft);
+        spawn_local(async move {
+            let answer = state.client.put_data_text(&app, &path, text, &tag).await;
+            self.busy.try_set(false);
+            match answer {
+                Ok(_) => {
+                    self.draft.try_set(None);
+                    state.toasts.good(format!("`{path}` is saved"), None);
+                    self.load();
+                }
+                Err(failure) => {
+                    self.failure.try_set(Some(failure));
+                }
+            }
+        });
+    }
+}
+
+/// The place.
+pub(super) fn file(state: State, app: Signal<AppView>, path: String) -> AnyView {
+    let opened = Opened {
+        state,
+        app,
+        path: StoredValue::new(path.clone()),
+        read: RwSignal::new(None),
+        draft: RwSignal::new(None),
+        failure: RwSignal::new(None),
+        busy: RwSignal::new(false),
+    };
+    state.keep_loaded(move || {
+        // What is being edited stays as it was read.
+        if opened.draft.with_untracked(Option::is_none) {
+            opened.load();
+        }
+    });
+    view! {
+        {crumbs(app, &path)}
+        {fetched(opened.read, 12, move |(text, _)| content(opened, text))}
+    }
+    .into_any()
+}
+
+fn content(opened: Opened, text: &FileText) -> AnyView {
+    let FileText::Text(text) = text else {
+        let words = view! {
+            <p>"It holds something other than text, so there is nothing to show."</p>
+            <div class="row">{save_button(opened)}</div>
+        };
+        return empty("This file is not text", words).into_any();
+    };
+    let (text, editing) = (text.clone(), memo(move || opened.draft.read().is_some()));
+    dynamic(move || if editing.get() { editor(opened) } else { shown(opened, &text) })
+}
+
+fn shown(opened: Opened, text: &str) -> AnyView {
+    let draft = unix(text);
+    let edit = (text.len() <= EDITABLE).then(|| {
+        let begin = move |_| {
+            opened.failure.set(None);
+            opened.draft.set(Some(draft.clone()));
+        };
+        view! { <button type="button" class="button small" data-testid="data-edit" on:click=begin>{icon(Icon::Edit)} "Edit"</button> }
+    });
+    view! {
+        <section class="panel" data-testid="data-file">
+            <div class="panel-title">
+                <span class="muted">{facts(text)}</span>
+                <div class="row">
+                    <button type="button" class="button small" data-testid="data-again" on:click=move |_| opened.load()>{icon(Icon::Restart)} "Read again"</button>
+                    {save_button(opened)}
+                    {edit}
+                </div>
+            </div>
+            {text_lines(text)}
+        </section>
+    }
+    .into_any()
+}
+
+fn save_button(opened: Opened) -> AnyView {
+    let save = move |_| opened.state.fetch_data(opened.name(), opened.path.get_value());
+    view! { <button type="button" class="button small" data-testid="data-download" on:click=save>{icon(Icon::Download)} "Download"</button> }
+        .into_any()
+}
+
+fn editor(opened: Opened) -> AnyView {
+    let path = opened.path.get_value();
+    view! {
+        <section class="stack-tight">
+            <textarea
+                class="input machine editor"
+                data-testid="data-source"
+                aria-label=format!("Text of {path}")
+                spellcheck="false"
+                autocapitalize="off"
+                wrap="off"
+                prop:value=opened.draft.get_untracked().unwrap_or_default()
+                on:input:target=move |event| opened.draft.set(Some(event.target().value()))
+            ></textarea>
+            {dynamic(move || opened.failure.get().map(|failure| said(opened, &failure)))}
+            <div class="submit">
+                <p class="muted">"It is written in one step, as the user that the app runs as. The app is not told."</p>
+                <button type="button" class="button" data-testid="data-discard" on:click=move |_| opened.draft.set(None)>"Discard"</button>
+                <button type="button" class="button primary" data-testid="data-save" aria-disabled=move || opened.busy.get().to_string() on:click=move |_| opened.save()>
+                    "Save"
+                </button>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// A file that somebody else wrote to meanwhile is read again, once what was typed is given up.
+fn said(opened: Opened, failure: &Failure) -> AnyView {
+    let again = failure.is(Code::Stale).then(|| {
+        let press = move |_| {
+            opened.draft.set(None);
+            opened.load();
+        };
+        view! { <button type="button" class="button" data-testid="data-reread" on:click=press>"Discard, and read it again"</button> }
+    });
+    view! { <div class="row">{failure_notice(failure)} {again}</div> }.into_any()
+}
