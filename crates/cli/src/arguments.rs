@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use clap_complete::Shell;
-use mantyx_core::{AppName, ExecutionId, SecretName};
+use mantyx_core::{AppName, ExecutionId};
 
 use crate::connection::Connection;
 use crate::values::{ScopeChoice, StreamChoice, TypeChoice, seconds};
@@ -13,6 +13,7 @@ use crate::values::{ScopeChoice, StreamChoice, TypeChoice, seconds};
 pub(crate) use self::backups::{BackupArgs, BackupCommand};
 pub(crate) use self::configuration::{ConfigurationArgs, SetArgs};
 pub(crate) use self::data::{DataArgs, DataCommand};
+pub(crate) use self::git::GitArgs;
 pub(crate) use self::releases::{
     CatArgs, DependenciesArgs, DiffArgs, ReleasesArgs, RenameArgs, RollbackArgs, UpdateArgs,
 };
@@ -25,6 +26,7 @@ pub(crate) use self::transfer::{ExportArgs, ImportArgs};
 mod backups;
 mod configuration;
 mod data;
+mod git;
 mod releases;
 mod schedules;
 mod secrets;
@@ -159,15 +161,8 @@ pub(crate) struct DeployArgs {
     pub(crate) schedule: Option<String>,
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArgs,
-    /// A branch, a tag or a commit of a git repository
-    #[arg(long = "ref", value_name = "REF")]
-    pub(crate) reference: Option<String>,
-    /// The folder of a git repository that is the app
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) subdir: Option<String>,
-    /// The secret that opens a private git repository
-    #[arg(long, value_name = "SECRET")]
-    pub(crate) credential: Option<SecretName>,
+    #[command(flatten)]
+    pub(crate) git: GitArgs,
     /// Install it and leave it at that
     #[arg(long)]
     pub(crate) no_enable: bool,

@@ -1,9 +1,9 @@
 //! What can be typed about releases: going from one to another, and looking at them.
 
 use clap::Args;
-use mantyx_core::{AppName, RelativePath, SecretName};
+use mantyx_core::{AppName, RelativePath};
 
-use super::ConfigurationArgs;
+use super::{ConfigurationArgs, GitArgs};
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct UpdateArgs {
@@ -12,24 +12,17 @@ pub(crate) struct UpdateArgs {
     /// A folder, a `.py` file, an archive, or the address of a git repository; the repository that the app came from
     /// when not given. What the `mantyx.toml` of a folder says of the configuration is taken into use with the code
     pub(crate) source: Option<String>,
-    /// A branch, a tag or a commit of the git repository
-    #[arg(long = "ref", value_name = "REF")]
-    pub(crate) reference: Option<String>,
-    /// The folder of the git repository that is the app
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) subdir: Option<RelativePath>,
-    /// The secret that opens a private git repository; the one that it was fetched with when not given
-    #[arg(long, value_name = "SECRET")]
-    pub(crate) credential: Option<SecretName>,
+    #[command(flatten)]
+    pub(crate) git: GitArgs,
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArgs,
     /// Keep the code, and take the newest packages that it allows
-    #[arg(long, conflicts_with_all = ["source", "reference", "subdir", "credential", "configuration"])]
+    #[arg(long, conflicts_with_all = ["source", "git", "configuration"])]
     pub(crate) dependencies: bool,
     /// Only show by which commits the git repository is ahead
     #[arg(
         long,
-        conflicts_with_all = ["source", "reference", "subdir", "credential", "configuration", "dependencies"]
+        conflicts_with_all = ["source", "git", "configuration", "dependencies"]
     )]
     pub(crate) check: bool,
 }

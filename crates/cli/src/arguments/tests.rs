@@ -83,8 +83,8 @@ fn mistakes_are_told_before_anything_is_sent() {
 fn an_update_says_where_the_code_is_or_what_else_is_wanted() {
     let line = "mantyx update weather https://x/y --ref v2 --subdir app --entrypoint -m --env A=1";
     let ClientCommand::Update(what) = parse(line).unwrap().command else { unreachable!() };
-    assert_eq!((what.source.as_deref(), what.reference.as_deref()), (Some("https://x/y"), Some("v2")));
-    assert_eq!(what.subdir.map(|path| path.to_string()).as_deref(), Some("app"));
+    assert_eq!((what.source.as_deref(), what.git.reference.as_deref()), (Some("https://x/y"), Some("v2")));
+    assert_eq!(what.git.subdir.map(|path| path.to_string()).as_deref(), Some("app"));
     assert_eq!(what.configuration.env, [("A".to_owned(), "1".to_owned())]);
     for line in ["update weather", "update weather --dependencies", "update weather --check"] {
         assert!(parse(&format!("mantyx {line}")).is_ok(), "{line}");

@@ -1,12 +1,12 @@
 //! From a folder, a script, an archive or a repository to an app that runs.
 
 use mantyx_api_types::{AppCreated, AppView, GitSource, NewApp};
-use mantyx_core::{AppName, AppType, Code, Error, RelativePath};
+use mantyx_core::{AppName, AppType, Code};
 use serde_json::{Map, Value, json};
 
 use super::upload::{self, Source};
 use super::{Session, apps, configure};
-use crate::arguments::DeployArgs;
+use crate::arguments::{DeployArgs, GitArgs};
 use crate::failure::{Failure, Result};
 use crate::manifest;
 use crate::output::{aside, count};
@@ -92,31 +92,20 @@ async fn upload(session: &Session, source: Source, app: NewApp, what: &DeployArg
     const ADDRESS: &str = "/api/apps/upload";
     match source {
         Source::Local(local) => {
-            upload::refuse_git_flags(git_flags(what))?;
+            what.git.refuse().map_err(Failure::Usage)?;
             upload::send(session, &local, ADDRESS, manifest::form_fields(&app)).await
         }
         Source::Git(url) => {
-            let source = git_source(url, app, what).map_err(Failure::Usage)?;
+            let source = git_source(url, app, what.git.clone());
             aside(&format!("Importing {}", source.url))?;
             session.client.post(&format!("{ADDRESS}/git"), &git_fields(&source)).await
         }
     }
 }
 
-fn git_flags(what: &DeployArgs) -> [(&'static str, bool); 3] {
-    [
-        ("--ref", what.reference.is_some()),
-        ("--subdir", what.subdir.is_some()),
-        ("--credential", what.credential.is_some()),
-    ]
-}
-
-fn git_source(url: String, app: NewApp, what: &DeployArgs) -> mantyx_core::Result<GitSource> {
-    let subdir = what.subdir.as_deref().map(RelativePath::parse).transpose();
-    let subdir =
-        subdir.map_err(|why| Error::new(Code::Invalid, format!("--subdir is not accepted: {why}")))?;
-    let (reference, credential) = (what.reference.clone(), what.credential.clone());
-    Ok(GitSource { url, reference, subdir, credential, app })
+fn git_source(url: String, app: NewApp, git: GitArgs) -> GitSource {
+    let GitArgs { reference, subdir, credential } = git;
+    GitSource { url, reference, subdir, credential, app }
 }
 
 /// The request as JSON, without what nobody said.
@@ -152,7 +141,7 @@ mod tests {
              --type perpetual",
         );
         let app = new_app(&Source::Git("https://x/y".into()), &what).unwrap();
-        let source = git_source("https://x/y".into(), app, &what).unwrap();
+        let source = git_source("https://x/y".into(), app, what.git);
         let expected = json!({
             "url": "https://x/y", "ref": "v1", "subdir": "app", "credential": "deploy", "name": "y",
             "type": "perpetual", "tags": [],

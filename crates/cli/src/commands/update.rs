@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::upload::{self, Source};
 use super::{Session, configure, operation, releases};
-use crate::arguments::{RollbackArgs, UpdateArgs};
+use crate::arguments::{GitArgs, RollbackArgs, UpdateArgs};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::{manifest, tables};
@@ -52,13 +52,13 @@ async fn begin(session: &Session, source: Option<Source>, what: &UpdateArgs) -> 
     let configuration = configuration(source.as_ref(), what).map_err(Failure::Usage)?;
     let url = match source {
         Some(Source::Local(local)) => {
-            upload::refuse_git_flags(git_flags(what))?;
+            what.git.refuse().map_err(Failure::Usage)?;
             return upload::send(session, &local, &address, form_fields(configuration)).await;
         }
         Some(Source::Git(url)) => Some(url),
         None => None,
     };
-    let update = git_update(url, configuration, what);
+    let update = git_update(url, configuration, what.git.clone());
     let begun = session.client.post(&format!("{address}/git"), &update).await;
     begun.map_err(|failure| with_a_source(failure, &update, &what.app))
 }
@@ -78,18 +78,9 @@ fn form_fields(configuration: Map<String, Value>) -> Vec<(String, String)> {
     vec![("configuration".to_owned(), Value::Object(configuration).to_string())]
 }
 
-fn git_update(url: Option<String>, configuration: Map<String, Value>, what: &UpdateArgs) -> GitUpdate {
-    let (reference, subdir, credential) =
-        (what.reference.clone(), what.subdir.clone(), what.credential.clone());
+fn git_update(url: Option<String>, configuration: Map<String, Value>, git: GitArgs) -> GitUpdate {
+    let GitArgs { reference, subdir, credential } = git;
     GitUpdate { url, reference, subdir, credential, configuration }
-}
-
-fn git_flags(what: &UpdateArgs) -> [(&'static str, bool); 3] {
-    [
-        ("--ref", what.reference.is_some()),
-        ("--subdir", what.subdir.is_some()),
-        ("--credential", what.credential.is_some()),
-    ]
 }
 
 /// Says how the remedy is typed for an app that has no repository to fetch from.
@@ -130,7 +121,8 @@ mod tests {
     fn a_repository_is_told_what_was_typed_and_no_more() {
         let update = |line: &str, url: Option<&str>| {
             let (what, source) = (arguments(line), url.map(|url| Source::Git(url.into())));
-            json!(git_update(url.map(Into::into), configuration(source.as_ref(), &what).unwrap(), &what))
+            let configuration = configuration(source.as_ref(), &what).unwrap();
+            json!(git_update(url.map(Into::into), configuration, what.git))
         };
         assert_eq!(update("mantyx update weather", None), json!({}));
         let line = "mantyx update weather https://x/y --ref v2 --subdir app --credential deploy --env A=1";
@@ -160,9 +152,7 @@ mod tests {
 
     #[test]
     fn what_is_no_repository_has_no_reference() {
-        let refused = |line: &str| {
-            upload::refuse_git_flags(git_flags(&arguments(line))).map_err(|failure| failure.to_string())
-        };
+        let refused = |line: &str| arguments(line).git.refuse().map_err(|refusal| refusal.to_string());
         assert!(refused("mantyx update weather .").is_ok());
         assert!(refused("mantyx update weather . --ref v1").unwrap_err().contains("--ref"));
         assert!(refused("mantyx update weather . --subdir app").unwrap_err().contains("--subdir"));

@@ -67,17 +67,6 @@ impl Source {
     }
 }
 
-/// Refuses what is said about a git repository where there is none.
-pub(super) fn refuse_git_flags(flags: [(&str, bool); 3]) -> Result<()> {
-    match flags.into_iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((flag, _)) => {
-            let detail = format!("{flag} is about a git repository, and this is none");
-            Err(Failure::Usage(Error::new(Code::Invalid, detail).hint("Leave it out, or give an address")))
-        }
-    }
-}
-
 impl Local {
     fn of_file(path: PathBuf) -> Result<Self> {
         let name = path.to_string_lossy().to_lowercase();
