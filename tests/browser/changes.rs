@@ -1,5 +1,6 @@
 //! Every change as it is seen, and how it is taken back: releases, packages, backups, names and settings.
 
+mod around;
 mod keeping;
 mod keyboard;
 mod places;

@@ -297,3 +297,26 @@ async fn what_nobody_knows_is_listed_and_left() {
     assert_eq!(person.types("reconcile --json").json()["findings"][0]["outcome"], "reported");
     assert!(stranger.is_dir());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_own_files_of_an_app_are_put_listed_fetched_and_removed() {
+    let person = Person::begin().await;
+    person.deploys_job("weather");
+    let table = person.writes("table.csv", "town,rain\n");
+    assert_eq!(
+        person.types(&format!("data put weather in/table.csv {table}")).done(),
+        "`in/table.csv` has 10 B\n"
+    );
+    assert!(person.types("data ls weather").done().contains("in    folder"));
+    assert!(person.types("data ls weather in").done().contains("table.csv"));
+    assert_eq!(person.types("data get weather in/table.csv").done(), "town,rain\n");
+    let copy = person.desk.join("copy.csv");
+    person.types(&format!("data get weather in/table.csv {}", copy.display())).done();
+    assert_eq!(fs::read_to_string(&copy).unwrap(), "town,rain\n");
+    let hint = person.types("data get weather in").refused(1);
+    assert!(hint.contains("`in` is a folder") && hint.contains("mantyx data ls weather in"), "{hint}");
+    assert!(person.types("data ls weather in/table.csv").refused(1).contains("is a file"));
+    assert!(person.types("data rm weather in").refused(1).contains("not empty"));
+    person.types("data rm weather in --recursive").done();
+    assert!(!person.types("data ls weather").done().contains("folder  in"));
+}

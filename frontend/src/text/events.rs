@@ -53,6 +53,8 @@ pub(crate) fn told(event: &EventView) -> String {
     let said = |name: &str| event.payload.get(name).and_then(|value| value.as_str());
     let operation = said("kind").and_then(operations::named).map(operations::operation);
     match (event.kind, operation, said("status")) {
+        (EventKind::FileWritten, ..) => format!("Wrote {} of", said("path").unwrap_or("a file")),
+        (EventKind::FileRemoved, ..) => format!("Removed {} of", said("path").unwrap_or("a file")),
         (EventKind::OperationStarted, Some(operation), _) => format!("{operation} began:"),
         (EventKind::OperationFinished, Some(operation), Some("succeeded")) => format!("{operation} is done:"),
         (EventKind::OperationFinished, Some(operation), Some("cancelled")) => {
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(told("operation.finished", ended("succeeded")), "Restore of a backup is done:");
         assert_eq!(told("operation.finished", serde_json::json!({})), "An operation ended:");
         assert_eq!(told("secret.set", serde_json::json!({"kind": "token"})), "Set the secret");
+        assert_eq!(told("file.written", serde_json::json!({"path": "in/a.txt"})), "Wrote in/a.txt of");
     }
 
     #[test]

@@ -15,6 +15,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("diff", "releases?from=1&to=2", "diff-file"),
     ("dependencies", "dependencies", "declared"),
     ("backups", "backups", "backup-row"),
+    ("files", "files", "data-row-orders"),
     ("danger", "danger", "rename"),
 ];
 
