@@ -161,15 +161,22 @@ impl Stage {
 
     /// Waits until no operation is under way, and says how it looks then.
     pub(super) async fn settled(&self, patience: Duration) -> Picture {
-        let root = self.scene.mantyx.root();
-        let still = async || Picture::taken(root).ok().filter(|picture| !picture.is_busy());
-        let picture = wait_until("every operation to end", patience, still).await;
+        wait_until("every operation to end", patience, async || self.still()).await
+    }
+
+    /// How it looks once everything is in order. Old releases are removed beside everything else, and a picture may show
+    /// one half gone.
+    pub(super) async fn tidied(&self, picture: Picture) -> Picture {
         if picture.is_in_order() {
             return picture;
         }
-        // Old releases are removed beside everything else, and a picture may show one half gone.
-        let orderly = async || still().await.filter(Picture::is_in_order);
+        let orderly = async || self.still().filter(Picture::is_in_order);
         timeout(TIDIED, wait_until("everything to be in order", PATIENCE, orderly)).await.unwrap_or(picture)
+    }
+
+    /// How it looks while no operation is under way.
+    fn still(&self) -> Option<Picture> {
+        Picture::taken(self.scene.mantyx.root()).ok().filter(|picture| !picture.is_busy())
     }
 
     /// Files and rows fit, what should run answers as what is active, and nothing else runs.

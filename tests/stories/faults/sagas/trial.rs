@@ -170,6 +170,7 @@ impl<S: Scenario> Trial<S> {
                 assert!(succeeded || problem.to_lowercase().contains(why), "{point}: {problem}");
             }
         }
+        // What is meant to be broken is not waited for.
         if !succeeded && S::LEAVES_BROKEN {
             return self.prepare().await;
         }
@@ -178,6 +179,7 @@ impl<S: Scenario> Trial<S> {
         } else {
             self.scenario.undone(&mut expected, &problem);
         }
+        let picture = self.stage.tidied(picture).await;
         self.assert_is(&picture, &expected).await;
     }
 
@@ -191,6 +193,7 @@ impl<S: Scenario> Trial<S> {
         self.prepare().await;
         self.scenario.ask(&mut self.stage).await.unwrap();
         let picture = self.stage.settled(PATIENCE).await;
+        let picture = self.stage.tidied(picture).await;
         assert!(picture.operation().succeeded(), "{}", picture.operation().problem());
         let mut expected = self.before.clone();
         self.scenario.done(&mut expected);
