@@ -14,7 +14,7 @@ pub struct SecretView {
     pub name: SecretName,
     /// What it is.
     pub kind: SecretKind,
-    /// The only host that it is sent to; any when there is none.
+    /// The only host that it is sent to; any when there is none, as there may be for a private key.
     pub host: Option<String>,
     /// When it was last set.
     pub set_at: DateTime<Utc>,
@@ -41,7 +41,8 @@ pub struct SecretRequest {
     #[cfg_attr(feature = "openapi", schema(write_only))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passphrase: Option<String>,
-    /// The only host that it is sent to, with its port where that is not the usual one: `github.com`.
+    /// The only host that it is sent to, with its port where that is not the usual one: `github.com`. A token
+    /// has to name it; a private key is never sent, and may do without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
 }

@@ -41,8 +41,8 @@ async fn list_secrets(
 
 /// Set a secret
 ///
-/// It is made, or all of it is replaced. It is kept sealed, and nothing ever answers what it holds. With `host` it is sent
-/// to that host and to no other.
+/// It is made, or all of it is replaced. It is kept sealed, and nothing ever answers what it holds. It is sent to its
+/// `host` and to no other; a token has to name one.
 #[utoipa::path(tag = "Secrets", params(SecretPath), request_body = SecretRequest, responses(
     (status = 200, description = "What is known of it", body = SecretView)
 ))]

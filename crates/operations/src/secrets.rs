@@ -49,7 +49,9 @@ impl Mantyx {
         name: &SecretName,
         request: SecretRequest,
     ) -> Result<SecretView> {
-        let (kind, host) = (request.kind, request.host.as_deref().map(tidy_host).transpose()?);
+        let host = request.host.as_deref().map(tidy_host).transpose()?;
+        refuse_for_any_host(request.kind, host.as_deref())?;
+        let kind = request.kind;
         let content = content(request)?;
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
@@ -143,8 +145,19 @@ fn opened(seal: &Seal, row: &Secret) -> Result<Credential> {
     }
 }
 
+/// Who asks for a token is told it, so that it names who may. A private key stays here, wherever it is used.
+fn refuse_for_any_host(kind: SecretKind, host: Option<&str>) -> Result<()> {
+    if kind != SecretKind::Token || host.is_some() {
+        return Ok(());
+    }
+    let detail = "A token is for one host: whoever else asked for it would be told it";
+    Err(Error::field("host", detail)
+        .hint("Give the host of the repositories that it opens: `github.com`, or `git.example.org:8443`"))
+}
+
 /// A secret that is for one host goes to no other.
 fn refuse_elsewhere(row: &Secret, url: &str) -> Result<()> {
+    refuse_for_any_host(row.kind.0, row.host.as_deref())?;
     let Some(host) = &row.host else { return Ok(()) };
     if host_of(url)?.as_ref() == Some(host) {
         return Ok(());

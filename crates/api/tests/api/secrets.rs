@@ -22,7 +22,7 @@ async fn set(story: &Story, name: &str, secret: &Value) -> SecretView {
     serde_json::from_str(&text).unwrap()
 }
 
-fn token(host: Option<&str>) -> Value {
+fn token(host: &str) -> Value {
     json!({ "kind": "token", "value": VALUE, "username": "me", "host": host })
 }
 
@@ -46,18 +46,18 @@ fn holding(folder: &Path, text: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_set_and_never_told() {
     let story = Story::begin().await;
-    let made = set(&story, "github", &token(Some("GitHub.com"))).await;
+    let made = set(&story, "github", &token("GitHub.com")).await;
     assert_eq!((made.host.as_deref(), made.used_by.len()), (Some("github.com"), 0));
     let key =
         json!({ "kind": "ssh_key", "value": format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{VALUE}\n") });
     set(&story, "deploy", &key).await;
-    set(&story, "github", &token(None)).await;
+    set(&story, "github", &token("gitlab.com")).await;
     let text = story.read_text("/api/secrets").await;
     assert!(!text.contains(VALUE), "{text}");
     let list: Page<SecretView> = serde_json::from_str(&text).unwrap();
     let names: Vec<(&str, Option<&str>)> =
         list.items.iter().map(|secret| (secret.name.as_str(), secret.host.as_deref())).collect();
-    assert_eq!(names, [("deploy", None), ("github", None)]);
+    assert_eq!(names, [("deploy", None), ("github", Some("gitlab.com"))]);
     let events: Page<EventView> = story.read("/api/events?limit=500").await;
     let of = |kind| events.items.iter().filter(|event| event.kind == kind).count();
     assert_eq!(of(EventKind::SecretSet), 3);
@@ -77,10 +77,11 @@ async fn a_secret_is_set_and_never_told() {
 async fn what_is_no_secret_is_refused_at_its_field() {
     let story = Story::begin().await;
     for (field, secret) in [
-        ("value", json!({ "kind": "token", "value": "" })),
+        ("value", json!({ "kind": "token", "value": "", "host": "a" })),
         ("value", json!({ "kind": "ssh_key", "value": "ssh-ed25519 AAAA me" })),
         ("username", json!({ "kind": "text", "value": "x", "username": "me" })),
-        ("passphrase", json!({ "kind": "token", "value": "x", "passphrase": "y" })),
+        ("passphrase", json!({ "kind": "token", "value": "x", "host": "a", "passphrase": "y" })),
+        ("host", json!({ "kind": "token", "value": "x" })),
         ("host", json!({ "kind": "token", "value": "x", "host": "https://github.com" })),
         ("kind", json!({ "kind": "password", "value": "x" })),
         ("colour", json!({ "kind": "token", "value": "x", "colour": "red" })),
@@ -88,10 +89,13 @@ async fn what_is_no_secret_is_refused_at_its_field() {
         let refused = problem(story.send("PUT", "/api/secrets/x").json(&secret).send().await.unwrap()).await;
         assert_eq!((refused.code, refused.errors[0].field.as_str()), (Code::Invalid, field), "{secret}");
     }
-    assert_eq!(refusal(story.send("PUT", "/api/secrets/No").json(&token(None))).await, Code::NotFound);
+    assert_eq!(
+        refusal(story.send("PUT", "/api/secrets/No").json(&token("github.com"))).await,
+        Code::NotFound
+    );
     let operator = story.api.token(Scope::Operate).await;
     for (method, path) in [("GET", "/api/secrets"), ("PUT", "/api/secrets/x"), ("DELETE", "/api/secrets/x")] {
-        let request = story.api.request(method, path).bearer_auth(&operator).json(&token(None));
+        let request = story.api.request(method, path).bearer_auth(&operator).json(&token("github.com"));
         assert_eq!(refusal(request).await, Code::Forbidden, "{method}");
     }
     story.api.end().await;
@@ -100,9 +104,9 @@ async fn what_is_no_secret_is_refused_at_its_field() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_goes_nowhere_but_to_its_host() {
     let story = Story::begin().await;
-    set(&story, "bound", &token(Some("github.com"))).await;
+    set(&story, "bound", &token("github.com")).await;
     set(&story, "note", &json!({ "kind": "text", "value": VALUE })).await;
-    set(&story, "free", &token(None)).await;
+    set(&story, "free", &token("127.0.0.1:9")).await;
     let operator = story.api.token(Scope::Operate).await;
     // Nobody answers there, so that what gets through is told from what is refused.
     let import = |credential: &str| {

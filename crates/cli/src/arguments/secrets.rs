@@ -37,8 +37,8 @@ pub(crate) struct SecretSetArgs {
     /// Read what it holds from this file
     #[arg(long)]
     pub(crate) file: Option<PathBuf>,
-    /// The only host that it is sent to, such as `github.com`; any when not given
-    #[arg(long)]
+    /// The only host that it is sent to, such as `github.com`. A token needs one; without it a key opens any host
+    #[arg(long, required_if_eq("kind", "token"))]
     pub(crate) host: Option<String>,
     /// In whose name a token is given. Hosts mostly do not ask
     #[arg(long, value_name = "NAME")]

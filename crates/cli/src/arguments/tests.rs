@@ -151,7 +151,7 @@ fn what_a_secret_holds_is_nothing_that_can_be_typed() {
     );
     for line in [
         "secret ls",
-        "secret set deploy --kind token",
+        "secret set deploy --kind token --host github.com",
         "secret set deploy --kind ssh_key",
         "secret rm deploy",
     ] {
@@ -160,8 +160,9 @@ fn what_a_secret_holds_is_nothing_that_can_be_typed() {
     for line in [
         "secret",
         "secret set deploy",
-        "secret set deploy --kind token s3cret",
-        "secret set deploy --kind token --value s3cret",
+        "secret set deploy --kind token",
+        "secret set deploy --kind token --host github.com s3cret",
+        "secret set deploy --kind token --host github.com --value s3cret",
         "secret set deploy --kind ssh-key --passphrase",
         "secret rm",
     ] {

@@ -13,11 +13,16 @@ fn request(kind: SecretKind, value: &str) -> SecretRequest {
 }
 
 fn row(seal: &Seal, content: &Content, host: Option<&str>) -> Secret {
+    let kind = match content {
+        Content::Token { .. } => SecretKind::Token,
+        Content::SshKey { .. } => SecretKind::SshKey,
+        Content::Text { .. } => SecretKind::Text,
+    };
     let (name, text) = (name("deploy"), serde_json::to_vec(content).unwrap());
     Secret {
         sealed: seal.close(Purpose { name: &name, host }, &text).unwrap(),
         name: Word(name),
-        kind: Word(SecretKind::Token),
+        kind: Word(kind),
         host: host.map(str::to_owned),
         set_at: DateTime::UNIX_EPOCH,
         set_by: "owner".into(),
@@ -60,9 +65,21 @@ fn a_secret_goes_to_its_host_and_to_no_other() {
         let refused = refuse_elsewhere(&bound, bad).unwrap_err();
         assert_eq!(refused.field_errors()[0].field, "credential", "{bad}");
     }
-    let free = row(&seal, &content, None);
-    refuse_elsewhere(&free, "https://evil.example/a").unwrap();
+    let key = Content::SshKey { private_key: "-----BEGIN ".into(), passphrase: None };
+    refuse_elsewhere(&row(&seal, &key, None), "git@anywhere.example:a").unwrap();
     assert!(refuse_elsewhere(&bound, "https://me:s3cret@github.com/a").is_err());
+}
+
+#[test]
+fn a_token_names_its_host() {
+    refuse_for_any_host(SecretKind::Token, Some("github.com")).unwrap();
+    refuse_for_any_host(SecretKind::SshKey, None).unwrap();
+    let refused = refuse_for_any_host(SecretKind::Token, None).unwrap_err();
+    assert_eq!(refused.field_errors()[0].field, "host");
+    let folder = tempfile::tempdir().unwrap();
+    let token = Content::Token { username: None, token: "s3cret".into() };
+    let free = row(&Seal::at(folder.path().join("key")), &token, None);
+    assert!(refuse_elsewhere(&free, "https://evil.example/a").is_err(), "also where it is kept without one");
 }
 
 #[test]

@@ -58,7 +58,9 @@ impl Holding {
     }
 
     fn ready(self) -> bool {
-        !self.name.read().trim().is_empty() && !self.value.read().trim().is_empty()
+        let is_given = |text: RwSignal<String>| !text.read().trim().is_empty();
+        let has_host = self.kind.get() != SecretKind::Token || is_given(self.host);
+        is_given(self.name) && is_given(self.value) && has_host
     }
 
     fn request(self) -> Answer<(SecretName, SecretRequest)> {
@@ -126,7 +128,7 @@ pub(super) fn set(model: Holding) -> AnyView {
             {line(model, Line {
                 id: "secret-host",
                 label: "Only for this host",
-                help: "Such as `github.com`; it is sent nowhere else. Empty: to any host that an app is fetched from.",
+                help: "Such as `github.com`; it is sent nowhere else. A private key may do without.",
                 style: InputStyle::Machine,
                 value: model.host,
                 names: &["host"],
