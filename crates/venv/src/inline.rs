@@ -4,12 +4,20 @@ use mantyx_core::{Code, Error, Result};
 use serde::Deserialize;
 
 /// What a script declares about itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub(crate) struct Inline {
     #[serde(default)]
     pub(crate) dependencies: Vec<String>,
     #[serde(default, rename = "requires-python")]
     pub(crate) requires_python: Option<String>,
+    #[serde(default)]
+    pub(crate) tool: Tool,
+}
+
+/// `[tool]`, of which one table matters.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub(crate) struct Tool {
+    pub(crate) uv: Option<toml::Table>,
 }
 
 impl Inline {

@@ -57,6 +57,7 @@ mod requirements;
 mod requires;
 mod source;
 mod tools;
+mod uv_table;
 mod variables;
 mod wheels;
 mod workspace;

@@ -11,6 +11,7 @@ use crate::pyproject::Pyproject;
 use crate::requires::{Demand, choose};
 use crate::source::Source;
 use crate::tools::{Python, Tools, Uv};
+use crate::uv_table;
 
 /// The tool that builds an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,10 +120,14 @@ pub enum Network {
 pub fn plan(source: &Source, requires: &[String], tools: &Tools) -> Result<Plan> {
     let python = choose(tools, &demands(source, requires)?)?.clone();
     let dependencies = dependencies(source)?;
+    uv_table::refuse_in_script(source, &dependencies)?;
     let builder = match (&tools.uv, &dependencies) {
         (Some(uv), _) => Builder::Uv(uv.clone()),
         (None, Dependencies::UvLock) => return Err(needs_uv()),
-        (None, _) => Builder::Pip,
+        (None, _) => {
+            uv_table::refuse_without_uv(source, &dependencies)?;
+            Builder::Pip
+        }
     };
     let project = project(source, &dependencies);
     let provenance = Provenance::of(source, &dependencies)?;

@@ -56,6 +56,12 @@ impl Pyproject {
         Ok(declares.then_some(parsed))
     }
 
+    /// What it says to uv, which reads it also where it only configures tools.
+    pub(crate) fn uv(text: &str) -> Option<toml::Table> {
+        let mut tool = text.parse::<toml::Table>().ok()?.remove("tool")?;
+        tool.as_table_mut()?.remove("uv")?.try_into().ok()
+    }
+
     /// Whether it brings programs of its own.
     pub(crate) fn has_scripts(&self) -> bool {
         self.scripts().next().is_some()

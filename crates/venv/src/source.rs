@@ -38,6 +38,8 @@ pub struct Source {
     /// What these and the files that they include declare.
     pub(crate) requirements: Requirements,
     pub(crate) pyproject: Option<Pyproject>,
+    /// What the `pyproject.toml` says to uv.
+    pub(crate) uv: Option<toml::Table>,
     /// The metadata of the script that is started.
     pub(crate) inline: Option<(RelativePath, Inline)>,
     /// The metadata of the only script, however it is started.
@@ -51,9 +53,9 @@ impl Source {
     /// Reads what a source declares, for a way to start it. `digest` is that of the whole source.
     pub fn read(folder: &Path, launch: &Launch, digest: &str) -> Result<Self> {
         let text = |name: &str| read(&folder.join(name), LARGEST);
-        let pyproject = match text("pyproject.toml")? {
-            Some(text) => Pyproject::parse(&text)?,
-            None => None,
+        let (pyproject, uv) = match text("pyproject.toml")? {
+            Some(text) => (Pyproject::parse(&text)?, Pyproject::uv(&text)),
+            None => (None, None),
         };
         Ok(Self {
             folder: folder.to_owned(),
@@ -65,6 +67,7 @@ impl Source {
             has_requirements: folder.join("requirements.txt").is_file(),
             requirements: Requirements::read(&mut |file| read(&folder.join(file), LARGEST).ok().flatten()),
             pyproject,
+            uv,
             inline: started_script(launch).map_or(Ok(None), |script| inline_of(folder, script))?,
             lone: lone_script(folder).map_or(Ok(None), |script| inline_of(folder, &script))?,
             buildable: buildable(folder),

@@ -25,6 +25,33 @@ fn tools(with_uv: bool) -> Tools {
     }
 }
 
+#[test]
+fn what_only_uv_follows_is_never_passed_over() {
+    let sources = "[tool.uv.sources]\nsix = { git = 'https://forge/six' }\n";
+    let index = "[[tool.uv.index]]\nurl = 'https://forge/simple'\n";
+    let refused = |files: &[(&str, &str)], with_uv| {
+        planned(files, "main.py", &[], &tools(with_uv)).map(drop).err().map(|error| {
+            assert!(error.detail().contains("`tool.uv.") && error.hint_text().is_some(), "{error}");
+            error.code()
+        })
+    };
+    for (table, of_requirements) in [(sources, None), (index, Some(Code::NeedsUv))] {
+        let project = format!("{PROJECT}{table}");
+        let files = [("main.py", ""), ("pyproject.toml", project.as_str())];
+        assert_eq!((refused(&files, true), refused(&files, false)), (None, Some(Code::NeedsUv)));
+        let listed = [files[0], files[1], ("requirements.txt", "six\n")];
+        assert_eq!((refused(&listed, true), refused(&listed, false)), (None, of_requirements), "{table}");
+        let commented = format!("# {}\n", table.trim_end().replace('\n', "\n# "));
+        let script = INLINE.trim_end_matches("# ///\n").to_owned() + &commented + "# ///\n";
+        let lone = [("main.py", script.as_str())];
+        assert_eq!([true, false].map(|uv| refused(&lone, uv)), [Some(Code::InstallFailed); 2], "{script}");
+    }
+    let only = [("main.py", ""), ("pyproject.toml", index), ("requirements.txt", "six\n")];
+    assert_eq!((refused(&only, true), refused(&only, false)), (None, Some(Code::NeedsUv)));
+    let harmless = format!("{PROJECT}[tool.uv]\npackage = false\n");
+    assert_eq!(refused(&[("main.py", ""), ("pyproject.toml", &harmless)], false), None);
+}
+
 /// Plans for a source of these files.
 fn planned(files: &[(&str, &str)], launch: &str, requires: &[&str], tools: &Tools) -> Result<Plan> {
     let folder = tempfile::tempdir().unwrap();
