@@ -9,13 +9,14 @@ CREATE TABLE secrets (
 );
 
 -- How the git origin of an app is followed. Updates are made with the scope of whoever set it, as long as the app comes
--- from where it came from then.
+-- from where it came from then, and the token that set it is good: none is named where the owner did.
 CREATE TABLE trackings (
     app_id       TEXT PRIMARY KEY NOT NULL REFERENCES apps (id) ON DELETE CASCADE,
     mode         TEXT NOT NULL CHECK (mode IN ('off', 'notify', 'apply')),
     cron         TEXT,
     reference    TEXT,
     scope        TEXT NOT NULL,
+    token_id     TEXT,
     of_url       TEXT NOT NULL,
     of_reference TEXT,
     set_at       TIMESTAMP NOT NULL,

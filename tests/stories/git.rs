@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use mantyx_api_types::{
-    EventView, HookCreated, OperationView, Page, SecretView, TrackingOutcome, TrackingResult, TrackingView,
-    UpdateCheck,
+    AppView, EventView, HookCreated, OperationView, Page, SecretView, TrackingOutcome, TrackingResult,
+    TrackingView, UpdateCheck,
 };
 use mantyx_core::{Actor, AppName, AppState, Code, EventKind, OperationStatus, Origin};
 use mantyx_test_support::apps::GitRepository;
@@ -63,11 +63,11 @@ async fn a_push_becomes_a_release_that_runs() {
     let answer = pushed.header("X-Gitlab-Token", &hook.secret).json(&delivery).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::ACCEPTED);
     let outcome: TrackingOutcome = answer.json().await.unwrap();
-    assert_eq!(outcome.result, TrackingResult::Updating, "{outcome:?}");
-    let operation = client.ended(outcome.operation.unwrap()).await;
-    assert_eq!(operation.status, OperationStatus::Succeeded, "{operation:?}");
-    let app = client.app(&name).await.unwrap();
-    assert_eq!((app.state, app.release), (AppState::Running, Some(2)));
+    assert_eq!(outcome.result, TrackingResult::Queued, "{outcome:?}");
+    let is_taken = |app: &AppView| {
+        (app.state, app.release, app.operation.is_none()) == (AppState::Running, Some(2), true)
+    };
+    client.wait_for_app(&name, "run what was pushed", is_taken).await;
     assert!(client.get_text(&format!("/api/apps/{name}/logs")).await.unwrap().contains("two"));
 
     // What fell due while nobody was there is looked at when somebody is.

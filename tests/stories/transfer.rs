@@ -229,12 +229,20 @@ async fn an_export_is_fetched_in_parts_by_a_ticket_and_removed() {
     let stranger = client.without_token();
     assert_eq!(stranger.request(Method::GET, &link).send().await.unwrap().bytes().await.unwrap(), archive);
     assert_eq!(stranger.request(Method::GET, &link).send().await.unwrap().status(), 401, "once");
+    let made: Value = client.post("/api/tokens", json!({ "name": "ci", "scope": "admin" })).await.unwrap();
+    let theirs =
+        stranger.request(Method::POST, "/api/live/ticket").bearer_auth(made["secret"].as_str().unwrap());
+    let ticket: Value = theirs.send().await.unwrap().json().await.unwrap();
+    let link = format!("{path}?ticket={}", ticket["ticket"].as_str().unwrap());
+    let _: Value =
+        client.delete(&format!("/api/tokens/{}", made["token"]["id"].as_str().unwrap())).await.unwrap();
+    assert_eq!(stranger.request(Method::GET, &link).send().await.unwrap().status(), 401, "revoked");
 
     let _: Value = client.delete(&path).await.unwrap();
     assert_eq!(client.get_text(&path).await.unwrap_err().status, 404);
     let events: Page<EventView> = client.get("/api/events?limit=500").await.unwrap();
     let count = |kind| events.items.iter().filter(|event| event.kind == kind).count();
-    assert_eq!((count(EventKind::ExportFetched), count(EventKind::ExportRemoved)), (2, 1));
+    assert_eq!((count(EventKind::ExportFetched), count(EventKind::ExportRemoved)), (3, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,6 +142,9 @@ pub struct GitSource {
     /// The name of the secret that opens a private repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<SecretName>,
+    /// Whether the repositories that are parts of it (git's submodules) are fetched too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub submodules: bool,
     /// What any new app can be told.
     #[serde(flatten)]
     pub app: NewApp,

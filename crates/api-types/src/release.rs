@@ -181,6 +181,9 @@ pub struct GitUpdate {
     /// The name of the secret that opens a private repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<SecretName>,
+    /// Whether the repositories that are parts of it (git's submodules) are fetched too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub submodules: Option<bool>,
     /// A merge patch on the configuration, taken into use with the release.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub configuration: Map<String, Value>,

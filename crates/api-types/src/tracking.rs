@@ -105,6 +105,8 @@ pub enum TrackingResult {
     Ping,
     /// A webhook told of something that is not followed.
     Ignored,
+    /// A webhook told of a push, and what is followed is looked at soon.
+    Queued,
     /// The newest commit is active.
     UpToDate,
     /// There is a newer commit.

@@ -95,7 +95,7 @@ async fn read_data(
     path: Path<DataPath>,
     Query(query): Query<DataQuery>,
 ) -> Answer {
-    gate.caller(&request, query.ticket.as_deref(), Scope::Read)?;
+    gate.caller(&request, query.ticket.as_deref(), Scope::Read).await?;
     let DataPath { app, path } = path.into_inner();
     let name = path.file_name().to_owned();
     match mantyx.data(&app, path, query.limit, query.cursor.as_deref()).await? {

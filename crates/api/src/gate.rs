@@ -89,29 +89,32 @@ impl Gate {
 
     /// Lets in whoever has this ticket, which is used up by it.
     pub(crate) async fn admit_ticket(&self, ticket: &str) -> Result<Admission> {
-        let bearer = self.bearers().remove(ticket).map(|(bearer, _)| bearer);
-        self.mantyx.redeem_ticket(ticket)?;
-        let bearer = bearer.ok_or_else(|| Error::new(Code::Unauthenticated, "The ticket is not known"))?;
-        self.admit(&bearer).await
+        self.admit(&self.bearer_of(ticket)?).await
     }
 
     /// Who sends a request with a ticket, or else with a token, if that reaches as far as `needed`.
-    pub(crate) fn caller(
+    pub(crate) async fn caller(
         &self,
         request: &HttpRequest,
         ticket: Option<&str>,
         needed: Scope,
     ) -> Result<Caller> {
         match ticket {
-            Some(ticket) => require(self.caller_of_ticket(ticket, address_of(request))?, needed),
+            Some(ticket) => require(self.caller_of_ticket(ticket, address_of(request)).await?, needed),
             None => authorise(request, needed),
         }
     }
 
-    /// Who has this ticket, which is used up by it.
-    pub(crate) fn caller_of_ticket(&self, ticket: &str, address: String) -> Result<Caller> {
-        self.bearers().remove(ticket);
-        Ok(Caller { token: self.mantyx.redeem_ticket(ticket)?, address })
+    /// Who has this ticket, which is used up by it. The token may have ended since it was given out.
+    async fn caller_of_ticket(&self, ticket: &str, address: String) -> Result<Caller> {
+        let bearer = self.bearer_of(ticket)?;
+        Ok(Caller { token: self.mantyx.authenticate(&bearer).await?, address })
+    }
+
+    fn bearer_of(&self, ticket: &str) -> Result<String> {
+        let bearer = self.bearers().remove(ticket).map(|(bearer, _)| bearer);
+        self.mantyx.redeem_ticket(ticket)?;
+        bearer.ok_or_else(|| Error::new(Code::Unauthenticated, "The ticket is not known"))
     }
 
     fn bearers(&self) -> MutexGuard<'_, HashMap<String, (String, Instant)>> {

@@ -62,8 +62,9 @@ struct Form {
 
 /// Take a delivery of a webhook
 ///
-/// GitHub, GitLab, Gitea and Forgejo are understood. A push to what the app follows has it looked at, and what the mode
-/// says is done; anything else is told to be ignored. What signs a delivery (`X-Hub-Signature-256`, `X-Gitea-Signature`,
+/// GitHub, GitLab, Gitea and Forgejo are understood. A push to what the app follows has it looked at soon, and what the
+/// mode says is done: how it is followed (`GET /api/apps/{app}/tracking`) says what came of it. Pushes that come before
+/// the look begins are one. Anything else is told to be ignored. What signs a delivery (`X-Hub-Signature-256`, `X-Gitea-Signature`,
 /// `X-Forgejo-Signature`, `X-Gitlab-Token`) has to be right where it is sent. Without a body it counts as a push.
 #[utoipa::path(
     tag = "Tracking",
@@ -71,7 +72,7 @@ struct Form {
     params(HookPath),
     request_body(content = Object, content_type = "application/json", description = "What the forge sends"),
     responses(
-        (status = 202, description = "What came of it", body = TrackingOutcome),
+        (status = 202, description = "Whether somebody looks", body = TrackingOutcome),
         (
             status = 403, description = "The signature is not right", body = Problem,
             content_type = "application/problem+json"

@@ -22,6 +22,8 @@ struct Repository {
     reference: Option<String>,
     subdir: Option<RelativePath>,
     credential: Option<SecretName>,
+    #[serde(default)]
+    submodules: bool,
 }
 
 /// What a text field of a form means: JSON where the field takes it, the text itself everywhere else.
@@ -78,11 +80,12 @@ pub(crate) fn from_fields(mut fields: Map<String, Value>) -> Result<NewApp> {
 
 /// A repository with everything that a new app is told.
 pub(crate) fn git_source(mut fields: Map<String, Value>) -> Result<GitSource> {
-    let of_repository = ["url", "ref", "subdir", "credential"].map(|field| fields.remove_entry(field));
+    let own = ["url", "ref", "subdir", "credential", "submodules"];
+    let of_repository = own.map(|field| fields.remove_entry(field));
     let repository = Value::Object(of_repository.into_iter().flatten().collect());
-    let Repository { url, reference, subdir, credential } =
+    let Repository { url, reference, subdir, credential, submodules } =
         serde_json::from_value(repository).map_err(|error| words::of_value(&error, "url"))?;
-    Ok(GitSource { url, reference, subdir, credential, app: from_fields(fields)? })
+    Ok(GitSource { url, reference, subdir, credential, submodules, app: from_fields(fields)? })
 }
 
 fn parse(field: &str, value: Value) -> Result<NewApp> {
@@ -158,6 +161,7 @@ mod tests {
             (git.reference.as_deref(), &git.app.configuration["restart_limit"]),
             (Some("v1"), &json!(2))
         );
+        assert!(!git.submodules && source(json!({"url": "x", "submodules": true})).unwrap().submodules);
         assert_eq!(wrong_fields(&source(json!({"name": "y"})).unwrap_err()), ["url"]);
         assert_eq!(wrong_fields(&source(json!({"url": "x", "brnch": "y"})).unwrap_err()), ["brnch"]);
     }

@@ -45,10 +45,10 @@ impl Part {
         }
     }
 
-    pub(crate) fn is_beginning(self) -> bool {
+    /// Whether anything of it is given away, wherever that begins.
+    pub(crate) fn has_bytes(self) -> bool {
         match self {
-            Self::Whole { .. } => true,
-            Self::Some { first, .. } => first == 0,
+            Self::Whole { .. } | Self::Some { .. } => true,
             Self::Beyond { .. } => false,
         }
     }
@@ -109,7 +109,8 @@ mod tests {
         for whole in ["bytes=0-1,5-6", "lines=1-2", "bytes=x"] {
             assert_eq!(part(whole), Part::Whole { length: 100 }, "{whole}");
         }
-        assert!(part("bytes=0-9").is_beginning() && !part("bytes=1-9").is_beginning());
+        assert!(part("bytes=0-9").has_bytes() && part("bytes=1-").has_bytes());
+        assert!(!part("bytes=100-").has_bytes());
     }
 
     #[test]

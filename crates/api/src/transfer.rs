@@ -101,10 +101,10 @@ async fn fetch_export(
     path: Path<OperationPath>,
     Query(query): Query<FetchQuery>,
 ) -> Answer {
-    let caller = gate.caller(&request, query.ticket.as_deref(), Scope::Admin)?;
+    let caller = gate.caller(&request, query.ticket.as_deref(), Scope::Admin).await?;
     let file = mantyx.export_file(path.id).await?;
     let part = Part::of(&request, file.view.bytes, None);
-    if part.is_beginning() && request.extensions().get::<WasHead>().is_none() {
+    if part.has_bytes() && request.extensions().get::<WasHead>().is_none() {
         mantyx.record_fetch(&caller.actor(), &file.view).await?;
     }
     let failed = |error| Error::io(format!("read `{}`", file.path.display()), error);

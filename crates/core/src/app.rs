@@ -62,6 +62,9 @@ pub enum Origin {
         /// The files that were written or removed here since, which are not as they are in the commit.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         edited: Vec<RelativePath>,
+        /// Whether the repositories that are parts of it came along.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        submodules: bool,
     },
 }
 

@@ -29,12 +29,15 @@ pub struct DiffLimits {
     pub total_bytes: usize,
     /// How long it may take until only coarse differences are sought.
     pub time: Duration,
+    /// How long it may take until no more is read: what was not seen by then is left out.
+    pub reading: Duration,
 }
 
 impl Default for DiffLimits {
     /// As much as a person reads, and a page shows without a stutter.
     fn default() -> Self {
-        Self { file_bytes: 512 * 1024, files: 2_000, total_bytes: 2 << 20, time: Duration::from_secs(3) }
+        let (time, reading) = (Duration::from_secs(3), Duration::from_secs(10));
+        Self { file_bytes: 512 * 1024, files: 2_000, total_bytes: 2 << 20, time, reading }
     }
 }
 
@@ -104,11 +107,13 @@ pub enum ContentDiff {
 
 /// Compares two trees. No link is followed.
 pub fn diff(from: &Path, to: &Path, limits: &DiffLimits) -> Result<TreeDiff> {
-    let trees = Trees { from, to };
-    let mut changes = trees.changes()?;
-    let mut diff = TreeDiff { truncated: changes.len() > limits.files, ..TreeDiff::default() };
+    let began = Instant::now();
+    let deadline = began + limits.time;
+    let trees = Trees { from, to, end: began + limits.reading };
+    let (mut changes, seen) = trees.changes()?;
+    let truncated = changes.len() > limits.files || seen == Seen::Partly;
+    let mut diff = TreeDiff { truncated, ..TreeDiff::default() };
     changes.truncate(limits.files);
-    let deadline = Instant::now() + limits.time;
     let mut room = limits.total_bytes;
     for change in changes {
         let file = trees.file_diff(change, limits, deadline, &mut room)?;
@@ -123,6 +128,15 @@ pub fn diff(from: &Path, to: &Path, limits: &DiffLimits) -> Result<TreeDiff> {
 struct Trees<'a> {
     from: &'a Path,
     to: &'a Path,
+    /// When no more is read.
+    end: Instant,
+}
+
+/// How much of two trees was compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Whole,
+    Partly,
 }
 
 /// What is at a path before and after.
@@ -134,8 +148,12 @@ struct Change {
 }
 
 impl Trees<'_> {
-    /// Every change, by its path.
-    fn changes(&self) -> Result<Vec<Change>> {
+    fn is_late(&self) -> bool {
+        Instant::now() >= self.end
+    }
+
+    /// Every change that there was time to see, by its path.
+    fn changes(&self) -> Result<(Vec<Change>, Seen)> {
         let mut pairs: BTreeMap<String, Sides> = BTreeMap::new();
         for entry in entries(self.from)? {
             let path = entry.path.clone();
@@ -148,11 +166,14 @@ impl Trees<'_> {
         self.pair_renamed(&mut pairs)?;
         let mut changes = Vec::new();
         for sides in pairs.into_values() {
+            if self.is_late() {
+                return Ok((changes, Seen::Partly));
+            }
             if let Some(what) = self.what_happened(&sides)? {
                 changes.push(Change { what, sides });
             }
         }
-        Ok(changes)
+        Ok((changes, Seen::Whole))
     }
 
     fn what_happened(&self, sides: &Sides) -> Result<Option<FileChange>> {
@@ -186,11 +207,17 @@ impl Trees<'_> {
         let mut by_content: HashMap<(u64, [u8; 32]), Vec<Entry>> = HashMap::new();
         let lengths: HashSet<u64> = new.iter().map(|entry| entry.bytes).collect();
         for entry in gone.into_iter().rev().filter(|gone| lengths.contains(&gone.bytes)) {
+            if self.is_late() {
+                break;
+            }
             let key = (entry.bytes, digest(self.from, &entry.path)?);
             by_content.entry(key).or_default().push(entry);
         }
         let lengths: HashSet<u64> = by_content.keys().map(|(bytes, _)| *bytes).collect();
         for entry in new.into_iter().filter(|new| lengths.contains(&new.bytes)) {
+            if self.is_late() {
+                break;
+            }
             let key = (entry.bytes, digest(self.to, &entry.path)?);
             if let Some(old) = by_content.get_mut(&key).and_then(Vec::pop) {
                 pairs.remove(&old.path);
@@ -232,7 +259,12 @@ impl Trees<'_> {
             removed: 0,
             content: ContentDiff::Same,
         };
-        if !matches!(file.change, FileChange::ModeChanged | FileChange::Renamed) {
+        if matches!(file.change, FileChange::ModeChanged | FileChange::Renamed) {
+            return Ok(file);
+        }
+        if *room == 0 || self.is_late() {
+            file.content = ContentDiff::LeftOut;
+        } else {
             let before = Content::of(self.from, file.old.as_ref(), limits)?;
             let after = Content::of(self.to, file.new.as_ref(), limits)?;
             file.compare(&before, &after, deadline, room);

@@ -54,6 +54,8 @@ pub struct GitRequest {
     pub credential: Option<Credential>,
     /// What becomes of repositories that are parts of this one.
     pub submodules: Submodules,
+    /// The commit that the reference was found to be, by its full id: what the reference has become since is left alone.
+    pub found: Option<String>,
 }
 
 impl GitRequest {
@@ -73,15 +75,22 @@ pub enum Submodules {
     Fetch,
 }
 
+impl From<bool> for Submodules {
+    /// As it is said over the wire.
+    fn from(are_fetched: bool) -> Self {
+        if are_fetched { Self::Fetch } else { Self::LeaveOut }
+    }
+}
+
 /// From where a repository may come.
 ///
 /// One of this machine is read by Mantyx itself and with its rights, which may be those of root: whoever may import it
-/// may read every repository here, whomever it belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// may read every repository here, whomever it belongs to. The same goes for what the SSH keys of its user open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reach {
-    /// From other machines only.
+    /// From other machines only, and by no key of this machine.
     Network,
-    /// From this machine too.
+    /// From this machine too, and by its keys.
     ThisMachine,
 }
 
@@ -97,7 +106,7 @@ pub fn host_of(url: &str) -> Result<Option<String>> {
 ///
 /// # Errors
 /// `forbidden` where the repository is not within `reach`, `git_auth` where it is private and the credential is
-/// missing or wrong.
+/// missing or wrong, or where only a key of this machine could open it and that is not within `reach`.
 pub fn git(
     request: &GitRequest,
     reach: Reach,
@@ -126,7 +135,8 @@ impl Fetch<'_> {
         let place = self.staging.join("repository");
         let repository = new_repository(&place)?;
         let session = Session { repository: &repository, peer: &self.peer, limits: self.limits, stop };
-        let fetched = fetch::fetch(&session, self.request.reference.as_deref())?;
+        let fetched =
+            fetch::fetch(&session, self.request.reference.as_deref(), self.request.found.as_deref())?;
         let scm_version = version::of(&repository, &fetched);
         let mut unpacker = Unpacker::new(self.staging, self.limits, None)?;
         let commit = fetched.commit;
@@ -151,6 +161,7 @@ impl Fetch<'_> {
             subdir: self.request.subdir.clone(),
             credential: None,
             edited: Vec::new(),
+            submodules: self.request.submodules == Submodules::Fetch,
         }
     }
 

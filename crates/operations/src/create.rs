@@ -71,8 +71,9 @@ impl Mantyx {
     pub async fn create_from_git(&self, caller: &Caller, source: GitSource) -> Result<AppCreated> {
         let name = source.credential;
         let credential = self.credential(&source.url, name.as_ref()).await?;
-        let GitSource { url, reference, subdir, .. } = source;
-        let request = GitRequest { reference, subdir, credential, ..GitRequest::new(url) };
+        let GitSource { url, reference, subdir, submodules, .. } = source;
+        let submodules = submodules.into();
+        let request = GitRequest { reference, subdir, credential, submodules, ..GitRequest::new(url) };
         let cancel = CancelOnDrop::default();
         let flag = cancel.flag();
         let reach = caller.reach();

@@ -34,6 +34,7 @@ mod host;
 mod house;
 mod identity;
 mod import;
+mod inquiry;
 mod install;
 mod launch;
 mod locks;

@@ -23,6 +23,7 @@ use crate::due::DueRunner;
 use crate::hooks::Guesses;
 use crate::host::HostMeter;
 use crate::house::{self, House};
+use crate::inquiry::Inquiries;
 use crate::locks::AppLocks;
 use crate::observation::Observation;
 use crate::stops::Stops;
@@ -60,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) observation: Observation,
     /// What apps come from, and who looks at it.
     pub(crate) following: Following,
+    pub(crate) inquiries: Inquiries,
     pub(crate) guesses: Guesses,
     /// Secrets are sealed one after the other: the first makes the key.
     pub(crate) sealing: tokio::sync::Mutex<()>,
@@ -129,6 +131,7 @@ impl Mantyx {
             host: HostMeter::new(&settings.root)?,
             observation: Observation::new(),
             following: Following::default(),
+            inquiries: Inquiries::default(),
             guesses: Guesses::default(),
             sealing: tokio::sync::Mutex::default(),
             live,

@@ -8,7 +8,7 @@ use mantyx_api_types::{
     DiffHunk, DiffKind, DiffLine, FileChange, FileDiff, FileEntry, FileKind, OutdatedPackage, PackageChange,
     ReleaseDetail, ReleaseDiff,
 };
-use mantyx_core::{AppName, Code, Error, RelativePath, Result};
+use mantyx_core::{AppId, AppName, Code, Error, RelativePath, Result};
 use mantyx_ingest as ingest;
 use mantyx_registry::tables::{apps, config_revisions, instances, releases};
 use mantyx_registry::{Read, views};
@@ -54,6 +54,7 @@ impl Mantyx {
     pub async fn release_diff(&self, name: &AppName, from: u32, to: u32) -> Result<ReleaseDiff> {
         let (old, old_row, _) = self.release_numbered(name, from).await?;
         let (new, new_row, _) = self.release_numbered(name, to).await?;
+        let _room = self.inner().inquiries.near().await?;
         let tree = blocking(move || ingest::diff(&old, &new, &ingest::DiffLimits::default())).await?;
         Ok(ReleaseDiff {
             from,
@@ -66,12 +67,16 @@ impl Mantyx {
 
     /// The packages of the active environment that the index has a newer version of.
     pub async fn outdated(&self, name: &AppName) -> Result<Vec<OutdatedPackage>> {
+        let app = self.find(name).await?.id.0;
+        self.inner().inquiries.outdated.answer(app, self.look_for_newer(name, app)).await
+    }
+
+    async fn look_for_newer(&self, name: &AppName, app: AppId) -> Result<Vec<OutdatedPackage>> {
         let (_, release) = self.active_release(name).await?;
         let environment = release.environment_id.ok_or_else(|| {
             Error::new(Code::IllegalState, format!("`{name}` has no environment")).hint("Install it first")
         })?;
         let (place, settings) = (self.layout().environment(name, environment.0), self.settings().clone());
-        let app = self.find(name).await?.id.0;
         let configuration = move |db: &mut Read<'_>| {
             let revision = instances::of_app(db, app)?.revision_id.0;
             Ok(config_revisions::get(db, revision)?.configuration.0)
@@ -86,6 +91,7 @@ impl Mantyx {
         })
         .await?;
         let tools = self.tools(user.as_ref()).await;
+        let _room = self.inner().inquiries.far().await?;
         let found = mantyx_venv::outdated(&place, &self.layout().cache(), &tools, INDEX_PATIENCE).await?;
         let view = |package: mantyx_venv::Outdated| OutdatedPackage {
             name: package.name,

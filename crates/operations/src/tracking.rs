@@ -3,11 +3,17 @@
 //!
 //! [`look`] is one look with what comes of it, by the table of [`decide`]; [`watch`] sleeps until the next one.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
 use mantyx_api_types::{
-    HookCreated, HookView, Problem, TrackingOutcome, TrackingRequest, TrackingView, UpdateCheck,
+    HookCreated, HookView, Problem, TokenView, TrackingOutcome, TrackingRequest, TrackingView, UpdateCheck,
 };
-use mantyx_core::{Actor, AppId, AppName, Code, Error, EventKind, Result, Scope, Timestamp, TrackingMode};
+use mantyx_core::{
+    Actor, AppId, AppName, Code, Error, EventKind, Result, Scope, Timestamp, TokenId, TrackingMode,
+};
 use mantyx_ingest::host_of;
+use mantyx_registry::tables::principals::{self, PrincipalKind};
 use mantyx_registry::tables::trackings::{self, Tracking};
 use mantyx_registry::tables::{apps, config_revisions, instances};
 use mantyx_registry::{Change, Json, Read, Word, views};
@@ -33,6 +39,8 @@ pub(crate) use look::active_origin;
 pub(crate) struct Following {
     /// Looks at the same app come one after the other.
     turns: AppLocks,
+    /// Those that a look is to come at, because a webhook was called.
+    queued: Mutex<HashSet<AppId>>,
     changed: bell::Sender<()>,
 }
 
@@ -40,6 +48,16 @@ impl Following {
     /// Something is to be looked at otherwise than before.
     pub(crate) fn ring(&self) {
         self.changed.send_replace(());
+    }
+
+    /// Says whether a look has to be begun: not where one is to come already.
+    fn queue(&self, app: AppId) -> bool {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner).insert(app)
+    }
+
+    /// The look begins: a push from here on is for another one.
+    fn begins(&self, app: AppId) {
+        self.queued.lock().unwrap_or_else(PoisonError::into_inner).remove(&app);
     }
 
     fn listen(&self) -> bell::Receiver<()> {
@@ -77,7 +95,7 @@ impl Mantyx {
         let set = move |change: &mut Change<'_, '_>| {
             let app = views::find_app_by_name(change, &name)?;
             let followed = may_follow(change, &caller, &app, &request)?;
-            set(change, &app, caller.token.scope, followed, request)?;
+            set(change, &app, &caller.token, followed, request)?;
             mantyx.tracking_view(change, &app)
         };
         let view = self.registry().change(&actor, set).await?;
@@ -225,19 +243,21 @@ fn may_follow(
 fn set(
     change: &mut Change<'_, '_>,
     app: &apps::App,
-    scope: Scope,
+    setter: &TokenView,
     followed: Followed,
     request: TrackingRequest,
 ) -> Result<()> {
     let TrackingRequest { mode, schedule: cron, reference } = request;
     let payload = json!({ "tracking": { "mode": mode, "schedule": cron, "ref": reference } });
     let (set_at, set_by) = (change.now(), change.actor().to_string());
+    let (scope, token_id) = (setter.scope, token_of(change, setter)?.map(Word));
     if trackings::find(change, app.id.0)?.is_some() {
         let changes = trackings::Changes {
             mode: Some(Word(mode)),
             cron: Some(cron),
             reference: Some(reference),
             scope: Some(Word(scope)),
+            token_id: Some(token_id),
             of_url: Some(followed.url),
             of_reference: Some(followed.reference),
             set_at: Some(set_at),
@@ -254,6 +274,7 @@ fn set(
             cron,
             reference,
             scope: Word(scope),
+            token_id,
             of_url: followed.url,
             of_reference: followed.reference,
             set_at,
@@ -270,6 +291,12 @@ fn set(
         trackings::insert(change, &row)?;
     }
     change.record_app(EventKind::AppTrackingChanged, app, payload)
+}
+
+/// The token that somebody made for this caller. The sessions of a browser come and go, and are all the owner's.
+fn token_of(db: &mut Read<'_>, setter: &TokenView) -> Result<Option<TokenId>> {
+    let found = principals::find(db, setter.id)?.filter(|found| found.kind.0 == PrincipalKind::Token);
+    Ok(found.map(|found| found.id.0))
 }
 
 /// Gives a tracking a webhook with a secret of this hash, or none.
@@ -295,7 +322,7 @@ fn held_back(db: &mut Read<'_>, row: &Tracking, followed: &Followed) -> Result<O
         active: &followed.commit,
         told: None,
         tried: row.tried.as_deref(),
-        kept: look::kept(db, row.app_id.0, &found.head)?,
+        kept: look::kept(db, row.app_id.0, &found)?,
     };
     let is_held = decide::decide(known, &found.head) == decide::Verdict::HeldBack;
     Ok(is_held.then_some(found.head))
@@ -309,4 +336,19 @@ fn value(document: &impl Serialize) -> Result<Value> {
 /// What another version wrote otherwise is as good as nothing: the next look writes it anew.
 pub(crate) fn read_back<T: DeserializeOwned>(document: Option<Json<Value>>) -> Option<T> {
     document.and_then(|document| serde_json::from_value(document.0).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pushes_that_come_before_a_look_begins_are_one() {
+        let (following, app) = (Following::default(), AppId::generate());
+        let queued: Vec<bool> = (0..50).map(|_| following.queue(app)).collect();
+        assert_eq!(queued.iter().filter(|first| **first).count(), 1);
+        assert!(following.queue(AppId::generate()), "another app has its own");
+        following.begins(app);
+        assert!(following.queue(app), "what is pushed during a look is looked at after it");
+    }
 }

@@ -119,9 +119,12 @@ impl Mantyx {
 
     /// Whether the git origin of the active release has moved on, and by which commits.
     pub async fn check_update(&self, caller: &Caller, name: &AppName) -> Result<UpdateCheck> {
-        let (_, release) = self.active_release(name).await?;
-        let followed = Followed::of(name, release.origin.0, None)?;
-        self.compare(followed, caller.reach()).await
+        let (app, reach) = (self.find(name).await?.id.0, caller.reach());
+        let check = async {
+            let (_, release) = self.active_release(name).await?;
+            self.compare(Followed::of(name, release.origin.0, None)?, reach).await
+        };
+        self.inner().inquiries.checks.answer((app, reach), check).await
     }
 
     /// A new release of what an app follows. The caller stands in for whoever said that it is followed; the actor is who
@@ -355,23 +358,22 @@ fn base<'a>(folder: &'a Path, release: &'a Release) -> Base<'a> {
 /// Where to fetch from: what is asked for, else where the active release came from.
 fn git_source(caller: &Caller, origin: &Origin, update: &GitUpdate) -> Result<NewSource> {
     let before = match origin {
-        Origin::Git { url, reference, subdir, credential, .. } => {
-            Some((url, (reference, subdir, credential)))
+        Origin::Git { url, reference, subdir, credential, submodules, .. } => {
+            Some((url, (reference.clone(), subdir.clone(), credential.clone(), *submodules)))
         }
         _ => None,
     };
-    let url = update.url.clone().or_else(|| before.map(|(url, _)| url.clone()));
+    let url = update.url.clone().or_else(|| before.as_ref().map(|(url, _)| (*url).clone()));
     let url = url.ok_or_else(|| Error::new(Code::IllegalState, "It does not come from git"))?;
     // Whoever names another place does not mean what was known of the one before.
     let same = before.filter(|(was, _)| **was == url).map(|(_, known)| known);
-    let known = |(reference, subdir, credential): (&Option<_>, &Option<_>, &Option<_>)| {
-        (reference.clone(), subdir.clone(), credential.clone())
-    };
-    let (reference, subdir, credential) = same.map(known).unwrap_or_default();
+    let (reference, subdir, credential, submodules) = same.unwrap_or_default();
     Ok(NewSource::Git {
         reference: update.reference.clone().or(reference),
         subdir: update.subdir.clone().or(subdir),
         credential: update.credential.clone().or(credential),
+        submodules: update.submodules.unwrap_or(submodules),
+        found: None,
         from: caller.reach().into(),
         url,
     })

@@ -209,6 +209,7 @@ diesel::table! {
         cron -> Nullable<Text>,
         reference -> Nullable<Text>,
         scope -> Text,
+        token_id -> Nullable<Text>,
         of_url -> Text,
         of_reference -> Nullable<Text>,
         set_at -> TimestamptzSqlite,

@@ -133,6 +133,13 @@ impl GitRepository {
         self.try_commit(message).expect("a commit")
     }
 
+    /// Has the branch go back to a commit, as after a push by force; answers the commit's name.
+    pub fn go_back(&self, commit: &str) -> String {
+        let commit = self.repository.revparse_single(commit).expect("a commit");
+        self.repository.reset(&commit, git2::ResetType::Hard, None).expect("another head");
+        commit.id().to_string()
+    }
+
     /// Names the newest commit by a tag.
     pub fn tag(&self, name: &str) {
         let head =

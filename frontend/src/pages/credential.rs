@@ -1,4 +1,4 @@
-//! With which secret a repository is opened: the names that there are, never what they hold.
+//! How a repository is fetched: by which secret, of which there are names only, and with what else.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -44,6 +44,21 @@ pub(super) fn credential(
         <p class="field-error" hidden=move || error.read().is_none() data-testid=format!("{id}-error")>
             {dynamic(move || error.get().map(|error| prose(&error)))}
         </p>
+    }
+    .into_any()
+}
+
+/// Whether the repositories that are parts of it come along.
+pub(super) fn submodules(id: &'static str, value: RwSignal<bool>) -> AnyView {
+    view! {
+        <label class="check" data-testid=id>
+            <input
+                type="checkbox"
+                prop:checked=value
+                on:change:target=move |event| value.set(event.target().checked())
+            />
+            "With its submodules, the repositories that are parts of it"
+        </label>
     }
     .into_any()
 }

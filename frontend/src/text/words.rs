@@ -293,9 +293,10 @@ pub(crate) const fn dependencies(format: DependencyFormat) -> &'static str {
 pub(crate) fn origin(origin: &Origin) -> String {
     match origin {
         Origin::Archive { file } | Origin::Script { file } => file.clone(),
-        Origin::Git { url, reference, commit, subdir, edited, .. } => {
+        Origin::Git { url, reference, commit, subdir, edited, submodules, .. } => {
             let short = commit.get(..7).unwrap_or(commit);
             let place = subdir.as_ref().map(|path| format!(" in {path}")).unwrap_or_default();
+            let place = if *submodules { format!("{place}, with submodules") } else { place };
             let edited: Vec<&str> = edited.iter().map(RelativePath::as_str).collect();
             let since = match edited.as_slice() {
                 [] => String::new(),
@@ -376,6 +377,7 @@ mod tests {
             subdir: None,
             credential: None,
             edited: vec![],
+            submodules: false,
         };
         assert_eq!(origin(&git), "https://example.org/a.git, main at 4f2a91c");
         let Origin::Git { edited, .. } = &mut git else { panic!("it is git") };

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use mantyx_api_types::{
     EventView, HookCreated, OperationView, Page, TrackingOutcome, TrackingResult, TrackingView,
 };
-use mantyx_core::{Actor, Code, EventKind, OperationStatus, Scope, TrackingMode};
+use mantyx_core::{Actor, Code, EventKind, OperationKind, OperationStatus, Scope, TrackingMode};
 use mantyx_test_support::apps::{GitRepository, failing_script};
 use mantyx_test_support::{PATIENCE, wait_until};
 use reqwest::{RequestBuilder, StatusCode};
@@ -65,6 +65,14 @@ impl Scene {
         self.story.api.request("POST", path).header("x-github-event", "push").json(payload)
     }
 
+    /// A delivery that has somebody look; answers how it stands after that.
+    async fn pushed(&self, delivery: RequestBuilder) -> TrackingView {
+        let before = self.tracking().await.checked_at;
+        assert_eq!(told(delivery).await.result, TrackingResult::Queued);
+        let looked = async || Some(self.tracking().await).filter(|view| view.checked_at > before);
+        wait_until("a look", PATIENCE, looked).await
+    }
+
     async fn ended(&self, outcome: &TrackingOutcome) -> OperationView {
         let id = outcome.operation.unwrap_or_else(|| panic!("nothing was begun: {outcome:?}"));
         let operation: OperationView = self.story.read(&format!("/api/operations/{id}?wait=120")).await;
@@ -110,18 +118,23 @@ async fn a_push_is_taken_into_use_and_what_somebody_went_back_from_is_left_alone
     let elsewhere = told(scene.deliver(&hook.path, &push("topic"))).await;
     assert_eq!(elsewhere.result, TrackingResult::Ignored);
     assert!(elsewhere.detail.contains("another branch"), "{elsewhere:?}");
-    assert_eq!(told(scene.deliver(&hook.path, &push("main"))).await.result, TrackingResult::UpToDate);
+    scene.pushed(scene.deliver(&hook.path, &push("main"))).await;
+    assert_eq!(scene.story.last_operation().await.kind, OperationKind::Install, "nothing was new");
 
     let head = scene.commit("two");
-    let updating = told(scene.deliver(&hook.path, &push("main"))).await;
-    assert_eq!((updating.result, updating.head.as_ref()), (TrackingResult::Updating, Some(&head)));
-    scene.ended(&updating).await;
+    scene.pushed(scene.deliver(&hook.path, &push("main"))).await;
+    let begun =
+        async || Some(scene.story.last_operation().await).filter(|it| it.kind == OperationKind::Update);
+    let operation = wait_until("the update to begin", PATIENCE, begun).await.id;
+    let done: OperationView = scene.story.read(&format!("/api/operations/{operation}?wait=120")).await;
+    assert_eq!(done.status, OperationStatus::Succeeded, "{done:?}");
     let view = scene.tracking().await;
     assert_eq!((&view.active, view.held_back.as_ref(), view.problem.as_ref()), (&head, None, None));
     assert!(view.last_check.is_some_and(|check| check.commits.len() == 1 && check.complete));
     let updates = scene.events(EventKind::AppUpdated).await;
     assert!(matches!(&updates[..], [EventView { actor: Actor::Webhook { .. }, .. }]), "{updates:?}");
-    assert_eq!(told(scene.deliver(&hook.path, &push("main"))).await.result, TrackingResult::UpToDate);
+    let view = scene.pushed(scene.deliver(&hook.path, &push("main"))).await;
+    assert!(view.last_check.is_some_and(|check| check.head == check.active));
 
     scene.story.done(scene.story.send("POST", "/api/apps/tool/rollback?wait=120")).await;
     assert_eq!(scene.check().await.result, TrackingResult::HeldBack);
@@ -131,6 +144,39 @@ async fn a_push_is_taken_into_use_and_what_somebody_went_back_from_is_left_alone
     assert_eq!((updating.result, updating.head.as_ref()), (TrackingResult::Updating, Some(&next)));
     scene.ended(&updating).await;
     assert_eq!(scene.tracking().await.active, next);
+
+    // Nobody went back from that one: the branch did.
+    let first = scene.repository.go_back("HEAD~2");
+    let updating = scene.check().await;
+    assert_eq!(
+        (updating.result, updating.head),
+        (TrackingResult::Updating, Some(first)),
+        "{}",
+        updating.detail
+    );
+    scene.story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_gone_vouches_for_nothing_more() {
+    let scene = Scene::begin().await;
+    let made = scene.story.send("POST", "/api/tokens").json(&json!({ "name": "ci", "scope": "admin" }));
+    let made: Value = made.send().await.unwrap().json().await.unwrap();
+    let follow = scene.story.api.request("PUT", TRACKING).bearer_auth(made["secret"].as_str().unwrap());
+    let followed = follow.json(&json!({ "mode": "apply" })).send().await.unwrap();
+    assert_eq!(followed.status(), StatusCode::OK);
+    assert_eq!(scene.check().await.result, TrackingResult::UpToDate);
+    let token = format!("/api/tokens/{}", made["token"]["id"].as_str().unwrap());
+    assert_eq!(scene.story.send("DELETE", &token).send().await.unwrap().status(), StatusCode::NO_CONTENT);
+    scene.commit("two");
+    // A repository of this machine is for administrators.
+    let check = scene.story.send("POST", &format!("{TRACKING}/check")).send().await.unwrap();
+    let refused = problem(check).await;
+    assert_eq!(refused.code, Code::Forbidden);
+    assert!(refused.detail.contains("is gone") && refused.hint.is_some(), "{refused:?}");
+    assert_eq!(scene.tracking().await.problem.map(|problem| problem.code), Some(Code::Forbidden));
+    scene.follow(&json!({ "mode": "notify" })).await;
+    assert_eq!(scene.check().await.result, TrackingResult::Available);
     scene.story.api.end().await;
 }
 
@@ -188,7 +234,7 @@ async fn a_delivery_has_to_be_signed_right_where_it_is_signed() {
         vec![("x-forgejo-signature", right.clone())],
         vec![("x-gitlab-token", secret.clone()), ("x-gitlab-event", "Push Hook".to_owned())],
     ] {
-        assert_eq!(told(send(&headers)).await.result, TrackingResult::UpToDate, "{headers:?}");
+        assert_eq!(told(send(&headers)).await.result, TrackingResult::Queued, "{headers:?}");
     }
     for headers in [
         vec![("x-hub-signature-256", format!("sha256={wrong}"))],
@@ -202,10 +248,10 @@ async fn a_delivery_has_to_be_signed_right_where_it_is_signed() {
     assert_eq!((unknown.code, unknown.hint), (Code::NotFound, None));
     assert_eq!(refusal(guess()).await, Code::NotFound);
     assert_eq!(refusal(guess()).await, Code::SlowDown, "five were refused");
-    assert_eq!(told(send(&[])).await.result, TrackingResult::UpToDate, "whoever knows is never slowed");
+    assert_eq!(told(send(&[])).await.result, TrackingResult::Queued, "whoever knows is never slowed");
     let rotated = scene.hook().await;
     assert_ne!(rotated.secret, secret);
-    assert_eq!(told(scene.deliver(&rotated.path, &push("main"))).await.result, TrackingResult::UpToDate);
+    assert_eq!(told(scene.deliver(&rotated.path, &push("main"))).await.result, TrackingResult::Queued);
     let removed = scene.story.send("DELETE", &format!("{TRACKING}/hook")).send().await.unwrap();
     assert_eq!((removed.status(), scene.tracking().await.hook), (StatusCode::NO_CONTENT, None));
     scene.story.api.end().await;
@@ -219,8 +265,8 @@ async fn a_delivery_that_is_none_is_refused() {
     let post = |body: Vec<u8>| scene.story.api.request("POST", &path).body(body);
     assert_eq!(refusal(post(b"<xml/>".to_vec())).await, Code::Malformed);
     assert_eq!(refusal(post(vec![b'x'; (1 << 20) + 1])).await, Code::UploadTooLarge);
-    let bare = told(post(Vec::new())).await;
-    assert_eq!(bare.result, TrackingResult::UpToDate, "whoever says nothing has it looked at");
+    // Whoever says nothing has it looked at.
+    scene.pushed(post(Vec::new())).await;
     let form = "payload=%7B%22ref%22%3A%22refs%2Fheads%2Ftopic%22%7D";
     let form = scene.story.api.request("POST", &path).body(form);
     let form = form.header("content-type", "application/x-www-form-urlencoded");

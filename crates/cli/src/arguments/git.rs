@@ -17,15 +17,28 @@ pub(crate) struct GitArgs {
     /// given
     #[arg(long, value_name = "SECRET")]
     pub(crate) credential: Option<SecretName>,
+    /// Fetch the git repositories that are parts of it too
+    #[arg(long, conflicts_with = "no_submodules")]
+    pub(crate) submodules: bool,
+    /// Leave them out; where an app is updated, it is as it was when neither is given
+    #[arg(long)]
+    pub(crate) no_submodules: bool,
 }
 
 impl GitArgs {
+    /// What was said about submodules, if anything.
+    pub(crate) fn submodules(&self) -> Option<bool> {
+        (self.submodules || self.no_submodules).then_some(self.submodules)
+    }
+
     /// Refuses what is said about a git repository where there is none.
     pub(crate) fn refuse(&self) -> mantyx_core::Result<()> {
         let flags = [
             ("--ref", self.reference.is_some()),
             ("--subdir", self.subdir.is_some()),
             ("--credential", self.credential.is_some()),
+            ("--submodules", self.submodules),
+            ("--no-submodules", self.no_submodules),
         ];
         let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) else { return Ok(()) };
         let detail = format!("{flag} is about a git repository, and this is none");

@@ -89,7 +89,9 @@ fn an_update_says_where_the_code_is_or_what_else_is_wanted() {
     for line in ["update weather", "update weather --dependencies", "update weather --check"] {
         assert!(parse(&format!("mantyx {line}")).is_ok(), "{line}");
     }
-    for other in [".", "--ref v2", "--subdir app", "--credential x", "--env A=1", "--python >=3.11"] {
+    for other in
+        [".", "--ref v2", "--subdir app", "--credential x", "--submodules", "--env A=1", "--python >=3.11"]
+    {
         for alone in ["--dependencies", "--check"] {
             assert!(parse(&format!("mantyx update weather {other} {alone}")).is_err(), "{other} {alone}");
         }

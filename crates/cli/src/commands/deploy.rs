@@ -104,8 +104,9 @@ async fn upload(session: &Session, source: Source, app: NewApp, what: &DeployArg
 }
 
 fn git_source(url: String, app: NewApp, git: GitArgs) -> GitSource {
-    let GitArgs { reference, subdir, credential } = git;
-    GitSource { url, reference, subdir, credential, app }
+    let submodules = git.submodules().unwrap_or_default();
+    let GitArgs { reference, subdir, credential, .. } = git;
+    GitSource { url, reference, subdir, credential, submodules, app }
 }
 
 /// The request as JSON, without what nobody said.
@@ -137,13 +138,13 @@ mod tests {
     #[test]
     fn flags_become_the_fields_of_a_request() {
         let what = arguments(
-            "mantyx deploy https://x/y --name y --ref v1 --subdir app --credential deploy --env A=1 --web-port 8000 \
+            "mantyx deploy https://x/y --name y --ref v1 --subdir app --credential deploy --submodules --env A=1 --web-port 8000 \
              --type perpetual",
         );
         let app = new_app(&Source::Git("https://x/y".into()), &what).unwrap();
         let source = git_source("https://x/y".into(), app, what.git);
         let expected = json!({
-            "url": "https://x/y", "ref": "v1", "subdir": "app", "credential": "deploy", "name": "y",
+            "url": "https://x/y", "ref": "v1", "subdir": "app", "credential": "deploy", "submodules": true, "name": "y",
             "type": "perpetual", "tags": [],
             "configuration": {"env": {"A": "1"}, "web_port": 8000}
         });

@@ -79,8 +79,10 @@ fn form_fields(configuration: Map<String, Value>) -> Vec<(String, String)> {
 }
 
 fn git_update(url: Option<String>, configuration: Map<String, Value>, git: GitArgs) -> GitUpdate {
-    let GitArgs { reference, subdir, credential } = git;
-    GitUpdate { url, reference, subdir, credential, configuration }
+    // Who says nothing means it as it was.
+    let submodules = git.submodules();
+    let GitArgs { reference, subdir, credential, .. } = git;
+    GitUpdate { url, reference, subdir, credential, submodules, configuration }
 }
 
 /// Says how the remedy is typed for an app that has no repository to fetch from.
@@ -125,10 +127,10 @@ mod tests {
             json!(git_update(url.map(Into::into), configuration, what.git))
         };
         assert_eq!(update("mantyx update weather", None), json!({}));
-        let line = "mantyx update weather https://x/y --ref v2 --subdir app --credential deploy --env A=1";
+        let line = "mantyx update weather https://x/y --ref v2 --subdir app --credential deploy --no-submodules --env A=1";
         let said = update(line, Some("https://x/y"));
         let expected = json!({
-            "url": "https://x/y", "ref": "v2", "subdir": "app", "credential": "deploy",
+            "url": "https://x/y", "ref": "v2", "subdir": "app", "credential": "deploy", "submodules": false,
             "configuration": {"env": {"A": "1"}}
         });
         assert_eq!(said, expected);

@@ -142,6 +142,10 @@ fn what_cannot_be_shown_is_said() {
     assert_eq!(contents[..3], [&ContentDiff::Binary, &ContentDiff::TooLarge, &ContentDiff::Binary]);
     assert!(matches!(contents[3], ContentDiff::Text(_)));
     assert_eq!((contents[4], diff.files[4].added, diff.truncated), (&ContentDiff::LeftOut, 6, true));
+    let late = bench.diff_within(&DiffLimits { reading: Duration::ZERO, ..limits });
+    assert_eq!((late.files.len(), late.truncated), (0, true), "nothing is read for ever");
+    let full = bench.diff_within(&DiffLimits { total_bytes: 0, ..DiffLimits::default() });
+    assert!(full.truncated && full.files.iter().all(|file| file.content == ContentDiff::LeftOut));
     let few = bench.diff_within(&DiffLimits { files: 2, ..DiffLimits::default() });
     assert_eq!((few.files.len(), few.truncated), (2, true));
 }

@@ -5,7 +5,7 @@ use mantyx_core::{Code, Error, Result};
 
 use super::address::Remote;
 use super::peer::Peer;
-use super::reference::{Heads, Wanted, no_such};
+use super::reference::{Heads, Wanted, no_such, whole_id};
 use super::stop::Stop;
 use super::transport;
 use crate::limits::{Limits, too_many_bytes};
@@ -39,14 +39,21 @@ pub(super) enum Depth {
     All,
 }
 
-/// Fetches the commit that a branch, a tag or a commit id means; the default branch without one.
-pub(super) fn fetch(session: &Session<'_>, reference: Option<&str>) -> Result<Fetched> {
+/// Fetches the commit that a branch, a tag or a commit id means; the default branch without one. Where it was `found` to
+/// be a commit before, that is fetched, wherever it has gone since.
+pub(super) fn fetch(session: &Session<'_>, reference: Option<&str>, found: Option<&str>) -> Result<Fetched> {
+    let found = found.map(whole_id).transpose()?;
     session.connected(|| {
         let heads = session.heads()?;
-        let (commit, history) = match heads.wanted(reference)? {
+        let (mut commit, mut history) = match heads.wanted(reference)? {
             Wanted::Name(name) => session.by_name(&name)?,
             Wanted::Commit(id) => session.by_id(&id)?,
         };
+        // Names are handed out by every server, commits by most: that way round, little is asked of it.
+        if let Some(found) = found.filter(|found| *found != commit) {
+            session.forget()?;
+            (commit, history) = session.by_id(&found.to_string())?;
+        }
         Ok(Fetched { commit, tags: heads.tags_at(commit), history })
     })
 }

@@ -13,6 +13,8 @@ use super::{Credential, GitRequest, Reach};
 pub(super) struct Peer {
     pub(super) address: Address,
     pub(super) credential: Option<Credential>,
+    /// How far whoever asks may reach.
+    pub(super) reach: Reach,
     /// The program that speaks SSH.
     pub(super) ssh: Option<PathBuf>,
 }
@@ -22,9 +24,23 @@ impl Peer {
     pub(super) fn of(request: &GitRequest, reach: Reach) -> Result<Self> {
         let address = Address::parse(&request.url)?;
         address.refuse_beyond(reach)?;
-        let peer = Self { address, credential: request.credential.clone(), ssh: programs::find("ssh") };
+        let (credential, ssh) = (request.credential.clone(), programs::find("ssh"));
+        let peer = Self { address, credential, reach, ssh };
         peer.credential.iter().try_for_each(|credential| credential.refuse_unfit(&peer.address))?;
+        peer.refuse_keys_of_machine()?;
         Ok(peer)
+    }
+
+    /// Without a key that came with the request, `ssh` takes those of the user that Mantyx runs as, which may be root.
+    fn refuse_keys_of_machine(&self) -> Result<()> {
+        let is_ssh = matches!(self.address.remote, Remote::Ssh(_));
+        if !is_ssh || self.credential.is_some() || self.reach == Reach::ThisMachine {
+            return Ok(());
+        }
+        let shown = self.address.shown();
+        let detail = format!("`{shown}` takes an SSH key, and those of this machine are for administrators");
+        Err(Error::new(Code::GitAuth, detail)
+            .hint("Name a secret that holds a key for it, or give the `https://` address"))
     }
 
     /// The repository that this one names as a part of it.
@@ -42,7 +58,9 @@ impl Peer {
         let credential = self.credential.clone();
         let credential =
             credential.filter(|credential| credential.fits(&address) && self.address.is_same_host(&address));
-        Ok(Self { address, credential, ssh: self.ssh.clone() })
+        let part = Self { address, credential, reach: self.reach, ssh: self.ssh.clone() };
+        part.refuse_keys_of_machine().map_err(|error| of_submodule(path, error))?;
+        Ok(part)
     }
 }
 
@@ -59,7 +77,7 @@ mod tests {
     use super::*;
 
     fn peer(url: &str, credential: Option<Credential>) -> Peer {
-        Peer { address: Address::parse(url).unwrap(), credential, ssh: None }
+        Peer { address: Address::parse(url).unwrap(), credential, reach: Reach::ThisMachine, ssh: None }
     }
 
     #[test]
@@ -83,6 +101,24 @@ mod tests {
             let has = found.is_ok_and(|found| found.credential.is_some());
             assert_eq!(has, given, "{url} {submodule}");
         }
+    }
+
+    #[test]
+    fn keys_of_this_machine_are_for_those_who_reach_it() {
+        let of = |url: &str, credential: &Option<Credential>, reach| {
+            let request = GitRequest { credential: credential.clone(), ..GitRequest::new(url) };
+            Peer::of(&request, reach)
+        };
+        let key = Some(Credential::SshKey { private_key: Secret::new("k"), passphrase: None });
+        for url in ["git@h:a", "ssh://root@localhost/root/a"] {
+            assert_eq!(of(url, &None, Reach::Network).unwrap_err().code(), Code::GitAuth, "{url}");
+            assert!(of(url, &None, Reach::ThisMachine).is_ok() && of(url, &key, Reach::Network).is_ok());
+        }
+        let public = of("https://h/a", &None, Reach::Network).unwrap();
+        assert_eq!(public.submodule("lib", "git@h:b").unwrap_err().code(), Code::GitAuth);
+        let private = of("git@h:a", &key, Reach::Network).unwrap();
+        assert_eq!(private.submodule("lib", "git@other:b").unwrap_err().code(), Code::GitAuth);
+        assert!(private.submodule("lib", "../b").is_ok());
     }
 
     #[test]

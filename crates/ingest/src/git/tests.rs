@@ -52,6 +52,24 @@ fn branches_tags_and_commits_are_found() {
 }
 
 #[test]
+fn what_was_found_is_fetched_wherever_the_branch_is_by_now() {
+    let bench = Bench::new();
+    let found = |id: String| GitRequest { found: Some(id), ..bench.request(Some("main"), None) };
+    let (old, new) = (found(bench.id("main~1")), found(bench.id("main")));
+    let fetch = |request: &GitRequest| bench.fetch_within(Reach::ThisMachine, request, &Limits::default());
+    for (request, text) in [(&old, "one"), (&new, "two")] {
+        let staged = fetch(request).unwrap();
+        assert_eq!(main_of(&staged), format!("print('{text}')\n"));
+        assert_eq!(request.found.as_deref(), Some(commit_of(&staged)));
+        assert!(matches!(&staged.origin, Origin::Git { reference: Some(main), .. } if main == "main"));
+        fs::remove_dir_all(staged.folder).unwrap();
+    }
+    bench.point("main", &bench.id("main~1"));
+    bench.point("next", &bench.id("main"));
+    assert_eq!(code(fetch(&new)), Code::GitReference, "nobody can reach it any more");
+}
+
+#[test]
 fn versions_are_those_that_a_build_with_git_would_have() {
     let bench = Bench::new();
     assert_eq!(bench.fetch(Some("v1.2.0"), None).unwrap().scm_version.as_deref(), Some("1.2.0"));
@@ -118,7 +136,7 @@ fn a_silent_server_is_left_when_cancelled() {
     let ssh = program(&bench.path("ssh"), "#!/bin/sh\nexec sleep 600\n");
     let address = Address::parse("git@host:tool").unwrap();
     let (request, staging, limits) = (bench.request(None, None), bench.path("staging"), Limits::default());
-    let peer = Peer { address, credential: None, ssh: Some(ssh) };
+    let peer = Peer { address, credential: None, reach: Reach::ThisMachine, ssh: Some(ssh) };
     let fetch = Fetch { request: &request, peer, staging: &staging, limits: &limits };
     let cancel = AtomicBool::new(false);
     let outcome = std::thread::scope(|scope| {

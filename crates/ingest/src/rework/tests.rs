@@ -74,6 +74,7 @@ fn a_source_from_git_says_what_of_it_was_edited() {
         subdir: None,
         credential: None,
         edited: vec![RelativePath::parse("main.py").unwrap()],
+        submodules: false,
     };
     for (path, expected) in [("main.py", &["main.py"][..]), ("pkg/run.sh", &["main.py", "pkg/run.sh"])] {
         let staged = bench.edit(path, Edit::Write(b"two\n")).unwrap();

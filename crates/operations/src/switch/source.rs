@@ -27,6 +27,11 @@ pub(crate) enum NewSource {
         subdir: Option<RelativePath>,
         /// The name of the secret that opens it.
         credential: Option<SecretName>,
+        #[serde(default)]
+        submodules: bool,
+        /// The commit that was found, where somebody has looked.
+        #[serde(default)]
+        found: Option<String>,
         from: Distance,
     },
     /// It was kept.
@@ -46,10 +51,10 @@ impl NewSource {
         Self::Staged(staging, Box::new(staged))
     }
 
-    /// The newest commit of what is followed.
-    pub(crate) fn followed(followed: Followed, reach: Reach) -> Self {
-        let Followed { url, reference, subdir, credential, .. } = followed;
-        Self::Git { url, reference, subdir, credential, from: reach.into() }
+    /// The commit that was found at the head of what is followed.
+    pub(crate) fn followed(followed: Followed, head: String, reach: Reach) -> Self {
+        let Followed { url, reference, subdir, credential, submodules, .. } = followed;
+        Self::Git { url, reference, subdir, credential, submodules, found: Some(head), from: reach.into() }
     }
 
     /// The folder that it lies in already.
@@ -73,13 +78,15 @@ impl NewSource {
         folders::create(staging, 0o700)?;
         match self {
             Self::Staged(_, staged) => Ok(staged.as_ref().clone()),
-            Self::Git { url, reference, subdir, credential: name, from } => {
+            Self::Git { url, reference, subdir, credential: name, submodules, found, from } => {
                 let credential = task.credential(url, name.as_ref()).await?;
                 let request = GitRequest {
                     reference: reference.clone(),
                     subdir: subdir.clone(),
                     credential,
-                    ..GitRequest::new(url)
+                    submodules: (*submodules).into(),
+                    found: found.clone(),
+                    url: url.clone(),
                 };
                 let staged = fetch(task, request, (*from).into(), staging).await?;
                 Ok(fetched_with(staged, name.clone()))

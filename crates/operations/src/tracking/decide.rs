@@ -12,11 +12,11 @@ pub(super) struct Known<'a> {
     pub(super) told: Option<&'a str>,
     /// The last commit that was taken into use on this account, or was to be.
     pub(super) tried: Option<&'a str>,
-    /// Whether a release that is kept was made of the head.
+    /// Whether somebody went back from the head.
     pub(super) kept: Kept,
 }
 
-/// Whether there is a release of a commit.
+/// Whether a release of a commit is kept that somebody went back from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kept {
     Yes,

@@ -24,6 +24,7 @@ pub(crate) struct Followed {
     /// What of it was edited here since.
     pub(crate) edited: Vec<RelativePath>,
     pub(crate) credential: Option<SecretName>,
+    pub(crate) submodules: bool,
 }
 
 impl Followed {
@@ -33,9 +34,9 @@ impl Followed {
     /// `illegal_state` when that is not git.
     pub(crate) fn of(app: &AppName, origin: Origin, instead: Option<String>) -> Result<Self> {
         match origin {
-            Origin::Git { url, reference, commit, subdir, credential, edited } => {
+            Origin::Git { url, reference, commit, subdir, credential, edited, submodules } => {
                 let reference = instead.or(reference);
-                Ok(Self { url, reference, subdir, commit, edited, credential })
+                Ok(Self { url, reference, subdir, commit, edited, credential, submodules })
             }
             Origin::Archive { .. } | Origin::Script { .. } => {
                 let detail = format!("`{app}` does not come from git, so there is nothing to look at");
@@ -53,6 +54,7 @@ impl Mantyx {
         let request = GitRequest { reference, subdir, credential, ..GitRequest::new(&url) };
         let (limits, commit) = (self.ingest_limits(), active.clone());
         let staging = Scratch::make(&self.uploads(), "check-")?;
+        let _room = self.inner().inquiries.far().await?;
         let called_off = CancelOnDrop::default();
         let flag = called_off.flag();
         let ahead = blocking(move || {

@@ -8,7 +8,7 @@ use mantyx_api_types::{OperationView, Problem, TrackingOutcome, TrackingResult, 
 use mantyx_core::{Actor, AppId, AppName, Code, Error, EventKind, Origin, Result, Scope, TokenId};
 use mantyx_ingest::Reach;
 use mantyx_registry::tables::trackings::{self, Tracking};
-use mantyx_registry::tables::{instances, releases};
+use mantyx_registry::tables::{instances, principals, releases};
 use mantyx_registry::{Change, Json, Read, views};
 use serde_json::json;
 
@@ -32,18 +32,39 @@ impl Mantyx {
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
             let _turn = mantyx.inner().following.turns.app(app).await;
-            let looked = mantyx.look_and_act(&actor, app).await;
-            if let Err(error) = &looked {
-                mantyx.note_problem(app, error).await?;
-            }
-            looked
+            mantyx.look_in_turn(&actor, app).await
         })
         .await
     }
 
+    /// The same, for somebody who does not wait for it. There is one such look to come at most, however often it is
+    /// asked for.
+    pub(crate) fn look_soon(&self, actor: Actor, app: AppId) {
+        if !self.inner().following.queue(app) {
+            return;
+        }
+        let mantyx = self.clone();
+        tokio::spawn(async move {
+            let following = &mantyx.inner().following;
+            let _turn = following.turns.app(app).await;
+            following.begins(app);
+            // What went wrong is kept with the tracking.
+            drop(mantyx.look_in_turn(&actor, app).await);
+        });
+    }
+
+    async fn look_in_turn(&self, actor: &Actor, app: AppId) -> Result<TrackingOutcome> {
+        let looked = self.look_and_act(actor, app).await;
+        if let Err(error) = &looked {
+            self.note_problem(app, error).await?;
+        }
+        looked
+    }
+
     async fn look_and_act(&self, actor: &Actor, app: AppId) -> Result<TrackingOutcome> {
         let Subject { name, authority, followed } = self.registry().read(move |db| subject(db, app)).await?;
-        let check = self.compare(followed.clone(), authority.reach).await?;
+        let check = self.compare(followed.clone(), authority.reach).await;
+        let check = check.map_err(|error| authority.explain(error))?;
         let head = check.head.clone();
         let settled =
             self.registry().change(actor, move |change| settle(change, app, &followed, &check)).await;
@@ -53,9 +74,10 @@ impl Mantyx {
             Verdict::Available(_) => TrackingResult::Available,
             Verdict::HeldBack => TrackingResult::HeldBack,
             Verdict::Apply => {
-                let source = NewSource::followed(followed, authority.reach);
+                let source = NewSource::followed(followed, head.clone(), authority.reach);
                 let caller = stand_in(authority.scope);
                 let begun = self.update_followed(actor, &caller, &name, source).await;
+                let begun = begun.map_err(|error| authority.explain(error));
                 return self.begun(app, head, begun).await;
             }
         };
@@ -105,18 +127,51 @@ impl Mantyx {
 struct Authority {
     scope: Scope,
     reach: Reach,
+    setter: Setter,
 }
 
-/// As far as whoever set it might go, with what they saw: an administrator answers for the branch that was followed then.
-/// Where somebody has the app come from elsewhere since, it goes as far as anybody may who changes apps.
-fn authority(tracking: &Tracking, followed: &Followed) -> Authority {
+/// Whoever set a tracking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Setter {
+    /// Might set it again.
+    Stands,
+    /// Had a token that was revoked, has ended, or belongs to another Mantyx.
+    Gone,
+}
+
+impl Authority {
+    /// Says what has become of whoever might do what is refused now.
+    fn explain(self, error: Error) -> Error {
+        if self.setter == Setter::Stands || error.code() != Code::Forbidden {
+            return error;
+        }
+        let detail = format!("{}: the token that set how the app is followed is gone", error.detail());
+        Error::new(Code::Forbidden, detail).hint("Set how the app is followed again, with a token that may")
+    }
+}
+
+/// As far as whoever set it might go, with what they saw: an administrator answers for the branch that was followed then,
+/// for as long as the token is good. Otherwise, and where somebody has the app come from elsewhere since, it goes as far
+/// as anybody may who changes apps.
+fn authority(tracking: &Tracking, followed: &Followed, setter: Setter) -> Authority {
     let is_same_place = tracking.of_url == followed.url;
     let is_same = is_same_place && tracking.of_reference == followed.reference;
-    let is_admin = tracking.scope.0.covers(Scope::Admin);
+    let scope = match setter {
+        Setter::Stands => tracking.scope.0,
+        Setter::Gone => tracking.scope.0.min(Scope::Operate),
+    };
     Authority {
-        scope: if is_same { tracking.scope.0 } else { tracking.scope.0.min(Scope::Operate) },
-        reach: if is_same_place && is_admin { Reach::ThisMachine } else { Reach::Network },
+        scope: if is_same { scope } else { scope.min(Scope::Operate) },
+        reach: if is_same_place && scope.covers(Scope::Admin) { Reach::ThisMachine } else { Reach::Network },
+        setter,
     }
+}
+
+fn setter(db: &mut Read<'_>, tracking: &Tracking) -> Result<Setter> {
+    let Some(token) = &tracking.token_id else { return Ok(Setter::Stands) };
+    let found = principals::find(db, token.0)?;
+    let is_good = found.is_some_and(|found| found.expires_at.is_none_or(|end| end > chrono::Utc::now()));
+    Ok(if is_good { Setter::Stands } else { Setter::Gone })
 }
 
 /// Whoever stands in for who set a tracking.
@@ -138,7 +193,8 @@ fn subject(db: &mut Read<'_>, app: AppId) -> Result<Subject> {
     }
     let tracking = tracking_of(db, app, &row.name.0)?;
     let followed = Followed::of(&row.name.0, active_origin(db, app)?, tracking.reference.clone())?;
-    Ok(Subject { name: row.name.0, authority: authority(&tracking, &followed), followed })
+    let setter = setter(db, &tracking)?;
+    Ok(Subject { name: row.name.0, authority: authority(&tracking, &followed, setter), followed })
 }
 
 pub(crate) fn active_origin(db: &mut Read<'_>, app: AppId) -> Result<Origin> {
@@ -162,7 +218,7 @@ fn settle(
         active: &now.commit,
         told: tracking.told.as_deref(),
         tried: tracking.tried.as_deref(),
-        kept: kept(change, app, &check.head)?,
+        kept: kept(change, app, check)?,
     };
     let is_other = now.url != followed.url || now.reference != followed.reference;
     let verdict = if is_other { Verdict::UpToDate } else { decide(known, &check.head) };
@@ -172,6 +228,8 @@ fn settle(
         found: Some(Some(Json(value(check)?))),
         problem: Some(None),
         told: fresh.then(|| Some(check.head.clone())),
+        // Where there is another, what was tried before may come once more.
+        tried: (tracking.tried.as_ref() != Some(&check.head)).then_some(None),
         waiting: Some(verdict == Verdict::Apply),
         ..Default::default()
     };
@@ -182,13 +240,18 @@ fn settle(
     Ok((verdict, now))
 }
 
-/// Whether a release that is kept was made of a commit: whoever went back from it had a reason.
-pub(super) fn kept(db: &mut Read<'_>, app: AppId, head: &str) -> Result<Kept> {
+/// Whether a release of the head is kept that somebody went back from: they had a reason. Where the release is older than
+/// the active one, and the branch has left the commit of that behind, it is the branch that went back.
+pub(super) fn kept(db: &mut Read<'_>, app: AppId, check: &UpdateCheck) -> Result<Kept> {
+    let active = instances::of_app(db, app)?.release_id.0;
+    let active = releases::get(db, active)?.number;
     let is_of_head = |release: &releases::Release| match &release.origin.0 {
-        Origin::Git { commit, .. } => commit == head,
+        Origin::Git { commit, .. } => *commit == check.head,
         Origin::Archive { .. } | Origin::Script { .. } => false,
     };
-    Ok(if releases::of_app(db, app)?.iter().any(is_of_head) { Kept::Yes } else { Kept::No })
+    let is_left = |release: &releases::Release| release.number > active || !check.rewritten;
+    let kept = releases::of_app(db, app)?;
+    Ok(if kept.iter().any(|release| is_of_head(release) && is_left(release)) { Kept::Yes } else { Kept::No })
 }
 
 fn in_record(check: &UpdateCheck) -> serde_json::Value {
@@ -212,7 +275,10 @@ fn outcome(result: TrackingResult, head: String) -> TrackingOutcome {
         TrackingResult::HeldBack => {
             format!("Commit {short} was tried before and is left alone until there is another")
         }
-        TrackingResult::UpToDate | TrackingResult::Ping | TrackingResult::Ignored => {
+        TrackingResult::UpToDate
+        | TrackingResult::Ping
+        | TrackingResult::Ignored
+        | TrackingResult::Queued => {
             format!("Commit {short} is the newest one, and active")
         }
     };
@@ -233,6 +299,7 @@ mod tests {
             cron: None,
             reference: None,
             scope: Word(scope),
+            token_id: None,
             of_url: "https://forge/tool".into(),
             of_reference: Some("main".into()),
             set_at: DateTime::UNIX_EPOCH,
@@ -256,17 +323,23 @@ mod tests {
             commit: "aaaa".into(),
             edited: vec![],
             credential: None,
+            submodules: false,
         }
     }
 
     #[test]
     fn an_administrator_answers_for_what_was_followed_and_for_nothing_else() {
         let admin = set_by(Scope::Admin);
-        let of = |followed: &Followed| (authority(&admin, followed).scope, authority(&admin, followed).reach);
+        let of = |followed: &Followed| {
+            let found = authority(&admin, followed, Setter::Stands);
+            (found.scope, found.reach)
+        };
         assert_eq!(of(&from("https://forge/tool", "main")), (Scope::Admin, Reach::ThisMachine));
         assert_eq!(of(&from("https://forge/tool", "evil")), (Scope::Operate, Reach::ThisMachine));
         assert_eq!(of(&from("https://evil/tool", "main")), (Scope::Operate, Reach::Network));
-        let operator = authority(&set_by(Scope::Operate), &from("https://forge/tool", "main"));
-        assert_eq!(operator, Authority { scope: Scope::Operate, reach: Reach::Network });
+        let here = from("https://forge/tool", "main");
+        let expected = |setter| Authority { scope: Scope::Operate, reach: Reach::Network, setter };
+        assert_eq!(authority(&set_by(Scope::Operate), &here, Setter::Stands), expected(Setter::Stands));
+        assert_eq!(authority(&admin, &here, Setter::Gone), expected(Setter::Gone));
     }
 }

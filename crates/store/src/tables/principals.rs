@@ -67,6 +67,12 @@ pub fn delete_expired(tx: &mut Write<'_>, now: Timestamp) -> Result<()> {
     diesel::delete(rows).execute(tx.connection()).map(drop).doing("remove ended tokens")
 }
 
+/// A principal.
+pub fn find(db: &mut Read<'_>, id: TokenId) -> Result<Option<Principal>> {
+    let query = principals::table.find(Word(id)).select(Principal::as_select());
+    query.first(db.connection()).optional().doing("look up a token")
+}
+
 /// The principal with this secret.
 pub fn find_by_hash(db: &mut Read<'_>, secret_hash: &str) -> Result<Option<Principal>> {
     let query =

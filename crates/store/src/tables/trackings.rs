@@ -1,7 +1,7 @@
 //! `trackings`: how the git origin of an app is followed, and what came of it.
 
 use diesel::prelude::*;
-use mantyx_core::{AppId, Result, Scope, Timestamp, TrackingMode};
+use mantyx_core::{AppId, Result, Scope, Timestamp, TokenId, TrackingMode};
 use serde_json::Value;
 
 use crate::fault::Doing;
@@ -22,6 +22,8 @@ pub struct Tracking {
     pub reference: Option<String>,
     /// How far the token of whoever set it reached. What is done on its account may do no more.
     pub scope: Word<Scope>,
+    /// The token that set it; none where it was the owner, or a browser that logged in.
+    pub token_id: Option<Word<TokenId>>,
     /// The repository that was followed when it was set.
     pub of_url: String,
     /// What of it was followed then.
@@ -60,6 +62,8 @@ pub struct Changes {
     pub reference: Option<Option<String>>,
     /// Another reach.
     pub scope: Option<Word<Scope>>,
+    /// Another token, or none.
+    pub token_id: Option<Option<Word<TokenId>>>,
     /// Of another repository.
     pub of_url: Option<String>,
     /// Of something else there.
@@ -158,6 +162,7 @@ mod tests {
             cron: cron.map(str::to_owned),
             reference: None,
             scope: Word(Scope::Operate),
+            token_id: None,
             of_url: "https://h/a".into(),
             of_reference: None,
             set_at: Utc::now(),

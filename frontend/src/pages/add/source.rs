@@ -14,7 +14,7 @@ use crate::components::{
     Choice, FileDrop, InputStyle, Segmented, TextField, dynamic, failure_notice, file_drop, segmented,
     text_field,
 };
-use crate::pages::credential::{Without, chosen, credential};
+use crate::pages::credential::{Without, chosen, credential, submodules};
 use crate::route::Route;
 use crate::state::form::errors_at;
 use crate::state::{State, derived};
@@ -40,6 +40,7 @@ struct Model {
     reference: RwSignal<String>,
     subdir: RwSignal<String>,
     credential: RwSignal<String>,
+    submodules: RwSignal<bool>,
     /// How much has left, while something is on its way.
     progress: RwSignal<Option<Progress>>,
     failure: RwSignal<Option<Failure>>,
@@ -57,6 +58,7 @@ impl Model {
             reference: RwSignal::new(String::new()),
             subdir: RwSignal::new(String::new()),
             credential: RwSignal::new(String::new()),
+            submodules: RwSignal::new(false),
             progress: RwSignal::new(None),
             failure: RwSignal::new(None),
         }
@@ -143,6 +145,7 @@ impl Model {
             reference: given(self.reference),
             subdir,
             credential: chosen(self.credential),
+            submodules: self.submodules.get_untracked(),
             app: NewApp::default(),
         };
         self.state.client.add_from_git(&source).await
@@ -307,5 +310,6 @@ fn git(model: Model) -> impl IntoView {
             Signal::stored(Without::None),
             model.error(&["credential"]),
         )}
+        {submodules("git-submodules", model.submodules)}
     }
 }

@@ -8,7 +8,7 @@ use mantyx_api_types::{AppView, GitUpdate, UpdateCheck};
 use super::news::news;
 use crate::api::{Answer, Failure};
 use crate::components::{Icon, InputStyle, TextField, dynamic, failure_notice, icon, skeleton, text_field};
-use crate::pages::credential::{Without, chosen, credential};
+use crate::pages::credential::{Without, chosen, credential, submodules};
 use crate::state::form::errors_at;
 use crate::state::{State, derived};
 
@@ -24,6 +24,7 @@ pub(super) struct GitFields {
     reference: RwSignal<String>,
     subdir: RwSignal<String>,
     credential: RwSignal<String>,
+    submodules: RwSignal<bool>,
     check: RwSignal<Option<Answer<UpdateCheck>>>,
     checking: RwSignal<bool>,
 }
@@ -33,20 +34,21 @@ impl GitFields {
     pub(super) fn new(state: State, app: Signal<AppView>, failure: RwSignal<Option<Failure>>) -> Self {
         let text = || RwSignal::new(String::new());
         let (url, reference, subdir, credential) = (text(), text(), text(), text());
-        let (check, checking) = (RwSignal::new(None), RwSignal::new(false));
-        Self { state, app, failure, url, reference, subdir, credential, check, checking }
+        let (submodules, check, checking) = (RwSignal::new(false), RwSignal::new(None), RwSignal::new(false));
+        Self { state, app, failure, url, reference, subdir, credential, submodules, check, checking }
     }
 
     /// Those of the active release.
     pub(super) fn begin(self) {
         self.check.set(None);
         let origin = self.app.with_untracked(|app| app.origin.clone());
-        let (address, branch, folder, secret) = match origin {
-            Origin::Git { url, reference, subdir, credential, .. } => (
+        let (address, branch, folder, secret, parts) = match origin {
+            Origin::Git { url, reference, subdir, credential, submodules, .. } => (
                 url,
                 reference.unwrap_or_default(),
                 subdir.map(|path| path.to_string()).unwrap_or_default(),
                 credential.map(|name| name.to_string()).unwrap_or_default(),
+                submodules,
             ),
             Origin::Archive { .. } | Origin::Script { .. } => Default::default(),
         };
@@ -54,6 +56,7 @@ impl GitFields {
         self.reference.set(branch);
         self.subdir.set(folder);
         self.credential.set(secret);
+        self.submodules.set(parts);
     }
 
     /// Another branch, tag or commit than that of the active release.
@@ -77,6 +80,7 @@ impl GitFields {
             reference: given(self.reference),
             subdir,
             credential: chosen(self.credential),
+            submodules: Some(self.submodules.get_untracked()),
             ..GitUpdate::default()
         })
     }
@@ -105,6 +109,7 @@ pub(super) fn git(fields: GitFields) -> AnyView {
             {field(fields, "update-subdir", "Folder", fields.subdir, &["subdir"])}
         </div>
         {credential(fields.state, "update-credential", fields.credential, without(fields), error_of(fields, &["credential"]))}
+        {submodules("update-submodules", fields.submodules)}
         {dynamic(move || from_git.get().then(|| check(fields)))}
     }
     .into_any()

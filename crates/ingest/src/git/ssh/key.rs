@@ -48,6 +48,8 @@ impl LentKey {
             format!("IdentityFile={}", place_of(&self.key)),
             "IdentitiesOnly=yes".to_owned(),
             "IdentityAgent=none".to_owned(),
+            // A connection that somebody shares is open to whoever that is.
+            "ControlPath=none".to_owned(),
             "PreferredAuthentications=publickey".to_owned(),
             "NumberOfPasswordPrompts=1".to_owned(),
         ];

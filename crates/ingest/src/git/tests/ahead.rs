@@ -19,14 +19,14 @@ fn on_all(test: impl Fn(&Bench, &Peer, Option<&Server>)) {
 fn over_ssh(bench: &Bench) -> Peer {
     let address = Address::parse(&format!("ssh://git@host:22{}", bench.repository().display())).unwrap();
     let ssh = program(&bench.path("ssh"), LOCAL_SSH);
-    Peer { address, credential: None, ssh: Some(ssh) }
+    Peer { address, credential: None, reach: Reach::ThisMachine, ssh: Some(ssh) }
 }
 
 fn over_http() -> (Bench, Server, Peer) {
     let bench = Bench::new();
     let server = Server::start(bench.folder.path());
     let address = Address::unencrypted(&format!("{}/tool", server.url));
-    (bench, server, Peer { address, credential: None, ssh: None })
+    (bench, server, Peer { address, credential: None, reach: Reach::ThisMachine, ssh: None })
 }
 
 fn add(bench: &Bench, branch: &str, count: usize) {

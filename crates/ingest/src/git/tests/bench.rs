@@ -52,7 +52,12 @@ impl Bench {
 
     /// How it is reached without any server.
     pub(super) fn peer(&self) -> Peer {
-        Peer { address: Address::parse(&self.url()).unwrap(), credential: None, ssh: None }
+        Peer {
+            address: Address::parse(&self.url()).unwrap(),
+            credential: None,
+            reach: Reach::ThisMachine,
+            ssh: None,
+        }
     }
 
     /// Merges a branch into another one, with the files of the latter.
@@ -152,7 +157,7 @@ impl Bench {
         reference: Option<&str>,
         ssh: Option<PathBuf>,
     ) -> Result<Staged> {
-        let peer = Peer { address, credential: None, ssh };
+        let peer = Peer { address, credential: None, reach: Reach::ThisMachine, ssh };
         self.fetch_as(peer, &self.request(reference, None))
     }
 

@@ -9,7 +9,12 @@ fn token(token: &str) -> Credential {
 
 /// Fetches over HTTP with a token.
 fn fetch(bench: &Bench, url: &str, secret: &str) -> Result<Staged> {
-    let peer = Peer { address: Address::unencrypted(url), credential: Some(token(secret)), ssh: None };
+    let peer = Peer {
+        address: Address::unencrypted(url),
+        credential: Some(token(secret)),
+        reach: Reach::ThisMachine,
+        ssh: None,
+    };
     bench.fetch_as(peer, &bench.request(None, None))
 }
 
@@ -112,7 +117,10 @@ fn an_ssh_key_is_handed_to_ssh_in_memory() {
         let address = Address::parse(&format!("ssh://git@host{}", bench.repository().display())).unwrap();
         let passphrase = Some(Secret::new(passphrase));
         let credential = Some(Credential::SshKey { private_key: private_key.clone(), passphrase });
-        bench.fetch_as(Peer { address, credential, ssh: Some(ssh.clone()) }, &bench.request(None, None))
+        bench.fetch_as(
+            Peer { address, credential, reach: Reach::ThisMachine, ssh: Some(ssh.clone()) },
+            &bench.request(None, None),
+        )
     };
     let wrong = fetch("wrong").unwrap_err();
     assert_eq!(wrong.code(), Code::GitAuth);

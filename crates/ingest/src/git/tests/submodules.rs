@@ -30,6 +30,7 @@ fn they_are_left_out_unless_they_are_asked_for() {
     let with = fetch(&bench, None).unwrap();
     assert_eq!(fs::read_to_string(with.folder.join("vendor/lib/main.py")).unwrap(), "print('two')\n");
     assert!(with.found.warnings.is_empty(), "{:?}", with.found.warnings);
+    assert!(matches!(with.origin, Origin::Git { submodules: true, .. }), "{:?}", with.origin);
     assert_eq!(bench.left(), 1, "only the source is left");
 }
 
@@ -74,7 +75,12 @@ fn their_addresses_may_begin_at_the_repository() {
     let token = Credential::Token { username: None, token: Secret::new(server::TOKEN) };
     for (path, credential, with) in [("tool", None, 0), ("locked/tool", Some(token), 7)] {
         let address = Address::unencrypted(&format!("{}/{path}", server.url));
-        let staged = bench.fetch_as(Peer { address, credential, ssh: None }, &request(&bench, None)).unwrap();
+        let staged = bench
+            .fetch_as(
+                Peer { address, credential, reach: Reach::ThisMachine, ssh: None },
+                &request(&bench, None),
+            )
+            .unwrap();
         assert_eq!(fs::read_to_string(staged.folder.join("old/main.py")).unwrap(), "print('one')\n");
         fs::remove_dir_all(staged.folder).unwrap();
         assert!(server.seen().0 >= with, "the same server is told the same");
