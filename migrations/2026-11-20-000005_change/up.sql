@@ -58,6 +58,8 @@ ALTER TABLE operation_steps_anew RENAME TO operation_steps;
 
 CREATE UNIQUE INDEX operations_under_way ON operations (app_id) WHERE status = 'running';
 CREATE INDEX operations_app ON operations (app_id, id);
+-- What ended long ago is removed, the oldest first.
+CREATE INDEX operations_ended ON operations (finished_at);
 
 -- Work on all of Mantyx has no app.
 CREATE UNIQUE INDEX operations_alone ON operations (kind) WHERE status = 'running' AND app_id IS NULL;

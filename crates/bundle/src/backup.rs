@@ -2,7 +2,7 @@
 //!
 //! `backups/<app>/<id>/` has `backup.json`, `source/`, which is hard links to a release that nobody writes to, and
 //! `data/`, which is a copy. It is made in a folder beside it that gets its name as the last step, and loses the name
-//! as the first step when it is removed. What died in between is what [`remove_unfinished`] finds.
+//! as the first step when it is removed. What died in between is what [`settle_unfinished`] finds.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -238,24 +238,40 @@ pub fn copy_data(folder: &Path, id: Id, to: &Path, cancel: &AtomicBool) -> Resul
     if data.is_dir() { copy_tree(&data, to, cancel) } else { Err(damaged(id, "has no data")) }
 }
 
-/// Removes a backup. One that is not there is fine.
-pub fn remove(folder: &Path, id: Id) -> Result<()> {
+/// Takes the name from a backup that is to be removed. One that has none is fine.
+pub fn set_aside(folder: &Path, id: Id) -> Result<()> {
     let (part, whole) = (part(folder, id), place(folder, id));
-    folders::remove(&part)?;
-    if fs::symlink_metadata(&whole).is_ok() {
-        folders::rename(&whole, &part)?;
+    if fs::symlink_metadata(&whole).is_err() {
+        return Ok(());
     }
-    folders::remove(&part)
+    folders::remove(&part)?;
+    folders::rename(&whole, &part)
 }
 
-/// Removes what a crash has left half made or half removed in the folder of an app, and says how many there were.
-/// Nobody else may be making or removing a backup of the app.
-pub fn remove_unfinished(folder: &Path) -> Result<usize> {
-    let names = names(folder)?;
-    let is_part = |name: &&String| name.strip_suffix(PART).is_some_and(|id| id.parse::<Id>().is_ok());
-    let parts: Vec<&String> = names.iter().filter(is_part).collect();
-    parts.iter().try_for_each(|name| folders::remove(&folder.join(name)))?;
-    Ok(parts.len())
+/// Gives a backup that is not to be removed after all its name again.
+pub fn bring_back(folder: &Path, id: Id) -> Result<()> {
+    let (part, whole) = (part(folder, id), place(folder, id));
+    let has_name = fs::symlink_metadata(&whole).is_ok();
+    if has_name || fs::symlink_metadata(&part).is_err() { Ok(()) } else { folders::rename(&part, &whole) }
+}
+
+/// Removes a backup. One that is not there is fine.
+pub fn remove(folder: &Path, id: Id) -> Result<()> {
+    set_aside(folder, id)?;
+    folders::remove(&part(folder, id))
+}
+
+/// Settles what a crash has left half made or half removed in the folder of an app: what somebody counts on gets its
+/// name back, and everything else is removed. Nobody else may be making or removing a backup of the app.
+pub fn settle_unfinished(folder: &Path, is_counted_on: impl Fn(Id) -> bool) -> Result<()> {
+    let unfinished = |name: &String| name.strip_suffix(PART)?.parse::<Id>().ok();
+    let ids: Vec<Id> = names(folder)?.iter().filter_map(unfinished).collect();
+    ids.into_iter().try_for_each(|id| {
+        if is_counted_on(id) {
+            bring_back(folder, id)?;
+        }
+        folders::remove(&part(folder, id))
+    })
 }
 
 /// Where a backup is.

@@ -15,6 +15,7 @@ use mantyx_registry::tables::{apps, config_revisions, executions, instances, ope
 use mantyx_registry::{Change, Read, check, views};
 use mantyx_supervisor::{Outlook, Start, Supervisor};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use crate::alone::refuse_during_import;
@@ -55,8 +56,7 @@ impl Mantyx {
     pub async fn run(&self, actor: &Actor, name: &AppName) -> Result<ExecutionView> {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            let (_lock, app) = mantyx.locked(&name).await?;
             let row = app.clone();
             let instance = mantyx.registry().read(move |db| may_run(db, &row)).await?;
             let id = mantyx.inner().supervisor.start_run(instance, Start::by(Trigger::Manual)).await?;
@@ -73,12 +73,10 @@ impl Mantyx {
     async fn act(&self, actor: &Actor, name: &AppName, event: AppEvent) -> Result<AppView> {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
             if SETTLED_BY_THE_END.contains(&event) {
-                mantyx.call_off_operation_of(app.id.0).await?;
+                mantyx.call_off_operation_of(mantyx.find(&name).await?.id.0).await?;
             }
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
-            mantyx.refuse_during_operation(app.id.0).await?;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             mantyx.fire(&actor, app.id.0, event, Trigger::Manual).await?;
             mantyx.app(&name).await
         })
@@ -217,6 +215,33 @@ impl Mantyx {
             return Ok(());
         }
         self.registry().change(actor, move |change| forget_retry(change, id, row.id.0)).await
+    }
+
+    /// The app with this name, and its lock: nothing else is asked of it as long as that is held. Who waits for the lock
+    /// may find that the name is another's by then.
+    pub(crate) async fn locked(&self, name: &AppName) -> Result<(OwnedMutexGuard<()>, apps::App)> {
+        loop {
+            let id = self.find(name).await?.id;
+            let lock = self.inner().locks.app(id.0).await;
+            let now = self.find(name).await?;
+            if now.id == id {
+                return Ok((lock, now));
+            }
+        }
+    }
+
+    /// The same of an app that no operation has in its hands. As long as the lock is held none begins, so its name stays
+    /// what it is.
+    pub(crate) async fn locked_idle(&self, name: &AppName) -> Result<(OwnedMutexGuard<()>, apps::App)> {
+        loop {
+            let (lock, app) = self.locked(name).await?;
+            self.refuse_during_operation(app.id.0).await?;
+            // One may have ended in between, with another name for it.
+            let now = self.find(name).await?;
+            if now.id == app.id {
+                return Ok((lock, now));
+            }
+        }
     }
 
     /// The app with this name.

@@ -1,4 +1,4 @@
-//! Backups of an app: made before each change and when somebody asks, and taken into use again.
+//! Backups of an app: made before each change, when somebody asks and by the clock, and taken into use again.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use mantyx_api_types::{BackupRequest, BackupRestoreRequest, BackupView, Operatio
 use mantyx_bundle::backup::{self, Contents, Id, Manifest};
 use mantyx_core::{
     Actor, AppEvent, AppId, AppName, AppType, BackupId, BackupReason, Code, Configuration, Error, EventKind,
-    Found, OperationKind, Origin, ReleaseId, Result, ScheduleSpec,
+    Found, OperationKind, Origin, ReleaseId, Result, ScheduleId, ScheduleSpec,
 };
 use mantyx_registry::tables::backups::{self, Backup};
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, releases, schedules};
@@ -20,6 +20,8 @@ use crate::mantyx::{Caller, Mantyx};
 use crate::saga::{Saga, Said, Task, step, tidied};
 use crate::switch::{NewSource, RESTORE_BACKUP, Restored};
 use crate::work::{blocking, blocking_until, whole};
+
+mod scheduled;
 
 /// What a backup says of its app.
 #[derive(Clone, Serialize, Deserialize)]
@@ -41,6 +43,9 @@ pub(crate) struct Facts {
 /// A schedule as a backup keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptSchedule {
+    /// Which one it was: executions go on speaking of it.
+    #[serde(default)]
+    pub(crate) id: Option<ScheduleId>,
     pub(crate) name: String,
     pub(crate) enabled: bool,
     pub(crate) spec: ScheduleSpec,
@@ -99,14 +104,18 @@ impl Mantyx {
     ) -> Result<OperationView> {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
-            mantyx.refuse_during_operation(app.id.0).await?;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             let keeping = Keeping { data: request.data, ..Keeping::new(BackupReason::Manual) };
-            let memory = BackingUp { app: app.id.0, name: name.clone(), keeping };
-            mantyx.begin(&actor, &BACKUP, Some((app.id.0, name)), memory).await
+            mantyx.keep(&actor, &app, keeping).await
         })
         .await
+    }
+
+    /// The caller holds the app's lock.
+    async fn keep(&self, actor: &Actor, app: &apps::App, keeping: Keeping) -> Result<OperationView> {
+        let (id, name) = (app.id.0, app.name.0.clone());
+        let memory = BackingUp { app: id, name: name.clone(), keeping };
+        self.begin(actor, &BACKUP, Some((id, name)), memory).await
     }
 
     /// Takes what a backup kept into use again: source, packages, configuration and schedules, and the app's own files
@@ -120,8 +129,7 @@ impl Mantyx {
     ) -> Result<OperationView> {
         let (mantyx, caller, name) = (self.clone(), caller.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             let (row, folder) = mantyx.backup_of(&app, id).await?;
             let place = mantyx.layout().backups_of(&name);
             let facts = blocking(move || backup::read::<Facts>(&place, folder)).await?.facts;
@@ -156,9 +164,7 @@ impl Mantyx {
     pub async fn remove_backup(&self, actor: &Actor, name: &AppName, id: BackupId) -> Result<()> {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
-            mantyx.refuse_during_operation(app.id.0).await?;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             mantyx.registry().read(|db| refuse_beside(db, OperationKind::Backup)).await?;
             let (row, _) = mantyx.backup_of(&app, id).await?;
             mantyx.discard_backup(&actor, &name, row).await
@@ -174,7 +180,8 @@ impl Mantyx {
         Ok((row, folder))
     }
 
-    /// Row first: a folder that no row speaks of misleads nobody, and is removed at the next start.
+    /// Its folder loses its name first. A daemon that dies before the row is gone leaves it to the next one to give the
+    /// name back; one that dies after it, to remove what is left.
     pub(crate) async fn discard_backup(&self, actor: &Actor, name: &AppName, row: Backup) -> Result<()> {
         let (place, folder): (_, Id) = (self.layout().backups_of(name), row.folder.parse()?);
         let remove = move |change: &mut Change<'_, '_>| {
@@ -183,7 +190,12 @@ impl Mantyx {
             let payload = json!({ "backup": row.id.0, "made_at": row.made_at });
             change.record_app(EventKind::BackupRemoved, &app, payload)
         };
-        self.registry().change(actor, remove).await?;
+        let aside = place.clone();
+        blocking(move || backup::set_aside(&aside, folder)).await?;
+        if let Err(error) = self.registry().change(actor, remove).await {
+            blocking(move || backup::bring_back(&place, folder)).await?;
+            return Err(error);
+        }
         blocking(move || backup::remove(&place, folder)).await
     }
 
@@ -210,7 +222,17 @@ impl Mantyx {
     ) -> Result<Restored> {
         let id = app.id.0;
         let before = self.registry().read(move |db| schedules_of(db, id)).await?;
-        Ok(Restored { folder, data: request.data, before, after: facts.schedules.clone() })
+        let after = facts.schedules.iter().map(|kept| kept.beside(&before)).collect();
+        Ok(Restored { folder, data: request.data, before, after })
+    }
+}
+
+impl KeptSchedule {
+    /// As it comes back beside others: one of the same name stays that one, and none takes the identity of another.
+    pub(crate) fn beside(&self, others: &[Self]) -> Self {
+        let same = others.iter().find(|other| other.name == self.name).and_then(|other| other.id);
+        let own = self.id.filter(|_| others.iter().all(|other| other.id != self.id));
+        Self { id: same.or(own).or_else(|| Some(ScheduleId::generate())), ..self.clone() }
     }
 }
 
@@ -316,8 +338,12 @@ fn facts(db: &mut Read<'_>, app: AppId, reason: BackupReason) -> Result<Facts> {
 fn schedules_of(db: &mut Read<'_>, app: AppId) -> Result<Vec<KeptSchedule>> {
     let instance = instances::of_app(db, app)?.id.0;
     let rows = schedules::of_instance(db, instance)?;
-    let kept =
-        |row: schedules::Schedule| KeptSchedule { name: row.name, enabled: row.enabled, spec: row.spec.0 };
+    let kept = |row: schedules::Schedule| KeptSchedule {
+        id: Some(row.id.0),
+        name: row.name,
+        enabled: row.enabled,
+        spec: row.spec.0,
+    };
     Ok(rows.into_iter().map(kept).collect())
 }
 

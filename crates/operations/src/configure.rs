@@ -45,9 +45,7 @@ impl Mantyx {
         let (mantyx, caller, name) = (self.clone(), caller.clone(), name.clone());
         whole(async move {
             let actor = caller.actor();
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
-            mantyx.refuse_during_operation(app.id.0).await?;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             let (view, patch, fitted) = mantyx.wanted(&caller, &app, if_match, patch).await?;
             if patch.r#type.is_some_and(|wanted| wanted != app.app_type.0) {
                 // Another type would be started by other rules, or by none.

@@ -228,7 +228,8 @@ impl Mantyx {
             let foreseen = instances::Changes { warnings: Some(Json(warnings)), ..Default::default() };
             instances::update(change, instance, &foreseen)?;
             if let Some(spec) = spec {
-                crate::schedules::insert(change, &app, "schedule".into(), spec, crate::schedules::On::Yes)?;
+                let (id, on) = (mantyx_core::ScheduleId::generate(), crate::schedules::On::Yes);
+                crate::schedules::insert(change, &app, id, "schedule".into(), spec, on)?;
             }
             let view = views::app(change, &app)?;
             let configuration = views::configuration(change, &app)?;

@@ -7,7 +7,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use mantyx_core::{
-    AppId, AppName, AppType, Configuration, EnvironmentId, Error, Identity, OperationId, ReleaseId, Result,
+    AppId, AppName, AppType, Code, Configuration, EnvironmentId, Error, Identity, OperationId, ReleaseId,
+    Result,
 };
 use mantyx_logs::LogWriter;
 use mantyx_platform::{folders, identity};
@@ -124,13 +125,22 @@ impl Building {
 }
 
 impl Mantyx {
-    /// Decides what is to be built, and says it in a few words.
+    /// Decides what is to be built, and says it in a few words. That may take the fetching of uv and of a Python, which end
+    /// when the task is called off.
     pub(crate) async fn plan_environment(
         &self,
+        task: &Task,
         subject: &Subject,
         resolve: Resolve,
         building: &mut Building,
     ) -> Result<String> {
+        tokio::select! {
+            planned = self.plan(subject, resolve, building) => planned,
+            () = task.cancel.cancelled() => Err(Error::new(Code::Cancelled, "The operation was cancelled")),
+        }
+    }
+
+    async fn plan(&self, subject: &Subject, resolve: Resolve, building: &mut Building) -> Result<String> {
         let (settings, layout) = (self.settings().clone(), self.layout().clone());
         let (folder, configuration) = (subject.source.clone(), subject.configuration.clone());
         let digest = subject.release.found.0.digest.clone();
@@ -163,7 +173,7 @@ impl Mantyx {
         building: &mut Building,
     ) -> Result<Said> {
         if building.plan.is_none() {
-            self.plan_environment(subject, resolve, building).await?;
+            self.plan_environment(task, subject, resolve, building).await?;
         }
         let plan = building.plan.take();
         let plan = plan.ok_or_else(|| Error::internal("plan the environment", "there is no plan"))?;

@@ -73,6 +73,8 @@ impl Mantyx {
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
             let memory = Exporting { made_at: Utc::now(), logs: request.logs };
+            // Who is just removing what is kept no longer has not seen this yet.
+            let _locks = mantyx.locked_all().await?;
             mantyx.begin(&actor, &EXPORT, None, memory).await
         })
         .await

@@ -19,7 +19,8 @@ use mantyx_api_types::{OperationView, Problem};
 use mantyx_bundle::Head;
 use mantyx_bundle::import::{self as bundle, Limits, Rules};
 use mantyx_core::{
-    Actor, AppId, AppName, Code, Error, EventKind, InstanceId, OperationKind, Result, Subject, Timestamp,
+    Actor, AppId, AppName, Code, Error, EventKind, InstanceId, OperationKind, Result, SecretName, Subject,
+    Timestamp,
 };
 use mantyx_platform::folders;
 use mantyx_platform::scratch::Scratch;
@@ -32,13 +33,13 @@ use crate::environment::Building;
 use crate::export::{About, DATABASE};
 use crate::mantyx::Mantyx;
 use crate::moves::Moves;
+use crate::ports::lease;
 use crate::progress::{size, with_progress};
 use crate::saga::{Saga, Said, Task, step};
 use crate::work::{blocking, whole};
 
 mod bringing;
 mod key;
-mod ports;
 mod survey;
 
 use key::Keys;
@@ -76,7 +77,8 @@ pub(crate) struct Importing {
 struct Plan {
     /// Those that are not in the trash.
     apps: Vec<Incoming>,
-    trashed: usize,
+    trashed: Vec<AppId>,
+    secrets: Vec<SecretName>,
     moves: Moves,
     keys: Keys,
     record: Chain,
@@ -267,7 +269,7 @@ impl Importing {
         refuse_unless_empty(change)?;
         transfer::take_over(change)?;
         for app in &plan.apps {
-            ports::lease(change, app, pool)?;
+            lease(change, app.id, app.port, pool)?;
             change.touch_app(app.id);
         }
         let names: Vec<&AppName> = plan.apps.iter().map(|app| &app.name).collect();
@@ -275,7 +277,7 @@ impl Importing {
             "made_at": self.made_at,
             "mantyx": self.mantyx,
             "apps": names,
-            "trashed": plan.trashed,
+            "trashed": plan.trashed.len(),
             "events": plan.record.events,
             "chain": plan.record.hash,
             "broken_at": plan.record.broken_at,
@@ -284,16 +286,17 @@ impl Importing {
         change.record(EventKind::DaemonImported, &subject, payload)
     }
 
-    /// Everything goes back to the staging folder. What is there was taken over, if anything is: this Mantyx was empty
-    /// before, and nobody else can have made anything meanwhile.
+    /// Everything that came along goes back to the staging folder, and its rows go. What is there beside it stays.
     async fn put_back(&mut self, task: &Task) -> Result<()> {
         task.registry().detach().await?;
         let Some(plan) = self.plan.clone() else { return Ok(()) };
-        let ids: Vec<AppId> = plan.apps.iter().map(|app| app.id).collect();
+        let apps: Vec<AppId> =
+            plan.apps.iter().map(|app| app.id).chain(plan.trashed.iter().copied()).collect();
+        let secrets = plan.secrets.clone();
         let forget = move |change: &mut Change<'_, '_>| {
-            transfer::forget_all(change)?;
-            for id in ids {
-                change.touch_app(id);
+            transfer::forget(change, &apps, &secrets)?;
+            for app in apps {
+                change.touch_app(app);
             }
             Ok(())
         };
@@ -312,8 +315,10 @@ impl Plan {
     fn in_words(&self) -> String {
         let apps = self.apps.len();
         let apps = format!("{apps} {}", if apps == 1 { "app" } else { "apps" });
-        let trash =
-            if self.trashed == 0 { String::new() } else { format!(", {} in the trash", self.trashed) };
+        let trash = match self.trashed.len() {
+            0 => String::new(),
+            count => format!(", {count} in the trash"),
+        };
         let chain = match self.record.broken_at {
             None => String::new(),
             Some(at) => format!(". Its record of events was changed: it breaks at event {at}"),
@@ -323,7 +328,7 @@ impl Plan {
 }
 
 /// What is there would have to give way, and nobody asked for that.
-fn refuse_unless_empty(db: &mut Read<'_>) -> Result<()> {
+pub(crate) fn refuse_unless_empty(db: &mut Read<'_>) -> Result<()> {
     let held = transfer::holdings(db)?;
     if held.is_empty() {
         return Ok(());

@@ -44,9 +44,7 @@ impl Mantyx {
     pub async fn install(&self, actor: &Actor, name: &AppName) -> Result<OperationView> {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
-            mantyx.refuse_during_operation(app.id.0).await?;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             let row = app.clone();
             let standing = move |db: &mut Read<'_>| {
                 check(db, &row, AppEvent::Install)?;
@@ -69,7 +67,7 @@ impl Install {
     async fn plan(&mut self, task: &Task) -> Result<Said> {
         task.call_off_retry(&task.actor, self.standing.app).await?;
         let subject = self.subject(task).await?;
-        Ok(Said::detail(task.plan_environment(&subject, Resolve::Anew, &mut self.building).await?))
+        Ok(Said::detail(task.plan_environment(task, &subject, Resolve::Anew, &mut self.building).await?))
     }
 
     async fn retry_again(&mut self, task: &Task) -> Result<()> {
@@ -133,4 +131,26 @@ fn install_failed(change: &mut Change<'_, '_>, it: &Install, problem: &Problem) 
     }
     let (reason, restarts_at) = (Some(before.reason), Some(before.restarts_at));
     instances::update(change, before.id.0, &instances::Changes { reason, restarts_at, ..Default::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mantyx_core::{Code, OperationId};
+
+    use crate::scene::Scene;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_called_off_plans_no_further() {
+        let scene = Scene::open(&[]).await;
+        let app = scene.app("wiki").await;
+        let standing = move |db: &mut Read<'_>| {
+            let app = views::find_app(db, app)?;
+            Standing::of(db, &app, AppEvent::Install)
+        };
+        let mut install = Install { standing: scene.read(standing).await, building: Building::new() };
+        let task = Task::new(scene.mantyx.clone(), OperationId::generate(), Actor::Mantyx);
+        task.cancel.cancel();
+        assert_eq!(install.plan(&task).await.err().map(|error| error.code()), Some(Code::Cancelled));
+    }
 }

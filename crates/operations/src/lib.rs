@@ -44,6 +44,7 @@ mod moves;
 mod obituary;
 mod observation;
 mod permission;
+mod ports;
 mod progress;
 mod queries;
 mod reconcile;
@@ -52,6 +53,8 @@ mod rename;
 mod replays;
 mod retention;
 mod saga;
+#[cfg(test)]
+mod scene;
 mod schedules;
 mod secrets;
 mod settings;

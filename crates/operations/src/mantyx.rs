@@ -160,6 +160,7 @@ impl Mantyx {
     }
 
     async fn come_up(&self) -> Result<()> {
+        self.refuse_backup_schedule(self.settings())?;
         if let Some(trouble) = self.app_user().await.trouble {
             tracing::warn!("{trouble}");
         }
@@ -170,6 +171,7 @@ impl Mantyx {
         self.spawn_log_sweeper();
         self.spawn_retention();
         self.spawn_tracking()?;
+        self.spawn_backups()?;
         self.spawn_reconcile();
         self.record_daemon(EventKind::DaemonStarted).await
     }

@@ -23,7 +23,9 @@ use crate::files;
 use crate::mantyx::Mantyx;
 use crate::saga::leaves_alone;
 
+mod known;
 mod processes;
+mod repairs;
 mod rounds;
 
 pub(crate) use rounds::Report;
@@ -85,9 +87,14 @@ impl Mantyx {
         let row = self.registry().read(move |db| instances::find(db, instance)).await?;
         let Some(row) = row else { return Ok(()) };
         let _lock = self.inner().locks.app(row.app_id.0).await;
-        let running =
-            self.registry().read(move |db| Ok(instances::of_app(db, row.app_id.0)?.state.0)).await?;
-        if running == AppState::Running {
+        let app = row.app_id.0;
+        let now = move |db: &mut Read<'_>| {
+            let operation = operations::under_way(db, app)?;
+            let is_held = operation.is_some_and(|row| row.kind.0 != OperationKind::Backup);
+            Ok((instances::of_app(db, app)?.state.0, is_held))
+        };
+        // What an operation has in its hands is started by it, or when it has ended.
+        if self.registry().read(now).await? == (AppState::Running, false) {
             self.spawn_service(row.app_id.0, instance, Trigger::Manual, RestartHistory::default()).await?;
         }
         Ok(())
@@ -151,12 +158,30 @@ impl Mantyx {
     }
 
     pub(crate) async fn repaired(&self, app: &AppName, what: String) -> Result<()> {
-        let subject = Subject { kind: "app".into(), id: app.to_string(), name: app.to_string() };
-        let payload = json!({ "what": what });
-        let work =
-            move |change: &mut Change<'_, '_>| change.record(EventKind::DaemonRepaired, &subject, payload);
-        self.registry().change(&Actor::Mantyx, work).await
+        let app = app.clone();
+        self.registry().change(&Actor::Mantyx, move |change| record_repair(change, &app, what)).await
     }
+}
+
+/// What was repaired of an app is in the record of events.
+pub(crate) fn record_repair(change: &mut Change<'_, '_>, app: &AppName, what: String) -> Result<()> {
+    let subject = Subject { kind: "app".into(), id: app.to_string(), name: app.to_string() };
+    change.record(EventKind::DaemonRepaired, &subject, json!({ "what": what }))
+}
+
+/// The apps that no operation has in its hands.
+fn idle_apps(db: &mut Read<'_>) -> Result<Vec<apps::App>> {
+    let busy: HashSet<AppId> =
+        operations::all_under_way(db)?.into_iter().filter_map(|row| Some(row.app_id?.0)).collect();
+    Ok(apps::list(db)?.into_iter().filter(|app| !busy.contains(&app.id.0)).collect())
+}
+
+/// What can be read of an app. What cannot says nothing about the others.
+fn readable<T>(app: &apps::App, read: Result<T>) -> Option<T> {
+    read.inspect_err(
+        |error| tracing::warn!(?error, app = %app.name.0, "what is known of an app could not be read"),
+    )
+    .ok()
 }
 
 /// What is decided about at a start: all that no operation has taken down.
@@ -245,10 +270,13 @@ fn settle_unknown_folder(layout: &Layout, folder: &Path, rows: &[apps::App]) -> 
     Ok(())
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     match std::fs::read_dir(folder) {
         Ok(entries) => Ok(entries.filter_map(|entry| Some(entry.ok()?.path())).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(Error::io(format!("list the folder `{}`", folder.display()), error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,9 +60,7 @@ impl Mantyx {
     pub async fn rename(&self, actor: &Actor, name: &AppName, to: &AppName) -> Result<OperationView> {
         let (mantyx, actor, name, to) = (self.clone(), actor.clone(), name.clone(), to.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
-            mantyx.refuse_during_operation(app.id.0).await?;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             if to == name {
                 return Err(Error::field("name", format!("The app is called `{name}` already")));
             }

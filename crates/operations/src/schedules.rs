@@ -3,13 +3,16 @@
 use chrono::Utc;
 use mantyx_api_types::{NewSchedule, Page, SchedulePatch, SchedulePreview, ScheduleView};
 use mantyx_core::{
-    Actor, AppName, AppType, Error, EventKind, Result, ScheduleId, ScheduleSpec, Subject, Timestamp, Timing,
+    Actor, AppId, AppName, AppType, Error, EventKind, OperationKind, Result, ScheduleId, ScheduleSpec,
+    Subject, Timestamp, Timing,
 };
 use mantyx_registry::tables::schedules::{self, Changes, Schedule};
-use mantyx_registry::tables::{apps, instances};
+use mantyx_registry::tables::{apps, instances, operations};
 use mantyx_registry::{Change, Json, Read, Word, views};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 
+use crate::alone::refuse_during_import;
 use crate::mantyx::Mantyx;
 use crate::work::whole;
 
@@ -52,11 +55,13 @@ impl Mantyx {
         refuse_nameless(&new.name)?;
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
-            let app = mantyx.find(&new.app).await?;
+            let (_lock, app) = mantyx.locked(&new.app).await?;
             refuse_perpetual(&app)?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
             let on = if new.enabled { On::Yes } else { On::No };
-            let add = move |change: &mut Change<'_, '_>| insert(change, &app, new.name, new.spec, on);
+            let add = move |change: &mut Change<'_, '_>| {
+                refuse_during_restore(change, app.id.0)?;
+                insert(change, &app, ScheduleId::generate(), new.name, new.spec, on)
+            };
             let id = mantyx.registry().change(&actor, add).await?;
             mantyx.rearm(id).await?;
             mantyx.schedule(id).await
@@ -81,6 +86,7 @@ impl Mantyx {
         }
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
+            let _lock = mantyx.locked_for(id).await?;
             mantyx.registry().change(&actor, move |change| update(change, id, patch)).await?;
             mantyx.rearm(id).await?;
             mantyx.schedule(id).await
@@ -92,11 +98,18 @@ impl Mantyx {
     pub async fn delete_schedule(&self, actor: &Actor, id: ScheduleId) -> Result<()> {
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
+            let _lock = mantyx.locked_for(id).await?;
             mantyx.registry().change(&actor, move |change| remove(change, id)).await?;
             mantyx.inner().scheduler.remove(id);
             Ok(())
         })
         .await
+    }
+
+    /// The lock of the app of a schedule.
+    async fn locked_for(&self, id: ScheduleId) -> Result<OwnedMutexGuard<()>> {
+        let app = self.registry().read(move |db| Ok(find(db, id)?.1.id.0)).await?;
+        Ok(self.inner().locks.app(app).await)
     }
 
     /// What a schedule would do.
@@ -136,10 +149,19 @@ fn refuse_nameless(name: &str) -> Result<()> {
     Ok(())
 }
 
+/// A backup that is taken into use brings schedules along. What is changed beside it would be lost, or taken back with it.
+fn refuse_during_restore(db: &mut Read<'_>, app: AppId) -> Result<()> {
+    match operations::under_way(db, app)? {
+        Some(row) if row.kind.0 == OperationKind::RestoreBackup => Err(operations::in_progress(db, app)?),
+        _ => refuse_during_import(db),
+    }
+}
+
 /// Adds a schedule to an app. It counts from now.
 pub(crate) fn insert(
     change: &mut Change<'_, '_>,
     app: &apps::App,
+    id: ScheduleId,
     name: String,
     spec: ScheduleSpec,
     on: On,
@@ -147,7 +169,7 @@ pub(crate) fn insert(
     let instance = instances::of_app(change, app.id.0)?;
     let now = change.now();
     let row = Schedule {
-        id: Word(ScheduleId::generate()),
+        id: Word(id),
         instance_id: instance.id,
         name: name.trim().to_owned(),
         enabled: on == On::Yes,
@@ -162,6 +184,7 @@ pub(crate) fn insert(
 
 fn update(change: &mut Change<'_, '_>, id: ScheduleId, patch: SchedulePatch) -> Result<()> {
     let (row, app) = find(change, id)?;
+    refuse_during_restore(change, app.id.0)?;
     let now = change.now();
     let changes = Changes {
         name: Some(patch.name.unwrap_or(row.name)),
@@ -176,6 +199,7 @@ fn update(change: &mut Change<'_, '_>, id: ScheduleId, patch: SchedulePatch) -> 
 
 fn remove(change: &mut Change<'_, '_>, id: ScheduleId) -> Result<()> {
     let (row, app) = find(change, id)?;
+    refuse_during_restore(change, app.id.0)?;
     schedules::delete(change, id)?;
     record(change, EventKind::ScheduleDeleted, &row, &app)
 }
@@ -217,4 +241,36 @@ fn anchored(mut spec: ScheduleSpec, now: Timestamp) -> ScheduleSpec {
         anchor.get_or_insert(now);
     }
     spec
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scene::{Scene, name};
+    use mantyx_core::{Code, OperationStatus};
+
+    fn new(scene: &Scene, called: &str) -> NewSchedule {
+        let spec = scene.mantyx.daily_spec("0 3 * * *");
+        NewSchedule { app: name("wiki"), name: called.into(), spec, enabled: true }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn schedules_stay_as_they_are_while_a_backup_brings_its_own() {
+        let scene = Scene::open(&[]).await;
+        let (wiki, mantyx) = (scene.app("wiki").await, &scene.mantyx);
+        let nightly = mantyx.create_schedule(&Actor::Mantyx, new(&scene, "nightly")).await.unwrap().id;
+        let off = || SchedulePatch { enabled: Some(false), ..Default::default() };
+        let restoring = scene.operation(Some(wiki), OperationKind::RestoreBackup).await;
+        let refused = [
+            mantyx.create_schedule(&Actor::Mantyx, new(&scene, "weekly")).await.map(drop),
+            mantyx.patch_schedule(&Actor::Mantyx, nightly, off()).await.map(drop),
+            mantyx.delete_schedule(&Actor::Mantyx, nightly).await,
+        ];
+        for refused in refused {
+            assert_eq!(refused.unwrap_err().code(), Code::OperationInProgress);
+        }
+        scene.end(restoring, OperationStatus::Succeeded, None).await;
+        scene.operation(Some(wiki), OperationKind::Update).await;
+        assert!(!mantyx.patch_schedule(&Actor::Mantyx, nightly, off()).await.unwrap().enabled);
+    }
 }

@@ -3,7 +3,7 @@
 use mantyx_api_types::{Page, SettingSource, SettingView};
 use mantyx_core::{Actor, EventKind, Result, Subject};
 use mantyx_platform::{atomic, folders};
-use mantyx_settings::{Effect, Listed, Source};
+use mantyx_settings::{Effect, Listed, Settings, Source};
 use serde_json::{Map, Value, json};
 
 use crate::mantyx::Mantyx;
@@ -30,9 +30,11 @@ impl Mantyx {
         let (mantyx, actor) = (self.clone(), actor.clone());
         whole(async move {
             let (live, config) = (mantyx.inner().live.clone(), mantyx.layout().config());
+            let judge = mantyx.clone();
             let changed = blocking(move || {
                 folders::create(&config, 0o700)?;
-                live.change(&patch, |path, text| atomic::write(path, text.as_bytes(), PRIVATE))
+                let accept = |wanted: &Settings| judge.refuse_backup_schedule(wanted);
+                live.change(&patch, accept, |path, text| atomic::write(path, text.as_bytes(), PRIVATE))
             })
             .await?;
             for change in changed {

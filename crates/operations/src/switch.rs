@@ -120,6 +120,9 @@ const WATCH: Step<Switch> =
     step::<Switch>("watch", "See that it is well", |task, it| Box::pin(it.watch(task))).look().cancellable();
 const TIDY: Step<Switch> = step::<Switch>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist();
 
+const TELL: Step<Switch> =
+    step::<Switch>("tidy", "Tidy up", |task, it| Box::pin(it.tidy_repair(task))).resume();
+
 /// Other code, or the same with other packages.
 pub(crate) static UPDATE: Saga<Switch> = Saga {
     kind: OperationKind::Update,
@@ -143,7 +146,7 @@ pub(crate) static CONFIGURE: Saga<Switch> = Saga {
 
 /// What is active already, with an environment that was missing.
 pub(crate) static REPAIR: Saga<Switch> =
-    Saga { kind: OperationKind::Repair, steps: &[BUILD, STOP, ACTIVATE, START, WATCH, TIDY], failed: None };
+    Saga { kind: OperationKind::Repair, steps: &[BUILD, STOP, ACTIVATE, START, WATCH, TELL], failed: None };
 
 /// What a backup kept.
 pub(crate) static RESTORE_BACKUP: Saga<Switch> = Saga {

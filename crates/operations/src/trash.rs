@@ -8,16 +8,18 @@ use mantyx_api_types::{OperationView, Page, RestoreRequest, TrashedAppView};
 use mantyx_core::{
     Actor, AppEvent, AppId, AppName, Code, Configuration, Effect, Error, EventKind, OperationKind, Result,
 };
-use mantyx_platform::{folders, ports};
+use mantyx_platform::folders;
 use mantyx_registry::tables::{apps, config_revisions, executions, instances, port_leases, releases};
-use mantyx_registry::{Change, PortPool, Read, Word, check, settle_web_port, views};
+use mantyx_registry::{Change, PortPool, Read, Word, check, views};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::actions::stopped_by;
 use crate::environment::{Building, Resolve, Subject, subject_of};
 use crate::mantyx::{Caller, Mantyx};
 use crate::moves::Moves;
+use crate::ports::lease;
 use crate::saga::{Saga, Said, Step, Task, step, tidied};
 use crate::work::{blocking, whole};
 
@@ -101,9 +103,8 @@ impl Mantyx {
         refuse_unconfirmed(name, confirm)?;
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            mantyx.call_off_operation_of(app.id.0).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            mantyx.call_off_operation_of(mantyx.find(&name).await?.id.0).await?;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             mantyx.begin_removal(&actor, &app, kind).await
         })
         .await
@@ -148,9 +149,8 @@ impl Mantyx {
     ) -> Result<OperationView> {
         let (mantyx, caller) = (self.clone(), caller.clone());
         whole(async move {
-            let app = mantyx.find_trashed(id).await?;
+            let (_lock, app) = mantyx.locked_trashed(id).await?;
             caller.require_for(&mantyx.last_configuration(id).await?, None)?;
-            let _lock = mantyx.inner().locks.app(id).await;
             let name = request.name.unwrap_or_else(|| app.name.0.clone());
             mantyx.refuse_taken(name.clone()).await?;
             let (was, about) = (app.name.0.clone(), Some((id, name.clone())));
@@ -168,11 +168,10 @@ impl Mantyx {
 
     /// Out of the trash and gone. `confirm` is the name that the app had.
     pub async fn purge(&self, actor: &Actor, id: AppId, confirm: &str) -> Result<OperationView> {
-        let app = self.find_trashed(id).await?;
-        refuse_unconfirmed(&app.name.0, confirm)?;
-        let (mantyx, actor) = (self.clone(), actor.clone());
+        let (mantyx, actor, confirm) = (self.clone(), actor.clone(), confirm.to_owned());
         whole(async move {
-            let _lock = mantyx.inner().locks.app(id).await;
+            let (_lock, app) = mantyx.locked_trashed(id).await?;
+            refuse_unconfirmed(&app.name.0, &confirm)?;
             mantyx.begin_removal(&actor, &app, OperationKind::Purge).await
         })
         .await
@@ -187,10 +186,15 @@ impl Mantyx {
             .await
     }
 
-    async fn find_trashed(&self, id: AppId) -> Result<apps::App> {
+    /// An app in the trash that no operation has in its hands, with its lock.
+    async fn locked_trashed(&self, id: AppId) -> Result<(OwnedMutexGuard<()>, apps::App)> {
+        let lock = self.inner().locks.app(id).await;
+        self.refuse_during_operation(id).await?;
         let app = self.registry().read(move |db| apps::find(db, id)).await?;
-        app.filter(|app| app.deleted_at.is_some())
-            .ok_or_else(|| Error::not_found("deleted app", id).hint("`GET /api/trash` lists them"))
+        let app = app.filter(|app| app.deleted_at.is_some());
+        let app =
+            app.ok_or_else(|| Error::not_found("deleted app", id).hint("`GET /api/trash` lists them"))?;
+        Ok((lock, app))
     }
 
     /// Where each folder of an app lies at home, and where in the trash.
@@ -347,8 +351,7 @@ impl Restoring {
         }
         self.building.give_to(change, instance.release_id.0)?;
         change.apply(app, AppEvent::Restore, None)?;
-        let wanted = config_revisions::get(change, instance.revision_id.0)?.configuration.0.web_port;
-        settle_web_port(change, instance.id.0, wanted, pool, ports::in_use)?;
+        lease(change, app, None, pool)?;
         let app = views::find_app(change, app)?;
         change.record_app(EventKind::AppRestored, &app, json!({}))
     }
@@ -398,3 +401,6 @@ fn commit_purge(change: &mut Change<'_, '_>, id: AppId) -> Result<()> {
     change.record_app(EventKind::AppPurged, &app, json!({}))?;
     apps::delete(change, id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -176,8 +176,7 @@ impl Mantyx {
         let (mantyx, caller, name) = (self.clone(), caller.clone(), name.clone());
         let actor = actor.clone();
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             let (mut switch, active) = mantyx.prepare(&app, AppEvent::Update, BackupReason::Update).await?;
             refuse_overtaken(&name, wanted.made_of, switch.before.release)?;
             let configuration = active.patched(&wanted.configuration)?;
@@ -206,8 +205,7 @@ impl Mantyx {
     ) -> Result<OperationView> {
         let (mantyx, caller, name) = (self.clone(), caller.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             let (mut switch, active) =
                 mantyx.prepare(&app, AppEvent::Rollback, BackupReason::Rollback).await?;
             caller.require_for(&active, None)?;
@@ -234,8 +232,7 @@ impl Mantyx {
     ) -> Result<OperationView> {
         let (mantyx, caller, name) = (self.clone(), caller.clone(), name.clone());
         whole(async move {
-            let app = mantyx.find(&name).await?;
-            let _lock = mantyx.inner().locks.app(app.id.0).await;
+            let (_lock, app) = mantyx.locked_idle(&name).await?;
             let (switch, _) = mantyx.prepare(&app, AppEvent::Configure, BackupReason::Configure).await?;
             let (wanted, texts) = mantyx.wanted_configuration(&caller, &app, if_match, patch).await?;
             let mut switch = match wanted {
@@ -261,7 +258,6 @@ impl Mantyx {
         event: AppEvent,
         reason: BackupReason,
     ) -> Result<(Switch, Configuration)> {
-        self.refuse_during_operation(app.id.0).await?;
         let app = app.clone();
         self.registry()
             .read(move |db| {

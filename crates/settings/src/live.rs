@@ -50,15 +50,17 @@ impl Live {
         lock(&self.0.listeners).push(Listener(Box::new(hear)));
     }
 
-    /// Changes settings: in the file first, then for everybody who asks. `write` puts a file in place, whole or not at
-    /// all; when it fails, everything is as it was. An empty patch takes over what was written into the file by hand.
-    /// This waits for the disk.
+    /// Changes settings: in the file first, then for everybody who asks. `accept` says what is wrong with them that
+    /// cannot be known here, before anything is written. `write` puts a file in place, whole or not at all; when it
+    /// fails, everything is as it was. An empty patch takes over what was written into the file by hand. This waits for
+    /// the disk.
     ///
     /// # Errors
-    /// Those of [`Settings::change`], of reading the file, and of `write`.
+    /// Those of [`Settings::change`], of reading the file, of `accept` and of `write`.
     pub fn change(
         &self,
         patch: &Patch,
+        accept: impl FnOnce(&Settings) -> Result<()>,
         write: impl FnOnce(&Path, &str) -> Result<()>,
     ) -> Result<Vec<Changed>> {
         let _turn = lock(&self.0.turn);
@@ -66,6 +68,7 @@ impl Live {
         let file = behind_links(now.layout().settings_file());
         let text = layers::text_of(&file)?;
         let change = now.change(&text, patch)?;
+        accept(&change.settings)?;
         if change.text != text {
             write(&file, &change.text)?;
         }
@@ -112,6 +115,8 @@ mod tests {
         Patch::from_iter([("releases_kept".to_owned(), json!(number))])
     }
 
+    const ACCEPT: fn(&Settings) -> Result<()> = |_| Ok(());
+
     fn write(file: &Path, text: &str) -> Result<()> {
         fs::write(file, text).map_err(|error| Error::io("write", error))
     }
@@ -126,10 +131,10 @@ mod tests {
             assert!(fs::read_to_string(&ear.1).unwrap().contains("releases_kept"));
             ear.0.fetch_add(settings.releases_kept, Ordering::SeqCst);
         });
-        assert_eq!(live.clone().change(&kept(7), write).unwrap().len(), 1);
+        assert_eq!(live.clone().change(&kept(7), ACCEPT, write).unwrap().len(), 1);
         assert_eq!((live.now().releases_kept, heard.load(Ordering::SeqCst)), (7, 7));
         let untouched = |_: &Path, _: &str| panic!("nothing has changed");
-        assert!(live.change(&kept(7), untouched).unwrap().is_empty());
+        assert!(live.change(&kept(7), ACCEPT, untouched).unwrap().is_empty());
         assert_eq!(heard.load(Ordering::SeqCst), 7);
     }
 
@@ -138,8 +143,22 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let live = running(folder.path());
         let full = |_: &Path, _: &str| Err(Error::new(Code::DiskFull, "No space is left"));
-        assert_eq!(live.change(&kept(7), full).unwrap_err().code(), Code::DiskFull);
+        assert_eq!(live.change(&kept(7), ACCEPT, full).unwrap_err().code(), Code::DiskFull);
         assert_eq!(live.now().releases_kept, 5);
+    }
+
+    #[test]
+    fn what_others_refuse_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let live = running(folder.path());
+        let refuse = |wanted: &Settings| {
+            assert_eq!(wanted.backup_schedule.as_deref(), Some("0 25 * * *"));
+            Err(Error::new(Code::Invalid, "There is no such hour"))
+        };
+        let patch = Patch::from_iter([("backup_schedule".to_owned(), json!(" 0 25 * * *"))]);
+        let written = |_: &Path, _: &str| panic!("it was refused");
+        assert_eq!(live.change(&patch, refuse, written).unwrap_err().code(), Code::Invalid);
+        assert_eq!(live.now().backup_schedule, None);
     }
 
     #[test]
@@ -152,7 +171,7 @@ mod tests {
                 scope.spawn(move || {
                     for number in 1..=50 {
                         let patch = Patch::from_iter([(name.to_owned(), json!(number))]);
-                        live.change(&patch, write).unwrap();
+                        live.change(&patch, ACCEPT, write).unwrap();
                     }
                 });
             }
@@ -169,7 +188,7 @@ mod tests {
         let kept_elsewhere = folder.path().join("elsewhere.toml");
         fs::write(&kept_elsewhere, "# ours\n").unwrap();
         std::os::unix::fs::symlink(&kept_elsewhere, live.now().layout().settings_file()).unwrap();
-        live.change(&kept(2), |file, text| {
+        live.change(&kept(2), ACCEPT, |file, text| {
             assert_eq!(file, kept_elsewhere.canonicalize().unwrap());
             write(file, text)
         })

@@ -129,7 +129,8 @@ settings! {
     log_format: LogFormat = "text", LOG_FORMAT, Restart;
     /// The least important messages that the daemon's own log keeps.
     log_level: LogLevel = "info", LOG_LEVEL, Restart;
-    /// How long logs of executions and operations that are over are kept.
+    /// How long logs of executions and operations that are over are kept, and operations with their steps. That they were
+    /// stays in the record of events.
     log_retention: Duration = "30 days", RETENTION, Live;
     /// The size at which a log goes on in another file, 256 MiB at most.
     log_segment_size: u64 = "16 MiB", BYTES, Restart;
@@ -139,8 +140,11 @@ settings! {
     log_total_size: u64 = "10 GiB", BYTES, Restart;
     /// How many releases of an app are kept, the active one among them, which always stays. The oldest go first.
     releases_kept: u32 = "5", KEPT, Live;
-    /// How many backups of an app are kept: so many that were asked for, and so many that were made before changes. The
-    /// oldest go first.
+    /// When every app is backed up, with its own files: a line of crontab(5), read in the zone of `timezone`. Never when
+    /// not given. What falls due while Mantyx is down is made up for once.
+    backup_schedule: Option<String> = "", OPTIONAL_CRON, Live;
+    /// How many backups of an app are kept: so many that were asked for, so many that were made by `backup_schedule`, and
+    /// so many that were made before changes. The oldest go first.
     backups_kept: u32 = "5", KEPT, Live;
     /// How long deleted apps stay in the trash, from where they can be restored.
     trash_retention: Duration = "14 days", RETENTION, Live;
@@ -263,6 +267,7 @@ mod tests {
         assert_eq!(settings.trash_retention, Duration::from_secs(14 * 86_400));
         assert_eq!(settings.reconcile_interval, Duration::from_secs(300));
         assert_eq!((settings.page, settings.timezone, settings.app_user), (None, None, None));
+        assert_eq!(settings.backup_schedule, None);
     }
 
     #[test]

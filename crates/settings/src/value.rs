@@ -104,6 +104,12 @@ pub(crate) const LIST: Notation<Vec<String>> = Notation {
     read: |text| Ok(list(text)),
     write: |items| items.clone().into(),
 };
+/// Whether it is one is seen where schedules are known: see [`Live::change`](crate::Live::change).
+pub(crate) const OPTIONAL_CRON: Notation<Option<String>> = Notation {
+    form: "five fields as in crontab(5): `0 3 * * *`, or `@daily`",
+    read: |text| optional(text.trim(), |line| Ok(line.to_owned())),
+    write: |line| line.clone().into(),
+};
 pub(crate) const OPTIONAL_ZONE: Notation<Option<String>> = Notation {
     form: "the IANA name of a time zone: `Europe/Berlin`",
     read: |text| optional(text, zone),

@@ -143,6 +143,7 @@ fn no_question_about_operations_and_events_reads_all_of_them() {
         check(tx, Leave::None, |tx| operations::steps(tx, id));
         check(tx, Leave::None, |tx| operations::page(tx, Some(app), Some(id), 10));
         check(tx, Leave::None, |tx| operations::page(tx, None, Some(id), 10));
+        check(tx, Leave::PerApp, |tx| operations::delete_ended(tx, Utc::now(), 10));
         check(tx, Leave::Page, |tx| events::newest(tx));
         check(tx, Leave::None, |tx| events::after(tx, 7, 10));
         check(tx, Leave::None, |tx| events::before(tx, None, 10));

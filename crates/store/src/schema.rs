@@ -272,3 +272,4 @@ diesel::table! {
 
 diesel::allow_tables_to_appear_in_same_query!(apps, instances, releases, config_revisions, schedules);
 diesel::allow_tables_to_appear_in_same_query!(environments, releases);
+diesel::allow_tables_to_appear_in_same_query!(environments, operations);

@@ -8,10 +8,11 @@ use std::path::Path;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use mantyx_core::Result;
+use mantyx_core::{AppId, Result, SecretName};
 
 use crate::connection::connect;
 use crate::fault::Doing;
+use crate::tables::{apps, secrets};
 use crate::{Read, Store, Write};
 
 mod foreign;
@@ -123,10 +124,10 @@ pub fn take_over(tx: &mut Write<'_>) -> Result<()> {
     HISTORY.iter().try_for_each(|table| take(tx, table, "WHERE TRUE ON CONFLICT DO NOTHING"))
 }
 
-/// Removes what was taken over into an empty Mantyx. What happened stays told.
-pub fn forget_all(tx: &mut Write<'_>) -> Result<()> {
-    let all = "DELETE FROM apps; DELETE FROM secrets;";
-    tx.connection().batch_execute(all).doing("forget what was taken over")
+/// Removes what was taken over. What happened stays told, and what was not among it stays there.
+pub fn forget(tx: &mut Write<'_>, apps: &[AppId], secrets: &[SecretName]) -> Result<()> {
+    apps.iter().try_for_each(|id| apps::delete(tx, *id))?;
+    secrets.iter().try_for_each(|name| secrets::delete(tx, name))
 }
 
 /// The columns are named, as their order may differ.

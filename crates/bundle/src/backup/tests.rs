@@ -152,12 +152,28 @@ fn what_a_crash_has_left_is_removed() {
     app.back_up(id(0), None).unwrap();
     fs::create_dir_all(part(&app.folder(), id(1)).join("source")).unwrap();
     fs::create_dir_all(app.folder().join("mine.part")).unwrap();
-    assert_eq!(remove_unfinished(&app.folder()).unwrap(), 1);
+    settle_unfinished(&app.folder(), |kept| kept == id(0)).unwrap();
     assert_eq!(app.names(), [id(0).to_string(), "mine.part".to_owned()]);
-    assert_eq!(remove_unfinished(&app.place.path().join("missing")).unwrap(), 0);
+    settle_unfinished(&app.place.path().join("missing"), |_| true).unwrap();
     // Begun again under the same name, the leftover is no obstacle.
     fs::create_dir_all(part(&app.folder(), id(2)).join("source")).unwrap();
     app.back_up(id(2), None).unwrap();
+}
+
+#[test]
+fn a_removal_that_was_cut_short_is_finished_or_taken_back() {
+    let app = App::new();
+    for number in [0, 1] {
+        app.back_up(id(number), None).unwrap();
+        set_aside(&app.folder(), id(number)).unwrap();
+    }
+    assert_eq!(app.names(), [0, 1].map(|number| format!("{}.part", id(number))));
+    settle_unfinished(&app.folder(), |kept| kept == id(1)).unwrap();
+    assert_eq!(app.names(), [id(1).to_string()]);
+    verify(&app.folder(), id(1), &GO_ON).unwrap();
+    bring_back(&app.folder(), id(1)).unwrap();
+    bring_back(&app.folder(), id(0)).unwrap();
+    assert_eq!(app.names(), [id(1).to_string()]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use mantyx_bundle::backup::Id;
 use mantyx_core::{AppName, Error, Result};
 use mantyx_platform::folders;
-use mantyx_registry::tables::{apps, backups, events, instances, port_leases, releases};
+use mantyx_registry::tables::{apps, backups, events, instances, port_leases, releases, secrets};
 use mantyx_registry::{Foreign, Read, Write};
 use mantyx_settings::Layout;
 
@@ -60,7 +60,8 @@ pub(super) fn survey(foreign: &Foreign, unpacked: &Path, aside: &Path, layout: &
     foreign.read(|db| {
         Ok(Plan {
             apps: live.iter().map(|it| incoming(db, &it.row)).collect::<Result<_>>()?,
-            trashed: trashed.len(),
+            trashed: trashed.iter().map(|it| it.row.id.0).collect(),
+            secrets: secrets::list(db)?.into_iter().map(|row| row.name.0).collect(),
             moves: Moves::of(pairs),
             keys: Keys::of(&layout.key(), &aside.join("key-before"), &unpacked.join(KEY)),
             record: chain(db)?,

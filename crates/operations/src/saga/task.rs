@@ -21,7 +21,7 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(mantyx: Mantyx, id: OperationId, actor: Actor) -> Self {
+    pub(crate) fn new(mantyx: Mantyx, id: OperationId, actor: Actor) -> Self {
         let cancel = mantyx.inner().cancellations.add(id);
         Self { id, actor, cancel, mantyx }
     }

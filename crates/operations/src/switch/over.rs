@@ -7,11 +7,12 @@ use mantyx_registry::tables::{config_revisions, environments, instances, release
 use mantyx_registry::{Change, Json, PortPool, Read, Word, settle_web_port, views};
 use serde_json::json;
 
-use super::restored::{rearm, set_schedules};
+use super::restored::set_schedules;
 use super::{Pair, Restored, Switch};
 use crate::environment::number;
 use crate::files;
 use crate::mantyx::Mantyx;
+use crate::reconcile::record_repair;
 use crate::saga::{Said, Task, tidied};
 use crate::work::blocking;
 
@@ -103,7 +104,10 @@ impl Switch {
     pub(super) async fn reactivate(&mut self, task: &Task) -> Result<()> {
         let (it, pool) = (self.clone(), task.port_pool());
         task.registry().change(&task.actor, move |change| it.point_back(change, &pool)).await?;
-        if self.restored.is_some() { rearm(task, self.standing.app).await } else { Ok(()) }
+        match &self.restored {
+            Some(restored) => restored.rearm(task).await,
+            None => Ok(()),
+        }
     }
 
     /// The rest of what is active is only what was there before, where the pair is.
@@ -163,8 +167,8 @@ impl Switch {
     }
 
     pub(super) async fn start(&mut self, task: &Task) -> Result<Said> {
-        if self.restored.is_some() {
-            rearm(task, self.standing.app).await?;
+        if let Some(restored) = &self.restored {
+            restored.rearm(task).await?;
         }
         self.standing.start(task).await?;
         Ok(Said::nothing())
@@ -201,6 +205,14 @@ impl Switch {
         }
         let replaced = Restored::replaced(task, &self.standing.name);
         self.keeping.take_in(task, &self.standing.name, replaced).await
+    }
+
+    /// What was repaired is recorded once it is.
+    pub(super) async fn tidy_repair(&mut self, task: &Task) -> Result<Said> {
+        let (said, name) = (self.tidy(task).await?, self.standing.name.clone());
+        Ok(said.commit(move |change| {
+            record_repair(change, &name, "Its environment was missing, and was built again".to_owned())
+        }))
     }
 
     /// The links and the files for people.

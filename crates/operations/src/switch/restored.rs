@@ -1,12 +1,13 @@
 //! What of a backup is beside release and configuration: schedules, and the app's own files.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use mantyx_bundle::backup::{self, Id};
-use mantyx_core::{AppId, AppName, EventKind, Result};
+use mantyx_core::{AppId, AppName, EventKind, Result, ScheduleId};
 use mantyx_platform::folders;
 use mantyx_registry::tables::{instances, schedules};
-use mantyx_registry::{Change, Json, Read, views};
+use mantyx_registry::{Change, Json, views};
 use serde::{Deserialize, Serialize};
 
 use crate::backup::KeptSchedule;
@@ -76,7 +77,8 @@ pub(super) fn set_schedules(change: &mut Change<'_, '_>, app: AppId, wanted: &[K
         match rows.iter().find(|row| row.name == kept.name) {
             None => {
                 let on = if kept.enabled { On::Yes } else { On::No };
-                insert(change, &app, kept.name.clone(), kept.spec.clone(), on)?;
+                let id = kept.id.unwrap_or_else(ScheduleId::generate);
+                insert(change, &app, id, kept.name.clone(), kept.spec.clone(), on)?;
             }
             Some(row) if row.enabled == kept.enabled && row.spec.0 == kept.spec => {}
             Some(row) => {
@@ -95,15 +97,59 @@ pub(super) fn set_schedules(change: &mut Change<'_, '_>, app: AppId, wanted: &[K
     Ok(())
 }
 
-/// Lets the schedules of an app fire as they are now.
-pub(super) async fn rearm(task: &Task, app: AppId) -> Result<()> {
-    let ids = move |db: &mut Read<'_>| {
-        let instance = instances::of_app(db, app)?.id.0;
-        let rows = schedules::of_instance(db, instance)?;
-        Ok(rows.into_iter().map(|row| row.id.0).collect::<Vec<_>>())
-    };
-    for id in task.registry().read(ids).await? {
-        task.rearm(id).await?;
+impl Restored {
+    /// Lets the schedules fire as they are now, and those no more that are gone.
+    pub(super) async fn rearm(&self, task: &Task) -> Result<()> {
+        let ids: HashSet<ScheduleId> =
+            self.before.iter().chain(&self.after).filter_map(|kept| kept.id).collect();
+        for id in ids {
+            task.rearm(id).await?;
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mantyx_registry::Read;
+
+    use crate::scene::Scene;
+
+    fn kept(scene: &Scene, id: Option<ScheduleId>, name: &str) -> KeptSchedule {
+        KeptSchedule { id, name: name.into(), enabled: true, spec: scene.mantyx.daily_spec("0 3 * * *") }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_schedule_that_comes_back_is_the_one_that_it_was() {
+        let scene = Scene::open(&[]).await;
+        let wiki = scene.app("wiki").await;
+        let (nightly, weekly) = (ScheduleId::generate(), ScheduleId::generate());
+        let before = vec![kept(&scene, Some(nightly), "nightly"), kept(&scene, Some(weekly), "weekly")];
+        let after = vec![kept(&scene, Some(weekly), "weekly")];
+        let now = async || {
+            let ids = move |db: &mut Read<'_>| {
+                let instance = instances::of_app(db, wiki)?.id.0;
+                let rows = schedules::of_instance(db, instance)?;
+                Ok(rows.into_iter().map(|row| (row.name, row.id.0)).collect::<Vec<_>>())
+            };
+            let mut ids = scene.read(ids).await;
+            ids.sort();
+            ids
+        };
+        for (wanted, expected) in [
+            (before.clone(), vec![("nightly".to_owned(), nightly), ("weekly".to_owned(), weekly)]),
+            (after, vec![("weekly".to_owned(), weekly)]),
+            (before.clone(), vec![("nightly".to_owned(), nightly), ("weekly".to_owned(), weekly)]),
+        ] {
+            scene.change(move |change| set_schedules(change, wiki, &wanted)).await;
+            assert_eq!(now().await, expected);
+        }
+        // What a backup kept stays the schedule of its name, and takes the identity of no other.
+        let (other, new) = (ScheduleId::generate(), ScheduleId::generate());
+        assert_eq!(kept(&scene, Some(other), "nightly").beside(&before).id, Some(nightly));
+        assert_eq!(kept(&scene, Some(new), "monthly").beside(&before).id, Some(new));
+        let renamed = kept(&scene, Some(nightly), "monthly").beside(&before).id;
+        assert!(renamed.is_some() && renamed != Some(nightly));
+    }
 }

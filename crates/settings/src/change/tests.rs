@@ -179,7 +179,7 @@ fn every_default_is_in_its_usual_notation() {
 #[test]
 fn what_is_live_is_what_the_reference_says() {
     let live = SETTINGS.iter().filter(|setting| setting.effect == Effect::Live).map(|setting| setting.name);
-    let expected = ["log_retention", "releases_kept", "backups_kept", "trash_retention"];
+    let expected = ["log_retention", "releases_kept", "backup_schedule", "backups_kept", "trash_retention"];
     assert_eq!(live.collect::<Vec<_>>(), expected);
 }
 

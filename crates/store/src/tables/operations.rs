@@ -11,7 +11,7 @@ use mantyx_core::{
 use serde_json::Value;
 
 use crate::fault::{Doing, is_duplicate};
-use crate::schema::{operation_steps, operations};
+use crate::schema::{environments, operation_steps, operations};
 use crate::{Json, Read, Word, Write};
 
 /// A row of `operations`.
@@ -150,6 +150,23 @@ pub fn finish(
     );
     let row = diesel::update(operations::table.find(Word(id))).set(change);
     row.execute(tx.connection()).map(drop).doing("record the end of an operation")
+}
+
+/// Removes the oldest operations that ended before an instant, with their steps, this many at most, and says how many
+/// there were. One that built an environment which is still there stays: it says where that comes from.
+pub fn delete_ended(tx: &mut Write<'_>, before: Timestamp, most: i64) -> Result<usize> {
+    let ended = operations::table
+        .filter(operations::finished_at.lt(before))
+        .filter(operations::id.ne_all(environments::table.select(environments::operation_id)))
+        .order(operations::finished_at)
+        .limit(most)
+        .select(operations::id);
+    let ids: Vec<Word<OperationId>> = ended.load(tx.connection()).doing("list the old operations")?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let rows = diesel::delete(operations::table.filter(operations::id.eq_any(ids)));
+    rows.execute(tx.connection()).doing("remove old operations")
 }
 
 /// The operation with this id.

@@ -208,7 +208,12 @@ fn rows_are_taken_over_and_what_was_under_way_is_over() {
     })
     .unwrap();
     // Whoever removes everything and imports it again still has the history of before.
-    ours.write(forget_all).unwrap();
+    ours.write(|tx| forget(tx, &[AppId::generate()], &[])).unwrap();
+    assert_eq!(ours.read(holdings).unwrap().apps, 1, "what was not among it is there still");
+    let names =
+        |db: &mut Read<'_>| Ok(secrets::list(db)?.into_iter().map(|row| row.name.0).collect::<Vec<_>>());
+    let secrets = ours.read(names).unwrap();
+    ours.write(|tx| forget(tx, &[app], &secrets)).unwrap();
     take().unwrap();
     ours.read(|db| {
         assert_eq!(operations::page(db, Some(app), None, 10)?.len(), 1);

@@ -77,5 +77,5 @@ async fn nothing_comes_along_but_what_rows_speak_of() {
     // What is moved is the app with its backups, and nothing beside it.
     let moved = serde_json::to_value(&plan.moves).unwrap().to_string();
     assert!(moved.contains("apps/shop") && !moved.contains("other") && !moved.contains("trash"), "{moved}");
-    assert_eq!((plan.apps.len(), plan.trashed, plan.record.broken_at), (1, 0, None));
+    assert_eq!((plan.apps.len(), plan.trashed.len(), plan.record.broken_at), (1, 0, None));
 }

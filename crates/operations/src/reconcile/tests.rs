@@ -1,0 +1,87 @@
+//! Rounds over rows and folders that do not agree.
+
+use std::fs;
+
+use mantyx_api_types::{Finding, Outcome, Problem};
+use mantyx_core::{EventKind, OperationStatus};
+use mantyx_registry::tables::{events, instances, releases};
+
+use super::*;
+use crate::scene::{Scene, name};
+
+fn of<'a>(findings: &'a [Finding], app: &str) -> Vec<(&'a str, Outcome)> {
+    let of_app = findings.iter().filter(|finding| finding.app.as_ref().is_some_and(|it| it.as_str() == app));
+    of_app.map(|finding| (finding.detail.as_str(), finding.outcome)).collect()
+}
+
+async fn repairs_in_record(scene: &Scene) -> Vec<String> {
+    let events = scene.read(|db| events::after(db, 0, 200)).await;
+    let repairs = events.into_iter().filter(|event| event.kind.0 == EventKind::DaemonRepaired);
+    repairs.map(|event| event.subject_name).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_app_that_cannot_be_read_hinders_no_other() {
+    let scene = Scene::open(&[]).await;
+    let broken = scene.app("broken").await;
+    scene.app("wiki").await;
+    scene
+        .change(move |change| {
+            let release = instances::of_app(change, broken)?.release_id.0;
+            releases::delete(change, release)
+        })
+        .await;
+    let view = scene.mantyx.reconcile().await.unwrap();
+    assert_eq!(of(&view.findings, "wiki"), [("A link did not point to what is active", Outcome::Repaired)]);
+    let link = fs::read_link(scene.mantyx.layout().active_release(&name("wiki"))).unwrap();
+    assert_eq!(link, Path::new("releases/1"));
+    let view = scene.mantyx.reconcile().await.unwrap();
+    assert!(of(&view.findings, "wiki").is_empty());
+    assert_eq!(repairs_in_record(&scene).await, ["wiki"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn few_are_built_again_at_once_and_none_over_and_over() {
+    let scene = Scene::open(&[]).await;
+    for other in ["one", "two"] {
+        let other = scene.app(other).await;
+        scene.operation(Some(other), OperationKind::Repair).await;
+    }
+    let (wiki, shop) = (scene.app("wiki").await, scene.app("shop").await);
+    for app in [wiki, shop] {
+        scene.install(app).await;
+    }
+    let called_off = scene.operation(Some(shop), OperationKind::Repair).await;
+    let problem = Problem::from(&Error::new(Code::Cancelled, "The operation was cancelled"));
+    scene.end(called_off, OperationStatus::Cancelled, serde_json::to_value(problem).ok()).await;
+    // What is done to the app afterwards does not make it forgotten.
+    let backup = scene.operation(Some(shop), OperationKind::Backup).await;
+    scene.end(backup, OperationStatus::Succeeded, None).await;
+    let view = scene.mantyx.reconcile().await.unwrap();
+    let said = |app: &str| of(&view.findings, app)[0].0.split_once(": ").unwrap().1.to_owned();
+    assert_eq!(said("wiki"), "it is built again when others have been");
+    assert_eq!(said("shop"), "it could not be built again lately");
+    assert!(scene.read(move |db| operations::page(db, Some(wiki), None, 10)).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_on_its_way_is_no_stranger() {
+    let scene = Scene::open(&[]).await;
+    let wiki = scene.app("wiki").await;
+    let layout = scene.mantyx.layout().clone();
+    let renamed = scene.operation(Some(wiki), OperationKind::Rename).await;
+    scene
+        .change(move |change| {
+            let memory = mantyx_registry::Json(json!({ "to": "library" }));
+            let changes = operations::Changes { memory: Some(memory), ..Default::default() };
+            operations::update(change, renamed, &changes)
+        })
+        .await;
+    for folder in [layout.environments(&name("library")), scene.release("wiki", 2).with_extension("part")] {
+        fs::create_dir_all(folder).unwrap();
+    }
+    fs::create_dir_all(layout.environments(&name("nobody"))).unwrap();
+    let view = scene.mantyx.reconcile().await.unwrap();
+    let strangers: Vec<_> = view.findings.iter().filter(|finding| finding.app.is_none()).collect();
+    assert!(strangers.len() == 1 && strangers[0].detail.contains("nobody"), "{strangers:?}");
+}
