@@ -28,7 +28,8 @@ mod processes;
 mod repairs;
 mod rounds;
 
-pub(crate) use rounds::Report;
+use repairs::Asked;
+use rounds::Report;
 
 /// More restarts than this within one window are more than any limit that makes sense.
 const RESTARTS_REMEMBERED: i64 = 100;
@@ -43,7 +44,7 @@ impl Mantyx {
         self.remove_debris().await?;
         self.remove_unused_imports().await?;
         self.settle_operations().await?;
-        self.rebuild_missing_environments(&mut Report::default()).await;
+        self.rebuild_missing_environments(Asked::ByTheClock, &mut Report::default()).await;
         for (app, instance) in self.registry().read(to_bring_up).await? {
             if let Err(error) = self.bring_up(&app, &instance).await {
                 tracing::error!(?error, app = %app.name.0, "an app could not be brought up");

@@ -30,6 +30,14 @@ pub(crate) enum Waiting {
     ForOthers,
 }
 
+/// Who wants everything looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Somebody, who may know that what was in vain is not any more.
+    ByAPerson,
+    ByTheClock,
+}
+
 /// What becomes of a missing environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Repair {
@@ -42,7 +50,7 @@ enum Repair {
 
 impl Mantyx {
     /// An environment can be made again from the lock of its release.
-    pub(crate) async fn rebuild_missing_environments(&self, report: &mut Report) -> Waiting {
+    pub(crate) async fn rebuild_missing_environments(&self, asked: Asked, report: &mut Report) -> Waiting {
         let mut waiting = Waiting::No;
         let installed = match self.registry().read(installed).await {
             Ok(installed) => installed,
@@ -55,7 +63,7 @@ impl Mantyx {
             if self.layout().environment(&app.name.0, environment).is_dir() {
                 continue;
             }
-            let repair = self.rebuild(&app).await.unwrap_or_else(|error| {
+            let repair = self.rebuild(&app, asked).await.unwrap_or_else(|error| {
                 tracing::warn!(?error, app = %app.name.0, "a missing environment could not be built again");
                 Repair::NotNow
             });
@@ -86,11 +94,13 @@ impl Mantyx {
         }
     }
 
-    async fn rebuild(&self, app: &apps::App) -> Result<Repair> {
+    async fn rebuild(&self, app: &apps::App, asked: Asked) -> Result<Repair> {
         let (id, row) = (app.id.0, app.clone());
         let _lock = self.inner().locks.app(id).await;
         let switch = move |db: &mut Read<'_>| {
-            if operations::under_way(db, id)?.is_some() || was_in_vain_lately(db, id)? {
+            if operations::under_way(db, id)?.is_some()
+                || (asked == Asked::ByTheClock && was_in_vain_lately(db, id)?)
+            {
                 return Ok(Err(Repair::NotNow));
             }
             if repairs(db)? >= AT_ONCE {

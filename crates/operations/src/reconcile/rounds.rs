@@ -13,7 +13,7 @@ use mantyx_registry::tables::{apps, executions, instances, releases};
 use mantyx_settings::Layout;
 
 use super::known::Known;
-use super::repairs::Waiting;
+use super::repairs::{Asked, Waiting};
 use super::{idle_apps, readable, to_bring_up};
 use crate::environment::number;
 use crate::files;
@@ -36,7 +36,7 @@ impl Mantyx {
         let mantyx = self.clone();
         tokio::spawn(async move {
             loop {
-                let waiting = mantyx.look_at_everything().await.1;
+                let waiting = mantyx.look_at_everything(Asked::ByTheClock).await.1;
                 tokio::select! {
                     () = tokio::time::sleep(mantyx.settings().reconcile_interval) => {}
                     () = mantyx.room_for_repairs(), if waiting == Waiting::ForOthers => {}
@@ -54,13 +54,13 @@ impl Mantyx {
 
     /// Holds what is against what should be, puts right what can be put right, and says what was found.
     pub async fn reconcile(&self) -> Result<ReconcileView> {
-        Ok(self.look_at_everything().await.0)
+        Ok(self.look_at_everything(Asked::ByAPerson).await.0)
     }
 
     /// What cannot be looked at hinders nothing else.
-    async fn look_at_everything(&self) -> (ReconcileView, Waiting) {
+    pub(super) async fn look_at_everything(&self, asked: Asked) -> (ReconcileView, Waiting) {
         let mut report = Report::default();
-        let waiting = self.rebuild_missing_environments(&mut report).await;
+        let waiting = self.rebuild_missing_environments(asked, &mut report).await;
         let looked = [
             self.end_stray_processes(&mut report).await,
             self.start_forgotten(&mut report).await,

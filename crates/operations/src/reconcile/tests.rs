@@ -57,10 +57,13 @@ async fn few_are_built_again_at_once_and_none_over_and_over() {
     // What is done to the app afterwards does not make it forgotten.
     let backup = scene.operation(Some(shop), OperationKind::Backup).await;
     scene.end(backup, OperationStatus::Succeeded, None).await;
-    let view = scene.mantyx.reconcile().await.unwrap();
+    let view = scene.mantyx.look_at_everything(Asked::ByTheClock).await.0;
     let said = |app: &str| of(&view.findings, app)[0].0.split_once(": ").unwrap().1.to_owned();
     assert_eq!(said("wiki"), "it is built again when others have been");
     assert_eq!(said("shop"), "it could not be built again lately");
+    let view = scene.mantyx.reconcile().await.unwrap();
+    let asked = of(&view.findings, "shop")[0].0.to_owned();
+    assert!(asked.ends_with("when others have been"), "who asks has it tried anew: {asked}");
     assert!(scene.read(move |db| operations::page(db, Some(wiki), None, 10)).await.is_empty());
 }
 
