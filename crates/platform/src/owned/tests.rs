@@ -1,3 +1,5 @@
+//! Reading, writing and removing in a folder of somebody else, whatever lies in the way.
+
 use super::*;
 use std::fs;
 use std::io::Read;
