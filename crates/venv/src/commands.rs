@@ -101,6 +101,9 @@ fn variables(plan: &Plan, work: &Workspace, environment: &Path) -> Variables {
     variables.insert("UV_PROJECT_ENVIRONMENT".into(), environment.into());
     variables.insert("PIP_LOG".into(), work.pip_log().into());
     variables.insert(MARK.into(), work.mark().into());
+    if let Some(moment) = &plan.exclude_newer {
+        variables.insert("UV_EXCLUDE_NEWER".into(), moment.into());
+    }
     if let Some(version) = &plan.pretend_version {
         variables.insert("SETUPTOOLS_SCM_PRETEND_VERSION".into(), version.into());
     }

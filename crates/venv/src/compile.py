@@ -9,6 +9,7 @@ for itself what it does not find.
 
 import compileall
 import importlib.util
+import marshal
 import os
 import py_compile
 import sys
@@ -64,11 +65,13 @@ def take(source, kept):
     try:
         with open(kept, "rb") as file:
             code = file.read()
+        # What a loss of power has cut short is none, and an import would not go on without it.
+        marshal.loads(code)
         compiled = importlib.util.cache_from_source(source)
         os.makedirs(os.path.dirname(compiled), exist_ok=True)
         write(compiled, head(source) + code)
         return True
-    except OSError:
+    except (OSError, EOFError, TypeError, ValueError):
         return False
 
 

@@ -8,6 +8,7 @@ use crate::provenance::Provenance;
 use crate::requires::choose_again;
 use crate::source::Source;
 use crate::tools::Tools;
+use crate::uv_table;
 
 /// The path of a source that was installed itself.
 const ITSELF: &str = ".";
@@ -33,6 +34,9 @@ pub fn plan_locked(source: &Source, resolved: &Resolved, requires: &[String], to
     let gone = (python.version != *python_version).then(|| python_version.clone());
     let itself = lock.elsewhere().any(|origin| origin == ITSELF);
     let dependencies = dependencies(source)?;
+    if tools.uv.is_none() {
+        uv_table::refuse_other_places(source, &dependencies)?;
+    }
     let provenance = Provenance::of(source, &dependencies)?;
     Ok(Plan {
         python,
@@ -46,6 +50,7 @@ pub fn plan_locked(source: &Source, resolved: &Resolved, requires: &[String], to
         pretend_version: source.pretend_version.clone(),
         network: Network::WhenNeeded,
         provenance,
+        exclude_newer: None,
         pinned: Some(Pinned { lock: lock.clone(), gone }),
         records: None,
     })
@@ -77,7 +82,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::tools::{Python, Uv};
-    use mantyx_core::Launch;
+    use mantyx_core::{Code, Launch};
     use std::path::Path;
 
     fn tools(with_uv: bool) -> Tools {
@@ -87,13 +92,17 @@ mod tests {
     }
 
     fn planned(files: &[(&str, &str)], lock: &str, python: &str, tools: &Tools) -> Plan {
+        try_planned(files, lock, python, tools).unwrap()
+    }
+
+    fn try_planned(files: &[(&str, &str)], lock: &str, python: &str, tools: &Tools) -> Result<Plan> {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
         let source = Source::read(folder.path(), &Launch::parse("main.py").unwrap(), "digest").unwrap();
         let resolved = Resolved { lock: Lock::parse(lock).unwrap(), python_version: python.into() };
-        plan_locked(&source, &resolved, &[], tools).unwrap()
+        plan_locked(&source, &resolved, &[], tools)
     }
 
     fn lines(plan: &Plan) -> Vec<String> {
@@ -115,6 +124,20 @@ mod tests {
             plan.steps(),
             ["Make an environment with Python 3.12.4", "Install what was resolved before"]
         );
+    }
+
+    #[test]
+    fn a_version_from_elsewhere_is_not_taken_from_anywhere() {
+        let elsewhere = "[[tool.uv.index]]\nurl = 'https://x/simple'\n";
+        let planned = |text: &str, with_uv| {
+            let files = [("pyproject.toml", text), ("requirements.txt", "corp-lib\n")];
+            let planned = try_planned(&files, "corp-lib==1.2", "3.12.4", &tools(with_uv));
+            planned.map(drop).map_err(|error| error.code())
+        };
+        assert_eq!(planned(elsewhere, true), Ok(()));
+        assert_eq!(planned(elsewhere, false), Err(Code::NeedsUv));
+        // Which versions will do was decided when the lock was made.
+        assert_eq!(planned("[tool.uv]\noverride-dependencies = ['six']\n", false), Ok(()));
     }
 
     #[test]

@@ -99,6 +99,8 @@ pub struct Plan {
     pub(crate) network: Network,
     /// What the source says about where packages come from.
     pub(crate) provenance: Provenance,
+    /// Up to when packages were published that will do, where uv does not read that itself.
+    pub(crate) exclude_newer: Option<String>,
     /// What was resolved before, and is installed once more.
     pub(crate) pinned: Option<Pinned>,
     /// Where builds under way are recorded.
@@ -131,6 +133,7 @@ pub fn plan(source: &Source, requires: &[String], tools: &Tools) -> Result<Plan>
     };
     let project = project(source, &dependencies);
     let provenance = Provenance::of(source, &dependencies)?;
+    let exclude_newer = uv_table::exclude_newer(source, &dependencies);
     Ok(Plan {
         python,
         builder,
@@ -143,6 +146,7 @@ pub fn plan(source: &Source, requires: &[String], tools: &Tools) -> Result<Plan>
         pretend_version: source.pretend_version.clone(),
         network: Network::Online,
         provenance,
+        exclude_newer,
         pinned: None,
         records: None,
     })

@@ -69,6 +69,15 @@ async fn what_was_compiled_before_is_taken_and_right() {
         assert!(told.contains(&format!("{bytecode} matches {source}")), "{told}");
         assert!(source.starts_with(release.environment().to_str().unwrap()), "{source}");
     }
+    // What a loss of power left of it is not taken.
+    let packages = cache.path().join("packages").join(identity::own().uid.to_string());
+    for kept in tree(&packages.join("bytecode")).into_keys() {
+        fs::File::options().write(true).open(kept).unwrap().set_len(20).unwrap();
+    }
+    let plan = release.plan("main.py", &machine.with_uv);
+    release.build_with(cache.path(), LONG, &plan, &CancellationToken::new()).await.unwrap();
+    assert_eq!(bytecode(&release.said()).1, 0, "{}", release.said());
+    assert_eq!(release.run("python", &["-c", "import six; print(six.__version__)"]), "1.17.0");
 }
 
 #[tokio::test]

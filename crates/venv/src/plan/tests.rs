@@ -52,6 +52,17 @@ fn what_only_uv_follows_is_never_passed_over() {
     assert_eq!(refused(&[("main.py", ""), ("pyproject.toml", &harmless)], false), None);
 }
 
+#[test]
+fn uv_is_told_up_to_when_a_script_takes_packages() {
+    let table = "# [tool.uv]\n# exclude-newer = '2026-01-01T00:00:00Z'\n# ///\n";
+    let script = INLINE.trim_end_matches("# ///\n").to_owned() + table;
+    let files = [("main.py", script.as_str())];
+    assert_eq!(of(&files, "main.py").exclude_newer.as_deref(), Some("2026-01-01T00:00:00Z"));
+    let refused = planned(&files, "main.py", &[], &tools(false)).unwrap_err();
+    assert_eq!(refused.code(), Code::NeedsUv);
+    assert!(refused.detail().starts_with("`main.py` has `tool.uv.exclude-newer`"), "{refused}");
+}
+
 /// Plans for a source of these files.
 fn planned(files: &[(&str, &str)], launch: &str, requires: &[&str], tools: &Tools) -> Result<Plan> {
     let folder = tempfile::tempdir().unwrap();
