@@ -73,12 +73,13 @@ impl Mantyx {
     async fn act(&self, actor: &Actor, name: &AppName, event: AppEvent) -> Result<AppView> {
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            if SETTLED_BY_THE_END.contains(&event) {
-                mantyx.call_off_operation_of(mantyx.find(&name).await?.id.0).await?;
-            }
-            let (_lock, app) = mantyx.locked_idle(&name).await?;
+            let (_lock, app) = if SETTLED_BY_THE_END.contains(&event) {
+                mantyx.locked_called_off(&name).await?
+            } else {
+                mantyx.locked_idle(&name).await?
+            };
             mantyx.fire(&actor, app.id.0, event, Trigger::Manual).await?;
-            mantyx.app(&name).await
+            mantyx.app(&app.name.0).await
         })
         .await
     }
@@ -242,6 +243,14 @@ impl Mantyx {
                 return Ok((lock, now));
             }
         }
+    }
+
+    /// The same, once what is being done to it was called off. It may have had this name only for that.
+    pub(crate) async fn locked_called_off(&self, name: &AppName) -> Result<(OwnedMutexGuard<()>, apps::App)> {
+        let id = self.find(name).await?.id.0;
+        self.call_off_operation_of(id).await?;
+        let name = self.registry().read(move |db| Ok(views::find_app(db, id)?.name.0)).await?;
+        self.locked_idle(&name).await
     }
 
     /// The app with this name.

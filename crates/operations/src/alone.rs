@@ -4,7 +4,9 @@
 //! app has an operation, and none begins before its end. What merely runs goes on running, and may be started and
 //! stopped. While an import is under way nothing at all is changed beside it.
 
-use mantyx_core::{Code, Error, OperationKind, Result};
+use std::collections::BTreeSet;
+
+use mantyx_core::{AppId, Code, Error, OperationKind, Result};
 use mantyx_registry::Read;
 use mantyx_registry::tables::apps;
 use mantyx_registry::tables::operations::{self, Operation};
@@ -28,12 +30,15 @@ pub(crate) fn refuse_beside(db: &mut Read<'_>, kind: OperationKind) -> Result<()
 
 impl Mantyx {
     /// The locks of all apps, once nothing is being asked of any. Whoever takes one afterwards sees what was begun under
-    /// them. Nobody else holds two of them, so the order is no matter.
+    /// them. Nobody holds two of them but for this, and everybody takes them in this order.
     pub(crate) async fn locked_all(&self) -> Result<Vec<OwnedMutexGuard<()>>> {
-        let all = |db: &mut Read<'_>| Ok(apps::list(db)?.into_iter().chain(apps::list_deleted(db)?));
+        let all = |db: &mut Read<'_>| {
+            let apps = apps::list(db)?.into_iter().chain(apps::list_deleted(db)?);
+            Ok(apps.map(|app| app.id.0).collect::<BTreeSet<AppId>>())
+        };
         let mut locks = Vec::new();
         for app in self.registry().read(all).await? {
-            locks.push(self.inner().locks.app(app.id.0).await);
+            locks.push(self.inner().locks.app(app).await);
         }
         Ok(locks)
     }

@@ -58,11 +58,11 @@ impl Mantyx {
                 .hint("Give the last part of the hook's address as its secret, or as its secret token");
             return Err(self.inner().guesses.count(address, error));
         }
-        self.deliver(address, &hook, &delivery)
+        self.deliver(address, &hook, &delivery).await
     }
 
     /// A forge does not wait for long, and pushes come in swarms: the look itself is nothing that it hears of.
-    fn deliver(&self, address: &str, hook: &Hook, delivery: &HookDelivery) -> Result<TrackingOutcome> {
+    async fn deliver(&self, address: &str, hook: &Hook, delivery: &HookDelivery) -> Result<TrackingOutcome> {
         let told = delivery.told(hook.follows.as_deref(), hook.last.as_deref())?;
         let (result, detail) = match told {
             Told::Ping => (TrackingResult::Ping, "The webhook is known".to_owned()),
@@ -76,7 +76,7 @@ impl Mantyx {
                 (TrackingResult::Ignored, "Ignored: the app is not followed at the moment".to_owned())
             }
             Told::Pushed => {
-                self.look_soon(Actor::Webhook { address: address.to_owned() }, hook.row.app_id.0);
+                self.look_soon(Actor::Webhook { address: address.to_owned() }, hook.row.app_id.0).await?;
                 (TrackingResult::Queued, "What is followed is looked at".to_owned())
             }
         };

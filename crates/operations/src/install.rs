@@ -4,7 +4,7 @@
 //! So an install that fails, is cancelled or is interrupted leaves a folder at most, and that is removed.
 
 use mantyx_api_types::{OperationView, Problem};
-use mantyx_core::{Actor, AppEvent, AppId, AppName, AppState, OperationKind, Result};
+use mantyx_core::{Actor, AppEvent, AppId, AppName, AppState, Code, OperationKind, Result};
 use mantyx_registry::tables::{config_revisions, instances, releases};
 use mantyx_registry::{Change, Json, Read, check, views};
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,11 @@ pub(crate) fn active_subject(
 fn install_failed(change: &mut Change<'_, '_>, it: &Install, problem: &Problem) -> Result<()> {
     let app = it.standing.app;
     let before = instances::of_app(change, app)?;
-    change.apply(app, AppEvent::InstallFailed, Some(problem.detail.clone()))?;
+    match change.apply(app, AppEvent::InstallFailed, Some(problem.detail.clone())) {
+        // Its next try was due meanwhile, and it runs: then nothing has failed for good.
+        Err(error) if error.code() == Code::IllegalState => return Ok(()),
+        applied => drop(applied?),
+    }
     let is_installed = releases::get(change, before.release_id.0)?.environment_id.is_some();
     if !is_installed || before.state.0 != AppState::Failed {
         return Ok(());
@@ -136,7 +140,7 @@ fn install_failed(change: &mut Change<'_, '_>, it: &Install, problem: &Problem) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mantyx_core::{Code, OperationId};
+    use mantyx_core::OperationId;
 
     use crate::scene::Scene;
 

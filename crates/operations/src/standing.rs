@@ -19,7 +19,6 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::actions::stopped_by;
-use crate::obituary::without_last_words;
 use crate::saga::Task;
 
 /// How long an app that nothing looks at has to be alive to count as well.
@@ -260,7 +259,6 @@ fn judge(Seen { app: seen, alive }: &Seen, began: Instant) -> Verdict {
     }
 }
 
-/// The lines that its log ends with are not told: the record of what was done is for ever, and a log is not.
 fn ended(seen: &AppView) -> Error {
     let last = seen.last_execution.as_ref();
     let exit = || {
@@ -269,8 +267,7 @@ fn ended(seen: &AppView) -> Error {
             Exit::Signal(number) => format!("It was ended by signal {number}"),
         })
     };
-    let told = seen.reason.as_deref().map(|reason| without_last_words(reason).to_owned());
-    let why = told.or_else(|| last?.cause.clone()).or_else(exit);
+    let why = seen.reason.clone().or_else(|| last?.cause.clone()).or_else(exit);
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     Error::new(Code::Unhealthy, format!("`{}` did not stay alive{why}", seen.name))
         .hint("The log of its last execution says more; mend the source or the configuration and try again")
@@ -318,21 +315,5 @@ mod tests {
         assert!(matches!(judge(&seen(true, &nothing), before), Verdict::Well(_)));
         assert!(matches!(judge(&seen(false, &nothing), before), Verdict::Wait(_)), "nobody is there");
         assert!(matches!(judge(&seen(true, &json!({ "restarts": 1 })), before), Verdict::Ill(_)));
-    }
-
-    /// What an operation says of its failure is on the record for ever.
-    #[test]
-    fn the_lines_of_a_log_stay_in_the_log() {
-        let lines = ["token=secret".to_owned()];
-        let words = crate::obituary::last_words(&lines).unwrap();
-        let reason = format!("The process exited with code 3. It ended 4 ms after its start. {words}");
-        let Verdict::Ill(error) =
-            judge(&seen(false, &json!({ "state": "failed", "reason": reason })), Instant::now())
-        else {
-            panic!("it has failed")
-        };
-        let told =
-            "`clock` did not stay alive: The process exited with code 3. It ended 4 ms after its start";
-        assert_eq!(error.detail(), told);
     }
 }

@@ -121,7 +121,7 @@ const WATCH: Step<Switch> =
 const TIDY: Step<Switch> = step::<Switch>("tidy", "Tidy up", |task, it| Box::pin(it.tidy(task))).insist();
 
 const TELL: Step<Switch> =
-    step::<Switch>("tidy", "Tidy up", |task, it| Box::pin(it.tidy_repair(task))).resume();
+    step::<Switch>("tidy", "Tidy up", |task, it| Box::pin(it.tidy_repair(task))).insist();
 
 /// Other code, or the same with other packages.
 pub(crate) static UPDATE: Saga<Switch> = Saga {

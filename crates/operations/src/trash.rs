@@ -103,8 +103,7 @@ impl Mantyx {
         refuse_unconfirmed(name, confirm)?;
         let (mantyx, actor, name) = (self.clone(), actor.clone(), name.clone());
         whole(async move {
-            mantyx.call_off_operation_of(mantyx.find(&name).await?.id.0).await?;
-            let (_lock, app) = mantyx.locked_idle(&name).await?;
+            let (_lock, app) = mantyx.locked_called_off(&name).await?;
             mantyx.begin_removal(&actor, &app, kind).await
         })
         .await

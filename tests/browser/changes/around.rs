@@ -78,9 +78,10 @@ async fn a_secret_is_set_replaced_and_removed_and_never_shown() {
     browser.click("secret-add").await;
     browser.fill("secret-name", "deploy").await;
     browser.fill("secret-value", "the-token-itself").await;
+    browser.fill("secret-host", "gitlab.com").await;
     browser.screenshot("secret-set").await;
     browser.click("secret-submit").await;
-    browser.wait_for_text("secret-row-deploy", "any host").await;
+    browser.wait_for_text("secret-row-deploy", "gitlab.com").await;
     browser.click(&within("secret-row-deploy", "secret-replace")).await;
     browser.wait_for_text("secret-value", "").await;
     wait_for_attribute(&browser, "secret-submit", "aria-disabled", "true").await;

@@ -95,7 +95,7 @@ async fn a_configuration_is_taken_into_use_with_a_restart() {
     };
     let operation = story.done(patch("?restart=true&wait=120", "\"1\"")).await;
     assert_eq!(operation.kind, OperationKind::Configure);
-    assert_eq!(steps(&operation), ["back_up", "stop", "activate", "start", "watch", "tidy"]);
+    assert_eq!(steps(&operation), ["build", "back_up", "stop", "activate", "start", "watch", "tidy"]);
     let after = story.app("talker").await;
     assert_eq!((after.state, after.description.as_str()), (AppState::Running, "talks"));
     assert!(after.pid.is_some() && after.pid != before.pid);

@@ -16,6 +16,7 @@ use super::fault::{self, Moment};
 use super::{Cancel, Commit, Memory, OnFailure, Saga, Said, Step, Task};
 use crate::alone::refuse_beside;
 use crate::mantyx::Mantyx;
+use crate::obituary::without_last_words;
 use crate::work::{FIRST_PAUSE, LAST_PAUSE};
 
 /// What a saga is about: an app and its name, or all of Mantyx.
@@ -93,6 +94,7 @@ impl Task {
             self.tell_of_delay(at, format!("Could not be done yet: {}", error.detail())).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(LAST_PAUSE),
+                () = self.cancel.cancelled(), if step.cancel == Cancel::Safe => {}
                 () = self.inner().cancellations.down() => return Err(error),
             }
         }
@@ -248,12 +250,17 @@ pub(super) fn write_end(
     problem: Option<Value>,
 ) -> Result<()> {
     let Some(row) = operations::find(change, id)? else { return Ok(()) };
-    let detail = problem.as_ref().and_then(|problem| problem.get("detail")).cloned();
+    let detail = problem.as_ref().and_then(in_record);
     let now = change.now();
     operations::finish(change, id, status, problem, now)?;
     announce(change, &row);
     let payload = json!({ "kind": row.kind.0, "status": status, "detail": detail });
     change.record(EventKind::OperationFinished, &subject(&row), payload)
+}
+
+/// What the record says of a failure. It is kept for ever, and the lines of a log are not.
+fn in_record(problem: &Value) -> Option<String> {
+    problem.get("detail")?.as_str().map(|detail| without_last_words(detail).to_owned())
 }
 
 fn announce(change: &mut Change<'_, '_>, row: &Operation) {
@@ -266,4 +273,20 @@ fn announce(change: &mut Change<'_, '_>, row: &Operation) {
 fn subject(row: &Operation) -> Subject {
     let name = row.app_name.as_ref().map_or_else(|| "Mantyx".to_owned(), |name| name.0.to_string());
     Subject { kind: "operation".into(), id: row.id.0.to_string(), name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::obituary::last_words;
+
+    #[test]
+    fn the_lines_of_a_log_stay_in_the_log() {
+        let words = last_words(&["token=secret".to_owned()]).unwrap();
+        let told =
+            "`clock` did not stay alive: The process exited with code 3. It ended 4 ms after its start";
+        assert_eq!(in_record(&json!({ "detail": format!("{told}. {words}") })).as_deref(), Some(told));
+        assert_eq!(in_record(&json!({ "detail": told })).as_deref(), Some(told));
+        assert_eq!(in_record(&json!({})), None);
+    }
 }

@@ -147,7 +147,7 @@ impl Switch {
 
     /// The release after has the environment again that it had.
     fn give_back(&self, change: &mut Change<'_, '_>) -> Result<()> {
-        let Some(had) = self.had.filter(|_| self.building.is_new()) else { return Ok(()) };
+        let Some(had) = self.had.filter(|had| self.building.chosen() != Some(*had)) else { return Ok(()) };
         match environments::find(change, had)? {
             Some(row) => releases::set_environment(change, self.after.release, &row),
             None => Ok(()),

@@ -1,20 +1,26 @@
 //! What of a backup is beside release and configuration: schedules, and the app's own files.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mantyx_bundle::backup::{self, Id};
-use mantyx_core::{AppId, AppName, EventKind, Result, ScheduleId};
+use mantyx_core::{Actor, AppId, AppName, Code, Error, EventKind, Result, ScheduleId};
 use mantyx_platform::folders;
+use mantyx_registry::tables::backups::{self, Backup};
 use mantyx_registry::tables::{instances, schedules};
-use mantyx_registry::{Change, Json, views};
+use mantyx_registry::{Change, Json, Read, views};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::backup::KeptSchedule;
+use crate::mantyx::Mantyx;
 use crate::moves::Moves;
 use crate::saga::Task;
 use crate::schedules::{On, insert, record};
 use crate::work::{blocking, blocking_until};
+
+/// Where files are, beside those in use, that have been replaced.
+const GOING: &str = ".data-going";
 
 /// What is taken from a backup beside release and configuration.
 #[derive(Clone, Serialize, Deserialize)]
@@ -29,8 +35,10 @@ pub(crate) struct Restored {
 }
 
 impl Restored {
-    /// Makes a copy of the kept files beside those in use.
+    /// Makes a copy of the kept files beside those in use. What is in the way of the swap is told before anything is
+    /// stopped for it.
     pub(super) async fn prepare_data(&self, task: &Task, name: &AppName) -> Result<()> {
+        settle_replaced(task, name).await?;
         let (place, folder, to) = (task.layout().backups_of(name), self.folder, coming(task, name));
         blocking_until(&task.cancel, move |cancel| {
             folders::remove(&to)?;
@@ -61,7 +69,44 @@ fn coming(task: &Task, name: &AppName) -> PathBuf {
 }
 
 fn going(task: &Task, name: &AppName) -> PathBuf {
-    task.layout().app(name).join(".data-going")
+    task.layout().app(name).join(GOING)
+}
+
+/// Files that an earlier restore replaced, and could not move into the backup that it had made, go there now.
+async fn settle_replaced(mantyx: &Mantyx, name: &AppName) -> Result<()> {
+    let replaced = mantyx.layout().app(name).join(GOING);
+    if std::fs::symlink_metadata(&replaced).is_err() {
+        return Ok(());
+    }
+    let (place, of) = (mantyx.layout().backups_of(name), name.clone());
+    let rows = move |db: &mut Read<'_>| {
+        let app = views::find_app_by_name(db, &of)?.id.0;
+        backups::of_app(db, app)
+    };
+    let take_in = move |rows: Vec<Backup>| {
+        let (row, folder) = owner(rows, &place).ok_or_else(|| nobodys(&replaced))?;
+        let manifest = backup::take_in::<Value>(&place, folder, &replaced)?;
+        Ok((row.id.0, manifest.source.bytes + manifest.data.map_or(0, |data| data.bytes)))
+    };
+    let (id, bytes) = mantyx.registry().read_then(rows, take_in).await?;
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    mantyx.registry().change(&Actor::Mantyx, move |change| backups::set_data(change, id, bytes)).await
+}
+
+/// The backup that says of itself that it has data, while its row does not: it was to get them, and did not.
+fn owner(rows: Vec<Backup>, place: &Path) -> Option<(Backup, Id)> {
+    let lacking = |row: Backup| {
+        let folder = row.folder.parse().ok()?;
+        let manifest = backup::read::<Value>(place, folder).ok()?;
+        (!row.data && manifest.data.is_some()).then_some((row, folder))
+    };
+    rows.into_iter().find_map(lacking)
+}
+
+fn nobodys(replaced: &Path) -> Error {
+    let place = replaced.display();
+    let detail = format!("`{place}` has files that an earlier restore replaced, and no backup to which they belong");
+    Error::new(Code::NameTaken, detail).hint("Move the folder away if you need them, or else remove it")
 }
 
 /// Makes the schedules of an app those that were kept: a schedule of the same name stays the same schedule.
@@ -112,12 +157,39 @@ impl Restored {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mantyx_registry::Read;
+    use mantyx_api_types::BackupRequest;
+    use mantyx_core::OperationStatus;
 
-    use crate::scene::Scene;
+    use crate::scene::{self, Scene};
 
     fn kept(scene: &Scene, id: Option<ScheduleId>, name: &str) -> KeptSchedule {
         KeptSchedule { id, name: name.into(), enabled: true, spec: scene.mantyx.daily_spec("0 3 * * *") }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn replaced_files_that_could_not_be_kept_are_kept_before_the_next_restore() {
+        let scene = Scene::open(&[]).await;
+        let (wiki, name) = (scene.app("wiki").await, scene::name("wiki"));
+        let request = BackupRequest { data: false };
+        let made = scene.mantyx.back_up(&Actor::Mantyx, &name, request).await.unwrap();
+        assert_eq!(scene.ended(made.id).await.status, OperationStatus::Succeeded);
+        let row = async || scene.read(move |db| backups::of_app(db, wiki)).await.remove(0);
+        settle_replaced(&scene.mantyx, &name).await.unwrap();
+
+        let layout = scene.mantyx.layout().clone();
+        let (replaced, place) = (layout.app(&name).join(GOING), layout.backups_of(&name));
+        std::fs::rename(layout.app_data(&name), &replaced).unwrap();
+        let refused = settle_replaced(&scene.mantyx, &name).await.unwrap_err();
+        assert!(refused.code() == Code::NameTaken && refused.detail().contains(GOING), "{refused}");
+        assert!(replaced.join("kept").is_file());
+
+        // The backup says already that it has them.
+        let folder: Id = row().await.folder.parse().unwrap();
+        backup::take_in::<Value>(&place, folder, &replaced).unwrap();
+        std::fs::rename(backup::place(&place, folder).join("data"), &replaced).unwrap();
+        settle_replaced(&scene.mantyx, &name).await.unwrap();
+        assert!(!replaced.exists() && row().await.data);
+        backup::verify(&place, folder, &std::sync::atomic::AtomicBool::new(false)).unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]

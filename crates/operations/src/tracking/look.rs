@@ -38,10 +38,14 @@ impl Mantyx {
     }
 
     /// The same, for somebody who does not wait for it. There is one such look to come at most, however often it is
-    /// asked for.
-    pub(crate) fn look_soon(&self, actor: Actor, app: AppId) {
+    /// asked for. Before this comes back it is written down, and the next daemon makes up for one that did not come about.
+    pub(crate) async fn look_soon(&self, actor: Actor, app: AppId) -> Result<()> {
+        let owed = move |change: &mut Change<'_, '_>| {
+            trackings::update(change, app, &trackings::Changes { waiting: Some(true), ..Default::default() })
+        };
+        self.registry().change(&actor, owed).await?;
         if !self.inner().following.queue(app) {
-            return;
+            return Ok(());
         }
         let mantyx = self.clone();
         tokio::spawn(async move {
@@ -51,6 +55,7 @@ impl Mantyx {
             // What went wrong is kept with the tracking.
             drop(mantyx.look_in_turn(&actor, app).await);
         });
+        Ok(())
     }
 
     async fn look_in_turn(&self, actor: &Actor, app: AppId) -> Result<TrackingOutcome> {
