@@ -4,9 +4,9 @@
 //! `data/`, which is a copy. It is made in a folder beside it that gets its name as the last step, and loses the name
 //! as the first step when it is removed. What died in between is what [`settle_unfinished`] finds.
 
+use std::error::Error as _;
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -147,6 +147,7 @@ impl<F> From<Head<Body<F>>> for Manifest<F> {
 /// then on. Where that was cut short it is run again, and finds what is left to do.
 pub fn take_in<F: Serialize + DeserializeOwned>(folder: &Path, id: Id, data: &Path) -> Result<Manifest<F>> {
     let manifest = read::<F>(folder, id)?;
+    remove_copied(data);
     if fs::symlink_metadata(data).is_err() {
         return Ok(manifest);
     }
@@ -157,25 +158,41 @@ pub fn take_in<F: Serialize + DeserializeOwned>(folder: &Path, id: Id, data: &Pa
     // Said before it is so: a backup that lacks data is damaged, and one that has more than it says is not known to.
     describe(&whole, &head)?;
     folders::remove(&whole.join(DATA))?;
-    if is_near(data, &whole)? {
-        folders::rename(data, &whole.join(DATA))?;
-    } else {
-        copy_tree(data, &whole.join(DATA), &AtomicBool::new(false))?;
-        atomic::sync_file_system(&whole)?;
-        folders::remove(data)?;
+    match folders::rename(data, &whole.join(DATA)) {
+        Err(error) if is_across_mounts(&error) => copy_in(&whole, data)?,
+        moved => moved?,
     }
     Ok(head.into())
 }
 
-/// Whether two folders are on the same file system.
-fn is_near(one: &Path, other: &Path) -> Result<bool> {
-    let of = |path: &Path| {
-        let found = fs::symlink_metadata(path);
-        found
-            .map(|found| found.dev())
-            .map_err(|error| Error::io(format!("look at `{}`", path.display()), error))
-    };
-    Ok(of(one)? == of(other)?)
+/// Takes data in that cannot be moved. They lose their name once the copy is safe: half of what is being removed is
+/// never taken for what there is.
+fn copy_in(whole: &Path, data: &Path) -> Result<()> {
+    copy_tree(data, &whole.join(DATA), &AtomicBool::new(false))?;
+    atomic::sync_file_system(whole)?;
+    folders::rename(data, &copied(data))?;
+    remove_copied(data);
+    Ok(())
+}
+
+/// Whether two folders are on different mounts. Only trying tells: those of one file system may be (rename(2)).
+fn is_across_mounts(error: &Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == ErrorKind::CrossesDevices)
+}
+
+/// What a folder is called whose content is in a backup.
+fn copied(data: &Path) -> PathBuf {
+    let mut name = data.as_os_str().to_owned();
+    name.push(".copied");
+    PathBuf::from(name)
+}
+
+/// The backup is whole without that, so it hinders nobody. The next one that is taken in tries again.
+fn remove_copied(data: &Path) {
+    if let Err(error) = folders::remove(&copied(data)) {
+        tracing::warn!(?error, "data that are in a backup stay beside it");
+    }
 }
 
 fn describe<F: Serialize>(folder: &Path, head: &Head<Body<F>>) -> Result<()> {

@@ -93,6 +93,32 @@ fn data_are_moved_into_a_backup_whenever_that_was_cut_short() {
 }
 
 #[test]
+fn data_are_taken_in_from_another_mount_and_half_of_them_never() {
+    let (app, elsewhere) = (App::new(), tempfile::tempdir().unwrap());
+    app.back_up(id(0), None).unwrap();
+    let data = elsewhere.path().join("data");
+    copy_tree(&app.data(), &data, &GO_ON).unwrap();
+    let across = folders::rename(&data, &app.place.path().join("moved")).err();
+    let taken: Manifest<Facts> = match across {
+        Some(error) => {
+            assert!(is_across_mounts(&error), "{error:?}");
+            take_in(&app.folder(), id(0), &data).unwrap()
+        }
+        // There is one mount only.
+        None => take_in(&app.folder(), id(0), &app.place.path().join("moved")).unwrap(),
+    };
+    assert_eq!(taken.data.as_ref().map(|data| (data.files, data.bytes)), Some((1, 4)));
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    // It died while it removed what it had copied.
+    fs::create_dir(copied(&data)).unwrap();
+    assert_eq!(take_in::<Facts>(&app.folder(), id(0), &data).unwrap(), taken);
+    verify(&app.folder(), id(0), &GO_ON).unwrap();
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    let missing = folders::rename(&data, &app.place.path().join("none")).unwrap_err();
+    assert!(!is_across_mounts(&missing));
+}
+
+#[test]
 fn a_backup_is_read_back_as_it_was_made() {
     let app = App::new();
     let made = app.back_up(id(0), Some(&app.data())).unwrap();

@@ -105,7 +105,8 @@ fn owner(rows: Vec<Backup>, place: &Path) -> Option<(Backup, Id)> {
 
 fn nobodys(replaced: &Path) -> Error {
     let place = replaced.display();
-    let detail = format!("`{place}` has files that an earlier restore replaced, and no backup to which they belong");
+    let detail =
+        format!("`{place}` has files that an earlier restore replaced, and no backup to which they belong");
     Error::new(Code::NameTaken, detail).hint("Move the folder away if you need them, or else remove it")
 }
 
