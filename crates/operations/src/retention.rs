@@ -97,11 +97,14 @@ impl Mantyx {
         let folder = self.layout().releases(name);
         let gone = self.registry().read(move |db| superfluous(db, app, kept)).await?;
         let (numbers, aside) = (gone.iter().map(number).collect::<Vec<_>>(), folder.clone());
-        blocking(move || numbers.iter().try_for_each(|number| leftovers::set_aside(&aside, *number))).await?;
+        let set_aside = move || numbers.iter().try_for_each(|number| leftovers::set_aside(&aside, *number));
         let forget = move |change: &mut Change<'_, '_>| {
             gone.iter().try_for_each(|row| releases::delete(change, row.id.0))
         };
-        let forgotten = self.registry().change(&Actor::Mantyx, forget).await;
+        let forgotten = match blocking(set_aside).await {
+            Ok(()) => self.registry().change(&Actor::Mantyx, forget).await,
+            Err(error) => Err(error),
+        };
         // Those that could not be forgotten get their names back.
         let known = move |db: &mut Read<'_>| Ok(releases::of_app(db, app)?.iter().map(number).collect());
         let settled = self.registry().read_then(known, move |known| leftovers::settle(&folder, &known)).await;

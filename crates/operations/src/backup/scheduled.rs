@@ -3,10 +3,11 @@
 //! The database remembers by which line the last instant was told and up to when all has been decided, so the next daemon
 //! knows what it missed, and makes up for all of it with one round. What of a round is done is told by the backups
 //! themselves: one that is cut short goes on where it was. An app that is being changed has its turn afterwards, and
-//! keeps nobody waiting. A backup that fails is an operation that failed, in the list of them and in the record of events;
-//! its app has its turn again at the next instant.
+//! keeps nobody waiting; one whose backup somebody called off, as a stop does, has one more turn a while later. A backup
+//! that fails is an operation that failed, in the list of them and in the record of events; its app has its turn again at
+//! the next instant.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
@@ -27,6 +28,8 @@ use crate::mantyx::Mantyx;
 const KEY: &str = "backup_schedule";
 /// After what could not be done for a reason that may be over soon.
 const PAUSE: Duration = Duration::from_secs(60);
+/// Who called a backup off has the app for so long before it is made again.
+const RESPITE: TimeDelta = TimeDelta::minutes(1);
 /// Beyond any instant that matters, and within what a timer takes.
 const FAR: TimeDelta = TimeDelta::days(3650);
 /// So many instants are looked through for the last one that was missed. Any of them makes the same round.
@@ -46,6 +49,8 @@ struct Decided {
 struct Round {
     due: Option<Timestamp>,
     done: HashSet<AppId>,
+    /// When those have their turn again whose backup was called off.
+    called_off: HashMap<AppId, Timestamp>,
 }
 
 /// What is waited for.
@@ -62,6 +67,41 @@ enum Turn {
     Over,
     /// It is being changed.
     Later,
+    /// Somebody has cancelled it.
+    CalledOff,
+}
+
+impl Wait {
+    /// Whichever of the two comes first.
+    fn or(self, other: Self) -> Self {
+        Self { until: self.until.min(other.until), for_another: self.for_another || other.for_another }
+    }
+}
+
+impl Round {
+    fn since(due: Timestamp) -> Self {
+        Self { due: Some(due), ..Self::default() }
+    }
+
+    /// For how long an app has no turn yet.
+    fn respite(&self, app: AppId, now: Timestamp) -> Option<Wait> {
+        let until = self.called_off.get(&app).copied().filter(|until| *until > now);
+        until.map(|until| Wait { until, for_another: false })
+    }
+
+    /// What an app waits for that had this turn. Nothing, when it has no other one in this round: who calls the second
+    /// one off as well means it.
+    fn note(&mut self, app: AppId, turn: Turn, now: Timestamp) -> Option<Wait> {
+        if turn == Turn::Later {
+            return Some(Wait { until: now + FAR, for_another: true });
+        }
+        if turn == Turn::CalledOff && !self.called_off.contains_key(&app) {
+            self.called_off.insert(app, now + RESPITE);
+            return self.respite(app, now);
+        }
+        self.done.insert(app);
+        None
+    }
 }
 
 impl Mantyx {
@@ -117,56 +157,73 @@ impl Mantyx {
     /// Makes the backups that are due, as far as their apps are free.
     async fn keep_what_is_due(&self, round: &mut Round) -> Result<Wait> {
         let line = self.inner().live.now().backup_schedule.clone();
-        let nothing = Wait { until: Utc::now() + FAR, for_another: false };
-        let Some(line) = line else { return Ok(nothing) };
-        let schedule = mantyx_scheduler::parse(&self.daily_spec(&line))?;
         let now = Utc::now();
-        let next = |for_another| {
-            let until = schedule.next_after(now).unwrap_or(nothing.until);
-            Ok(Wait { until, for_another })
+        let Some(line) = line else {
+            self.forget_decided().await?;
+            return Ok(Wait { until: now + FAR, for_another: false });
         };
+        let schedule = mantyx_scheduler::parse(&self.daily_spec(&line))?;
+        let next = Wait { until: schedule.next_after(now).unwrap_or(now + FAR), for_another: false };
         let decided = self.decided(line, now).await?;
-        let Some(due) = last_missed(&schedule, decided.to, now) else { return next(false) };
+        let Some(due) = last_missed(&schedule, decided.to, now) else { return Ok(next) };
         if round.due != Some(due) {
-            *round = Round { due: Some(due), done: HashSet::new() };
+            *round = Round::since(due);
         }
-        if self.back_up_owed(due, &mut round.done).await? == Turn::Later {
-            return next(true);
+        if let Some(left) = self.back_up_owed(due, round).await? {
+            return Ok(next.or(left));
         }
         self.decide(Decided { to: now, ..decided }).await?;
-        next(false)
+        Ok(next)
     }
 
     /// Up to when all has been decided. Another line than before counts from now, and so does a clock that was set back.
     async fn decided(&self, line: String, now: Timestamp) -> Result<Decided> {
-        let before = self.registry().read(|db| settings::get(db, KEY)).await?;
-        let before = before.and_then(|text| serde_json::from_str::<Decided>(&text).ok());
-        match before {
+        match self.remembered().await? {
             Some(before) if before.line == line && before.to <= now => Ok(before),
             _ => self.decide(Decided { line, to: now }).await,
         }
     }
 
+    /// Nothing is missed while there is no line: the same one counts from now as well when it is set again.
+    async fn forget_decided(&self) -> Result<()> {
+        match self.remembered().await? {
+            Some(_) => self.remember(None).await,
+            None => Ok(()),
+        }
+    }
+
     async fn decide(&self, decided: Decided) -> Result<Decided> {
-        let text = serde_json::to_string(&decided)
-            .map_err(|error| Error::internal("write what has been backed up by the clock", error))?;
-        self.registry().change(&Actor::Mantyx, move |change| settings::set(change, KEY, &text)).await?;
+        self.remember(Some(&decided)).await?;
         Ok(decided)
     }
 
-    /// Gives each app its turn that had none since an instant.
-    async fn back_up_owed(&self, due: Timestamp, done: &mut HashSet<AppId>) -> Result<Turn> {
-        let mut all = Turn::Over;
+    async fn remembered(&self) -> Result<Option<Decided>> {
+        let text = self.registry().read(|db| settings::get(db, KEY)).await?;
+        Ok(text.and_then(|text| serde_json::from_str::<Option<Decided>>(&text).ok()).flatten())
+    }
+
+    async fn remember(&self, decided: Option<&Decided>) -> Result<()> {
+        let text = serde_json::to_string(&decided)
+            .map_err(|error| Error::internal("write what has been backed up by the clock", error))?;
+        self.registry().change(&Actor::Mantyx, move |change| settings::set(change, KEY, &text)).await
+    }
+
+    /// Gives each app its turn that had none since an instant. Says what the others wait for, if there are any left.
+    async fn back_up_owed(&self, due: Timestamp, round: &mut Round) -> Result<Option<Wait>> {
+        let mut left = Vec::new();
         for app in self.registry().read(move |db| owed(db, due)).await? {
-            if done.contains(&app) {
+            if round.done.contains(&app) {
                 continue;
             }
-            match self.back_up_in_turn(app).await? {
-                Turn::Over => drop(done.insert(app)),
-                Turn::Later => all = Turn::Later,
+            let respite = round.respite(app, Utc::now());
+            if respite.is_some() {
+                left.extend(respite);
+                continue;
             }
+            let turn = self.back_up_in_turn(app).await?;
+            left.extend(round.note(app, turn, Utc::now()));
         }
-        Ok(all)
+        Ok(left.into_iter().reduce(Wait::or))
     }
 
     /// What could not be begun for a reason of its own is not tried again before the next instant.
@@ -180,14 +237,22 @@ impl Mantyx {
                 return Ok(Turn::Over);
             }
         };
-        let Some(operation) = begun else { return Ok(Turn::Over) };
+        match begun {
+            Some(operation) => self.turn_of(app, operation).await,
+            None => Ok(Turn::Over),
+        }
+    }
+
+    /// What a backup was for its app, once it has ended.
+    async fn turn_of(&self, app: AppId, operation: OperationId) -> Result<Turn> {
         loop {
             match self.wait_operation(operation, LOOK).await?.status {
                 OperationStatus::Running => {}
                 OperationStatus::Succeeded => return Ok(Turn::Over),
-                OperationStatus::Failed | OperationStatus::Cancelled => {
-                    tracing::warn!(%app, %operation, "an app that is due was not backed up");
-                    return Ok(Turn::Over);
+                status => {
+                    tracing::warn!(%app, %operation, ?status, "an app that is due was not backed up");
+                    let is_called_off = status == OperationStatus::Cancelled;
+                    return Ok(if is_called_off { Turn::CalledOff } else { Turn::Over });
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use mantyx_bundle::backup::Id;
 use mantyx_core::{AppName, Result};
@@ -57,14 +58,17 @@ impl Known {
         for name in self.names.difference(&self.busy) {
             let Ok(app) = AppName::parse(name) else { continue };
             let is_release = |path: &PathBuf| {
-                last(path).parse().is_ok_and(|number| self.releases.contains(&(name.clone(), number)))
+                let is_kept = |number| self.releases.contains(&(name.clone(), number));
+                last(path).parse().is_ok_and(is_kept)
+                    || lost::<u32>(path).is_some_and(|number| !is_kept(number))
             };
             strangers.extend(entries(&layout.releases(&app))?.into_iter().filter(|path| !is_release(path)));
-            let is_backup = |path: &PathBuf| self.backups.contains(&(name.clone(), last(path)));
+            let is_backup = |path: &PathBuf| {
+                let is_kept = |folder| self.backups.contains(&(name.clone(), folder));
+                is_kept(last(path)) || lost::<Id>(path).is_some_and(|id| !is_kept(id.to_string()))
+            };
             strangers.extend(entries(&layout.backups_of(&app))?.into_iter().filter(|path| !is_backup(path)));
         }
-        // What has lost its name is being removed, and retention knows of it.
-        strangers.retain(|path| !is_being_removed(path));
         Ok(strangers)
     }
 }
@@ -73,8 +77,8 @@ fn last(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-fn is_being_removed(path: &Path) -> bool {
-    let name = last(path);
-    let lost = name.strip_suffix(".part");
-    lost.is_some_and(|name| name.parse::<u32>().is_ok() || name.parse::<Id>().is_ok())
+/// The name that a folder has lost. Without a row it is being removed, and retention knows of it; what has one should
+/// have its name.
+fn lost<T: FromStr>(path: &Path) -> Option<T> {
+    last(path).strip_suffix(".part")?.parse().ok()
 }

@@ -11,7 +11,7 @@ use mantyx_registry::Read;
 use mantyx_registry::tables::operations::{self, Operation};
 use mantyx_registry::tables::{apps, instances, releases};
 
-use super::rounds::Report;
+use super::rounds::{Report, present};
 use super::{idle_apps, readable};
 use crate::mantyx::Mantyx;
 use crate::switch::{REPAIR, Switch};
@@ -40,12 +40,14 @@ pub(crate) enum Asked {
 
 /// What becomes of a missing environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Repair {
+pub(super) enum Repair {
     Begun,
     /// Others are being built.
     Waits,
     /// The last one was in vain a short while ago, or something else is done to the app.
     NotNow,
+    /// It is there by now, or nobody needs it any more.
+    NotNeeded,
 }
 
 impl Mantyx {
@@ -63,11 +65,12 @@ impl Mantyx {
             if self.layout().environment(&app.name.0, environment).is_dir() {
                 continue;
             }
-            let repair = self.rebuild(&app, asked).await.unwrap_or_else(|error| {
+            let repair = self.rebuild(app.id.0, asked).await.unwrap_or_else(|error| {
                 tracing::warn!(?error, app = %app.name.0, "a missing environment could not be built again");
                 Repair::NotNow
             });
             let (what, outcome) = match repair {
+                Repair::NotNeeded => continue,
                 Repair::Begun => ("it is being built again", Outcome::Repaired),
                 Repair::Waits => ("it is built again when others have been", Outcome::Reported),
                 Repair::NotNow => ("it could not be built again lately", Outcome::Reported),
@@ -94,28 +97,45 @@ impl Mantyx {
         }
     }
 
-    async fn rebuild(&self, app: &apps::App, asked: Asked) -> Result<Repair> {
-        let (id, row) = (app.id.0, app.clone());
-        let _lock = self.inner().locks.app(id).await;
-        let switch = move |db: &mut Read<'_>| {
-            if operations::under_way(db, id)?.is_some()
-                || (asked == Asked::ByTheClock && was_in_vain_lately(db, id)?)
-            {
-                return Ok(Err(Repair::NotNow));
-            }
-            if repairs(db)? >= AT_ONCE {
-                return Ok(Err(Repair::Waits));
-            }
-            Switch::of(db, &row, AppEvent::Configure, BackupReason::Configure).map(Ok)
+    /// What was seen before the lock was held may be otherwise by now: the name, the environment, and whether there is
+    /// an app at all.
+    pub(super) async fn rebuild(&self, app: AppId, asked: Asked) -> Result<Repair> {
+        let _lock = self.inner().locks.app(app).await;
+        if self.refuse_during_operation(app).await.is_err() {
+            return Ok(Repair::NotNow);
+        }
+        let layout = self.layout().clone();
+        let missing = move |now: Option<(apps::App, EnvironmentId)>| {
+            Ok(now.filter(|(row, id)| !layout.environment(&row.name.0, *id).is_dir()))
         };
-        match self.registry().read(switch).await? {
+        let missing = self.registry().read_then(move |db| needed(db, app), missing).await?;
+        let Some((row, _)) = missing else { return Ok(Repair::NotNeeded) };
+        let name = row.name.0.clone();
+        match self.registry().read(move |db| decide(db, &row, asked)).await? {
             Err(not_begun) => Ok(not_begun),
             Ok(switch) => {
-                self.begin(&Actor::Mantyx, &REPAIR, Some((id, app.name.0.clone())), switch).await?;
+                self.begin(&Actor::Mantyx, &REPAIR, Some((app, name)), switch).await?;
                 Ok(Repair::Begun)
             }
         }
     }
+}
+
+/// The app and the environment that it needs.
+fn needed(db: &mut Read<'_>, app: AppId) -> Result<Option<(apps::App, EnvironmentId)>> {
+    let Some(row) = present(db, app)? else { return Ok(None) };
+    Ok(environment_of(db, app)?.map(|environment| (row, environment)))
+}
+
+/// What builds it again, unless that has to wait.
+fn decide(db: &mut Read<'_>, row: &apps::App, asked: Asked) -> Result<std::result::Result<Switch, Repair>> {
+    if asked == Asked::ByTheClock && was_in_vain_lately(db, row.id.0)? {
+        return Ok(Err(Repair::NotNow));
+    }
+    if repairs(db)? >= AT_ONCE {
+        return Ok(Err(Repair::Waits));
+    }
+    Switch::of(db, row, AppEvent::Configure, BackupReason::Configure).map(Ok)
 }
 
 /// How many environments are being built again.

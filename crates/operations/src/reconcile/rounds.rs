@@ -2,12 +2,12 @@
 //!
 //! What is known to be wrong is put right; what nobody knows is told to whoever looks, and never deleted.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use chrono::{TimeDelta, Utc};
 use mantyx_api_types::{Finding, Outcome, ReconcileView};
-use mantyx_core::{AppId, AppName, AppState, EnvironmentId, ExecutionId, Result};
+use mantyx_core::{AppId, AppName, AppState, EnvironmentId, ExecutionId, OperationKind, Result};
 use mantyx_registry::Read;
 use mantyx_registry::tables::{apps, executions, instances, releases};
 use mantyx_settings::Layout;
@@ -15,10 +15,10 @@ use mantyx_settings::Layout;
 use super::known::Known;
 use super::repairs::{Asked, Waiting};
 use super::{idle_apps, readable, to_bring_up};
+use crate::alone::of_all;
 use crate::environment::number;
 use crate::files;
 use crate::mantyx::Mantyx;
-use crate::work::blocking;
 
 /// What a look finds.
 #[derive(Default)]
@@ -116,7 +116,7 @@ impl Mantyx {
                 continue;
             }
             let name = app.name.0.clone();
-            match self.start_one_forgotten(app).await {
+            match self.start_one_forgotten(app.id.0).await {
                 Ok(false) => {}
                 Ok(true) => {
                     let what = "It should run, and nothing had started it".to_owned();
@@ -138,17 +138,21 @@ impl Mantyx {
     }
 
     /// Whether it is so still, now that nothing else is asked of the app.
-    async fn start_one_forgotten(&self, app: apps::App) -> Result<bool> {
-        let id = app.id.0;
+    pub(super) async fn start_one_forgotten(&self, id: AppId) -> Result<bool> {
         let _lock = self.inner().locks.app(id).await;
         if self.refuse_during_operation(id).await.is_err() {
             return Ok(false);
         }
-        let now = self.registry().read(move |db| instances::of_app(db, id)).await?;
-        if !self.is_forgotten(&now) {
-            return Ok(false);
+        let now = move |db: &mut Read<'_>| match present(db, id)? {
+            Some(app) => instances::of_app(db, id).map(|instance| Some((app, instance))),
+            None => Ok(None),
+        };
+        match self.registry().read(now).await? {
+            Some((app, instance)) if self.is_forgotten(&instance) => {
+                self.bring_up(&app, &instance).await.map(|()| true)
+            }
+            _ => Ok(false),
         }
-        self.bring_up(&app, &now).await.map(|()| true)
     }
 
     /// The links for people, which follow what is active.
@@ -179,7 +183,7 @@ impl Mantyx {
             return Ok(None);
         }
         let layout = self.layout().clone();
-        let now = move |db: &mut Read<'_>| match apps::find(db, app)?.filter(|row| row.deleted_at.is_none()) {
+        let now = move |db: &mut Read<'_>| match present(db, app)? {
             Some(row) => active_release(db, &row).map(Some),
             None => Ok(None),
         };
@@ -200,13 +204,32 @@ impl Mantyx {
     }
 
     async fn report_unknown_folders(&self, report: &mut Report) -> Result<()> {
-        let known = self.registry().read(Known::read).await?;
-        let layout = self.layout().clone();
-        for folder in blocking(move || known.strangers(&layout)).await? {
+        let suspects = self.strangers().await?;
+        for folder in self.still_strangers(suspects).await? {
             let what = format!("The folder `{}` belongs to no app", folder.display());
             report.add(None, what, Outcome::Reported);
         }
         Ok(())
+    }
+
+    /// Whose row came between the rows and the folders is known by now: only who is a stranger twice is one.
+    pub(super) async fn still_strangers(&self, suspects: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+        if suspects.is_empty() {
+            return Ok(suspects);
+        }
+        let now = self.strangers().await?;
+        Ok(suspects.into_iter().filter(|folder| now.contains(folder)).collect())
+    }
+
+    /// The folders that nobody knows. None during an import, whose folders come before their rows.
+    pub(super) async fn strangers(&self) -> Result<Vec<PathBuf>> {
+        let layout = self.layout().clone();
+        let known = |db: &mut Read<'_>| {
+            let is_importing = of_all(db)?.is_some_and(|row| row.kind.0 == OperationKind::Import);
+            if is_importing { Ok(None) } else { Known::read(db).map(Some) }
+        };
+        let look = move |known: Option<Known>| known.map_or(Ok(Vec::new()), |known| known.strangers(&layout));
+        self.registry().read_then(known, look).await
     }
 }
 
@@ -222,6 +245,11 @@ struct ActiveRelease {
 enum Link {
     Release,
     Environment(EnvironmentId),
+}
+
+/// An app, unless it has been deleted.
+pub(super) fn present(db: &mut Read<'_>, app: AppId) -> Result<Option<apps::App>> {
+    Ok(apps::find(db, app)?.filter(|row| row.deleted_at.is_none()))
 }
 
 /// Those of the apps that have nothing under way. A row that cannot be read says nothing about the others.

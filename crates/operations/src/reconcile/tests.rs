@@ -4,8 +4,10 @@ use std::fs;
 
 use mantyx_api_types::{Finding, Outcome, Problem};
 use mantyx_core::{EventKind, OperationStatus};
+use mantyx_registry::Word;
 use mantyx_registry::tables::{events, instances, releases};
 
+use super::repairs::Repair;
 use super::*;
 use crate::scene::{Scene, name};
 
@@ -87,4 +89,54 @@ async fn what_is_on_its_way_is_no_stranger() {
     let view = scene.mantyx.reconcile().await.unwrap();
     let strangers: Vec<_> = view.findings.iter().filter(|finding| finding.app.is_none()).collect();
     assert!(strangers.len() == 1 && strangers[0].detail.contains("nobody"), "{strangers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_came_between_two_looks_is_no_stranger_and_nobody_is_during_an_import() {
+    let scene = Scene::open(&[]).await;
+    scene.app("wiki").await;
+    let layout = scene.mantyx.layout().clone();
+    let nobody = layout.environments(&name("nobody"));
+    fs::create_dir_all(&nobody).unwrap();
+    // As the first look has it, when the row of an app came after the rows were read.
+    let suspects = vec![nobody.clone(), layout.app(&name("wiki"))];
+    assert_eq!(scene.mantyx.still_strangers(suspects).await.unwrap(), [nobody]);
+    let import = scene.operation(None, OperationKind::Import).await;
+    assert!(scene.mantyx.strangers().await.unwrap().is_empty());
+    scene.end(import, OperationStatus::Succeeded, None).await;
+    assert_eq!(scene.mantyx.strangers().await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_lost_its_name_is_a_stranger_only_where_it_has_a_row() {
+    let scene = Scene::open(&[]).await;
+    scene.app("wiki").await;
+    let part = |number| scene.release("wiki", number).with_extension("part");
+    for number in [1, 7] {
+        fs::create_dir_all(part(number)).unwrap();
+    }
+    assert_eq!(scene.mantyx.strangers().await.unwrap(), [part(1)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_seen_before_the_lock_is_looked_at_again_under_it() {
+    let scene = Scene::open(&[]).await;
+    let (wiki, shop) = (scene.app("wiki").await, scene.app("shop").await);
+    let (built, _) = (scene.install(wiki).await, scene.install(shop).await);
+    fs::create_dir_all(scene.mantyx.layout().environment(&name("wiki"), built)).unwrap();
+    let deleted = apps::Changes { deleted_at: Some(Some(Utc::now())), ..Default::default() };
+    scene
+        .change(move |change| {
+            let instance = instances::of_app(change, shop)?.id.0;
+            let running = Some(Word(AppState::Running));
+            let changes = instances::Changes { state: running, ..Default::default() };
+            instances::update(change, instance, &changes)?;
+            apps::update(change, shop, &deleted, Utc::now())
+        })
+        .await;
+    assert!(!scene.mantyx.start_one_forgotten(shop).await.unwrap());
+    for app in [wiki, shop] {
+        assert_eq!(scene.mantyx.rebuild(app, Asked::ByAPerson).await.unwrap(), Repair::NotNeeded);
+        assert!(scene.read(move |db| operations::page(db, Some(app), None, 10)).await.is_empty());
+    }
 }

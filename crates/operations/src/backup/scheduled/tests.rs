@@ -110,6 +110,67 @@ async fn another_line_and_a_clock_that_was_set_back_count_from_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_set_again_counts_from_now() {
+    let scene = Scene::open(&[]).await;
+    let wiki = scene.app("wiki").await;
+    since(&scene, Utc::now() - TimeDelta::days(800)).await;
+    let wait = scene.mantyx.keep_what_is_due(&mut Round::default()).await.unwrap();
+    assert!(wait.until > Utc::now() + TimeDelta::days(3000) && !wait.for_another);
+    assert_eq!(scene.mantyx.remembered().await.unwrap(), None);
+    let patch = serde_json::Map::from_iter([(KEY.to_owned(), json!(LINE))]);
+    scene.mantyx.change_settings(&Actor::Mantyx, patch).await.unwrap();
+    scene.mantyx.keep_what_is_due(&mut Round::default()).await.unwrap();
+    assert!(kept(&scene, wiki).await.is_empty());
+    assert_eq!(scene.mantyx.remembered().await.unwrap().unwrap().line, LINE);
+}
+
+#[test]
+fn what_is_called_off_has_one_more_turn_a_while_later() {
+    let (wiki, now) = (AppId::generate(), Utc::now());
+    let mut round = Round::since(now);
+    let wait = round.note(wiki, Turn::CalledOff, now).unwrap();
+    assert_eq!(wait, Wait { until: now + RESPITE, for_another: false });
+    assert_eq!(round.respite(wiki, now), Some(wait));
+    assert_eq!(round.respite(wiki, now + RESPITE), None);
+    assert!(round.done.is_empty());
+    // Whoever has it by then does not use the turn up.
+    assert!(round.note(wiki, Turn::Later, now + RESPITE).unwrap().for_another);
+    assert_eq!(round.note(wiki, Turn::CalledOff, now + RESPITE), None);
+    assert!(round.done.contains(&wiki));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_was_called_off_is_made_up_for() {
+    use OperationStatus::{Cancelled, Failed, Succeeded};
+    let scene = Scene::open(&[]).await;
+    let wiki = scene.app("wiki").await;
+    for (status, turn) in [(Succeeded, Turn::Over), (Failed, Turn::Over), (Cancelled, Turn::CalledOff)] {
+        let backup = scene.operation(Some(wiki), OperationKind::Backup).await;
+        scene.end(backup, status, None).await;
+        assert_eq!(scene.mantyx.turn_of(wiki, backup).await.unwrap(), turn);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_round_ends_when_the_last_one_had_its_turn_again() {
+    let scene = behind().await;
+    let (wiki, shop) = (scene.app("wiki").await, scene.app("shop").await);
+    let mut round = Round::default();
+    let changing = scene.operation(Some(wiki), OperationKind::Update).await;
+    scene.mantyx.keep_what_is_due(&mut round).await.unwrap();
+    scene.end(changing, OperationStatus::Succeeded, None).await;
+    // As if it had been called off.
+    let again = Utc::now() + TimeDelta::hours(1);
+    round.called_off.insert(wiki, again);
+    let wait = scene.mantyx.keep_what_is_due(&mut round).await.unwrap();
+    assert_eq!((wait.until, wait.for_another), (again, false));
+    assert_eq!((kept(&scene, wiki).await.len(), kept(&scene, shop).await.len()), (0, 1));
+    round.called_off.insert(wiki, Utc::now());
+    assert!(scene.mantyx.keep_what_is_due(&mut round).await.unwrap().until > again);
+    assert_eq!((kept(&scene, wiki).await.len(), kept(&scene, shop).await.len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_a_line_can_be_set_and_it_holds_at_once() {
     let scene = Scene::open(&[]).await;
     let set = async |line: &str| {
