@@ -28,7 +28,7 @@ use crate::inputs::{AppPath, DataPath};
 use crate::parts::Part;
 use crate::problem::{Answer, ApiError};
 use crate::query::Query;
-use crate::revision::{IfMatch, quoted};
+use crate::revision::{IfMatch, IfNoneMatch, quoted};
 
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(list_data).service(read_data).service(write_data).service(remove_data);
@@ -112,7 +112,8 @@ async fn read_data(
     tag = "Data",
     params(
         DataPath,
-        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced; whatever is there when not given")
+        ("If-Match" = Option<String>, Header, description = "The `ETag` of what is to be replaced, or `*` for whatever is there as long as something is; anything or nothing when not given"),
+        ("If-None-Match" = Option<String>, Header, description = "`*` to replace nothing: 412 when there is one already")
     ),
     request_body(
         content = inline(Content),
@@ -127,6 +128,7 @@ async fn read_data(
 #[put("/api/apps/{app}/data/{path:.+}")]
 async fn write_data(
     Operator(caller): Operator,
+    request: HttpRequest,
     mantyx: web::Data<Mantyx>,
     path: Path<DataPath>,
     if_match: IfMatch,
@@ -134,7 +136,12 @@ async fn write_data(
 ) -> Answer {
     let DataPath { app, path } = path.into_inner();
     let content = File::open(&content).map_err(|error| Error::io("read what was received", error))?;
-    let (entry, mark) = mantyx.write_data(&caller, &app, path, content, condition(if_match)).await?;
+    let named = IfNoneMatch::of(request.headers());
+    let may: Condition = Box::new(move |mark| {
+        if_match.refuse_missing_or_other(mark)?;
+        named.refuse_named(mark)
+    });
+    let (entry, mark) = mantyx.write_data(&caller, &app, path, content, may).await?;
     Ok(HttpResponse::Ok().insert_header((ETAG, quoted(&mark)?)).json(entry))
 }
 
@@ -168,12 +175,9 @@ async fn remove_data(
 ) -> Answer {
     let DataPath { app, path } = path.into_inner();
     let removal = if query.recursive.unwrap_or_default() { Removal::Tree } else { Removal::One };
-    mantyx.remove_data(&caller, &app, path, removal, condition(if_match)).await?;
+    let may: Condition = Box::new(move |mark| if_match.refuse_missing_or_other(mark));
+    mantyx.remove_data(&caller, &app, path, removal, may).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-fn condition(if_match: IfMatch) -> Condition {
-    Box::new(move |mark| if_match.refuse_other(mark.unwrap_or_default()))
 }
 
 async fn sent(request: &HttpRequest, name: &str, file: DataFile) -> Result<HttpResponse> {

@@ -19,7 +19,9 @@ const REST: char = '-';
 /// What `If-Match` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum IfMatch {
-    /// Nothing, or whatever is there.
+    /// Nothing.
+    Absent,
+    /// That something is there, whatever it is.
     Any,
     /// What has this tag.
     Tag(String),
@@ -40,7 +42,17 @@ impl IfMatch {
                 Err(Error::new(Code::Stale, "It was changed since it was read")
                     .hint("Read it again, and change that"))
             }
-            Self::Any | Self::Tag(_) => Ok(()),
+            Self::Absent | Self::Any | Self::Tag(_) => Ok(()),
+        }
+    }
+
+    /// The same for what need not be there: then it has no tag, and none that is asked for (RFC 9110, section 13.1.1).
+    pub(crate) fn refuse_missing_or_other(&self, current: Option<&str>) -> Result<()> {
+        match (self, current) {
+            (Self::Absent, _) => Ok(()),
+            (_, Some(current)) => self.refuse_other(current),
+            (_, None) => Err(Error::new(Code::Stale, "Nothing is there that could be replaced")
+                .hint("Was it removed meanwhile? Look at what is there")),
         }
     }
 
@@ -65,8 +77,36 @@ impl FromRequest for IfMatch {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let header = request.headers().get(IF_MATCH);
-        let parsed = header.map_or(Ok(Self::Any), |value| Self::parse(value.to_str().unwrap_or_default()));
+        let parsed = header.map_or(Ok(Self::Absent), |value| Self::parse(value.to_str().unwrap_or_default()));
         ready(parsed.map_err(ApiError::from))
+    }
+}
+
+/// What the client says in `If-None-Match` that it has, and does not want to have again or to replace (RFC 9110, section
+/// 13.1.2).
+#[derive(Clone, Debug)]
+pub(crate) struct IfNoneMatch(Vec<String>);
+
+impl IfNoneMatch {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let said = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+        Self(said.flat_map(|value| value.split(',')).map(|one| one.trim().to_owned()).collect())
+    }
+
+    /// Whether it names a tag, with its quotes.
+    fn names(&self, tag: &HeaderValue) -> bool {
+        self.0.iter().any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
+    }
+
+    /// Refuses to replace what is there, when that is named.
+    pub(crate) fn refuse_named(&self, current: Option<&str>) -> Result<()> {
+        match current {
+            Some(current) if self.names(&quoted(current)?) => {
+                Err(Error::new(Code::Stale, "There is one already, and it was asked not to replace it")
+                    .hint("Look at what is there before it is replaced"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -92,13 +132,9 @@ pub(crate) fn quoted(tag: &str) -> Result<HeaderValue> {
     format!("\"{tag}\"").try_into().map_err(|error| Error::internal("write a tag", io::Error::other(error)))
 }
 
-/// Whether the client has what has this tag, with its quotes (RFC 9110, section 13.1.2).
+/// Whether the client has what has this tag, with its quotes.
 pub(crate) fn is_had(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let said = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-    said.flat_map(|value| value.split(',')).map(str::trim).any(|one| {
-        let one = one.strip_prefix("W/").unwrap_or(one);
-        one == "*" || one == tag
-    })
+    IfNoneMatch::of(headers).names(tag)
 }
 
 /// Something with its tag, or only the tag for whoever has it.
@@ -136,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_revision_is_a_number() {
-        assert_eq!(IfMatch::Any.revision().unwrap(), None);
+        assert_eq!([IfMatch::Absent, IfMatch::Any].map(|asked| asked.revision().unwrap()), [None; 2]);
         assert_eq!(IfMatch::Tag("3".into()).revision().unwrap(), Some(3));
         assert_eq!(IfMatch::Tag(revised(3, &"x").unwrap()).revision().unwrap(), Some(3));
         for other in ["x", "-1"] {
@@ -166,8 +202,35 @@ mod tests {
         let tag = digest(&("a", 1)).unwrap();
         assert_eq!(tag, digest(&("a", 1)).unwrap());
         assert!(IfMatch::Tag(tag.clone()).refuse_other(&tag).is_ok());
-        assert!(IfMatch::Any.refuse_other(&tag).is_ok());
+        assert!([IfMatch::Absent, IfMatch::Any].iter().all(|asked| asked.refuse_other(&tag).is_ok()));
         let other = IfMatch::Tag(digest(&("a", 2)).unwrap());
         assert_eq!(other.refuse_other(&tag).unwrap_err().code(), Code::Stale);
+    }
+
+    #[test]
+    fn what_is_missing_matches_nothing() {
+        assert!(IfMatch::Absent.refuse_missing_or_other(None).is_ok());
+        for asked in [IfMatch::Any, IfMatch::Tag("a".into())] {
+            assert_eq!(asked.refuse_missing_or_other(None).unwrap_err().code(), Code::Stale, "{asked:?}");
+            assert!(asked.refuse_missing_or_other(Some("a")).is_ok(), "{asked:?}");
+        }
+        let other = IfMatch::Tag("b".into());
+        assert_eq!(other.refuse_missing_or_other(Some("a")).unwrap_err().code(), Code::Stale);
+    }
+
+    #[test]
+    fn what_the_client_names_is_not_replaced() {
+        let named = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_static(value));
+            IfNoneMatch::of(&headers)
+        };
+        for value in ["*", "\"a\"", "\"b\", W/\"a\""] {
+            let refused = named(value).refuse_named(Some("a"));
+            assert_eq!(refused.unwrap_err().code(), Code::Stale, "{value}");
+            assert!(named(value).refuse_named(None).is_ok(), "{value}");
+        }
+        assert!(named("\"b\"").refuse_named(Some("a")).is_ok());
+        assert!(IfNoneMatch::of(&HeaderMap::new()).refuse_named(Some("a")).is_ok());
     }
 }

@@ -10,7 +10,7 @@ use std::fs::File;
 use chrono::DateTime;
 use mantyx_api_types::{DataEntry, DataKind, Page};
 use mantyx_core::{AppName, Configuration, Error, EventKind, RelativePath, Result, Timestamp};
-use mantyx_platform::owned::{Entry, Found, Kind, OwnedFolder, Place, Removal};
+use mantyx_platform::owned::{Entry, Found, Kind, Listing, OwnedFolder, Place, Removal};
 use mantyx_platform::reading::Facts;
 use mantyx_registry::tables::{apps, config_revisions, instances};
 use mantyx_registry::{Change, Read, views};
@@ -20,7 +20,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::identity::{identity_of, make_data};
 use crate::mantyx::{Caller, Mantyx};
-use crate::queries::{limit, page, parse_cursor};
+use crate::queries::{limit, parse_cursor};
 use crate::work::{blocking, whole};
 
 /// What is at a place among an app's own files.
@@ -43,7 +43,7 @@ pub struct DataFile {
     pub mark: String,
 }
 
-/// Refuses, by the mark of the file that is there, to change it.
+/// Refuses, by the mark of the file that is there, to change it; without a mark there is none.
 pub type Condition = Box<dyn FnOnce(Option<&str>) -> Result<()> + Send>;
 
 impl Mantyx {
@@ -104,7 +104,7 @@ impl Mantyx {
             let (app, configuration, place) =
                 (held.app.name.0.clone(), held.configuration.clone(), path.clone());
             let written = blocking(move || {
-                let folder = provided(&layout, &settings, &app, &configuration)?;
+                let (folder, may) = provided(&layout, &settings, &app, &configuration, may)?;
                 folder.write(&place, &content, |before| may(before.map(Facts::mark).as_deref()))
             });
             let facts = written.await?;
@@ -168,19 +168,23 @@ struct Held {
     _lock: OwnedMutexGuard<()>,
 }
 
-/// The folder, made as at the first start of the app where that has not been.
+/// The folder, made as at the first start of the app where that has not been, and what is still to be asked before it is
+/// changed: nothing is made for what is refused.
 fn provided(
     layout: &Layout,
     settings: &Settings,
     name: &AppName,
     configuration: &Configuration,
-) -> Result<OwnedFolder> {
+    may: Condition,
+) -> Result<(OwnedFolder, Condition)> {
     let place = layout.app_data(name);
     if let Some(folder) = OwnedFolder::open(&place)? {
-        return Ok(folder);
+        return Ok((folder, may));
     }
+    may(None)?;
     make_data(layout, name, identity_of(configuration, settings)?.identity.as_ref())?;
-    OwnedFolder::open(&place)?.ok_or_else(|| Error::not_found("folder", place.display()))
+    let folder = OwnedFolder::open(&place)?.ok_or_else(|| Error::not_found("folder", place.display()))?;
+    Ok((folder, Box::new(|_| Ok(()))))
 }
 
 /// Which part of a folder is wanted.
@@ -195,11 +199,10 @@ impl PartOf {
     }
 
     fn of(&self, folder: &OwnedFolder, path: Option<&RelativePath>) -> Result<Page<DataEntry>> {
-        let most = usize::try_from(self.limit).unwrap_or_default().saturating_add(1);
-        let entries = folder.list(path, self.after.as_ref(), most)?;
-        let Page { items, next_cursor } = page(entries, self.limit, |entry| entry.place.to_string());
-        let items = items.iter().map(|entry| view(path, entry)).collect();
-        Ok(Page { items, next_cursor })
+        let most = usize::try_from(self.limit).unwrap_or_default();
+        let Listing { entries, rest } = folder.list(path, self.after.as_ref(), most)?;
+        let items = entries.iter().map(|entry| view(path, entry)).collect();
+        Ok(Page { items, next_cursor: rest.map(|place| place.to_string()) })
     }
 }
 

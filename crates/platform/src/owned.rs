@@ -20,7 +20,7 @@ use crate::{folders, identity, tree};
 mod listing;
 mod part;
 
-pub use listing::{Entry, Kind, Place};
+pub use listing::{Entry, Kind, Listing, Place};
 
 /// Folders on the way to a new file, as a program of the owner would make them.
 const FOLDER: Mode = Mode::from_raw_mode(0o755);
@@ -84,7 +84,7 @@ impl OwnedFolder {
     /// `not_found`, also for what is neither a folder nor a regular file: nothing else is opened.
     pub fn find(&self, path: &RelativePath) -> Result<Found> {
         identity::as_user(self.owner.as_ref(), || {
-            let (folder, name) = self.folder_of(path, Missing::Refuse)?;
+            let (folder, name) = self.folder_of(path)?;
             match open_entry(&folder, &name) {
                 Ok((facts, Content::File(file))) => Ok(Found::File(file, Facts::of(facts))),
                 Ok((_, other)) => Err(not_there(path).hint(format!("It is {}", word(&other)))),
@@ -99,12 +99,7 @@ impl OwnedFolder {
 
     /// What is in a folder, the top without a path: folders first, then by name, from behind a place on, and at most so
     /// many.
-    pub fn list(
-        &self,
-        path: Option<&RelativePath>,
-        after: Option<&Place>,
-        most: usize,
-    ) -> Result<Vec<Entry>> {
+    pub fn list(&self, path: Option<&RelativePath>, after: Option<&Place>, most: usize) -> Result<Listing> {
         identity::as_user(self.owner.as_ref(), || {
             let folder = match path {
                 Some(path) => self.folder(path)?,
@@ -118,8 +113,8 @@ impl OwnedFolder {
     }
 
     /// Puts content at a path in one step, in the place of the file that is there, and makes the folders on the way.
-    /// Before that it is asked whether what is there may be replaced. The mode of a file that is replaced stays. Answers what
-    /// the system says about the new one.
+    /// Before any of it is asked whether what is there may be replaced. The mode of a file that is replaced stays. Answers
+    /// what the system says about the new one.
     ///
     /// # Errors
     /// `illegal_state`, when something other than a regular file is in the way.
@@ -130,9 +125,7 @@ impl OwnedFolder {
         may: impl FnOnce(Option<&Facts>) -> Result<()> + Send,
     ) -> Result<Facts> {
         identity::as_user(self.owner.as_ref(), || {
-            let (folder, name) = self.folder_of(path, Missing::Make)?;
-            let before = self.replaceable(path, &folder, &name)?.map(Facts::of);
-            may(before.as_ref())?;
+            let (folder, name, before) = self.allowed(path, may)?;
             let mode = before.map_or(part::NEW, |facts| facts.mode() & 0o777);
             let put = part::put(&folder, &name, content, mode);
             put.map(Facts::of).map_err(|error| self.cannot_write(path, error))
@@ -150,7 +143,7 @@ impl OwnedFolder {
         may: impl FnOnce(&Facts) -> Result<()> + Send,
     ) -> Result<()> {
         identity::as_user(self.owner.as_ref(), || {
-            let (folder, name) = self.folder_of(path, Missing::Refuse)?;
+            let (folder, name) = self.folder_of(path)?;
             let found = statat(&folder, &name, AtFlags::SYMLINK_NOFOLLOW);
             let found = found.map_err(|error| self.refusal(path, error))?;
             may(&Facts::of(found))?;
@@ -161,6 +154,28 @@ impl OwnedFolder {
             };
             removed.map_err(|error| self.refusal(path, error))
         })
+    }
+
+    /// Where a file goes, and what is there, once whoever was asked allows it. No folder is made for what is refused.
+    fn allowed(
+        &self,
+        path: &RelativePath,
+        may: impl FnOnce(Option<&Facts>) -> Result<()>,
+    ) -> Result<(OwnedFd, CString, Option<Facts>)> {
+        let (way, name) = names(path)?;
+        let failed = |error| self.cannot_write(path, error);
+        let folder = match self.walk(&way, Missing::Refuse) {
+            Err(Errno::NOENT) => {
+                may(None)?;
+                let folder = self.walk(&way, Missing::Make).map_err(failed)?;
+                let before = self.replaceable(path, &folder, &name)?.map(Facts::of);
+                return Ok((folder, name, before));
+            }
+            walked => walked.map_err(failed)?,
+        };
+        let before = self.replaceable(path, &folder, &name)?.map(Facts::of);
+        may(before.as_ref())?;
+        Ok((folder, name, before))
     }
 
     /// What is there and could be replaced by a file.
@@ -174,7 +189,7 @@ impl OwnedFolder {
     }
 
     fn folder(&self, path: &RelativePath) -> Result<OwnedFd> {
-        let (folder, name) = self.folder_of(path, Missing::Refuse)?;
+        let (folder, name) = self.folder_of(path)?;
         self.opened(path, tree::open_folder(folder, &name))
     }
 
@@ -183,18 +198,15 @@ impl OwnedFolder {
     }
 
     /// The folder that a path ends in, and the last name of it.
-    fn folder_of(&self, path: &RelativePath, missing: Missing) -> Result<(OwnedFd, CString)> {
-        let refused = |error| match missing {
-            Missing::Make => self.cannot_write(path, error),
-            Missing::Refuse => self.refusal(path, error),
-        };
-        let mut folder = tree::open_folder(&self.top, c".").map_err(refused)?;
-        let mut names = path.as_str().split('/');
-        let last = names.next_back().unwrap_or_default();
-        for name in names {
-            folder = step(&folder, &c_name(name)?, missing).map_err(refused)?;
-        }
-        Ok((folder, c_name(last)?))
+    fn folder_of(&self, path: &RelativePath) -> Result<(OwnedFd, CString)> {
+        let (way, name) = names(path)?;
+        let folder = self.walk(&way, Missing::Refuse).map_err(|error| self.refusal(path, error))?;
+        Ok((folder, name))
+    }
+
+    fn walk(&self, way: &[CString], missing: Missing) -> SystemResult<OwnedFd> {
+        let top = tree::open_folder(&self.top, c".")?;
+        way.iter().try_fold(top, |folder, name| step(&folder, name, missing))
     }
 
     /// Why something cannot be read or removed, for whoever asked.
@@ -241,6 +253,13 @@ fn step(folder: &OwnedFd, name: &CStr, missing: Missing) -> SystemResult<OwnedFd
         },
         other => other,
     }
+}
+
+/// The folders on the way to what a path names, and its own name.
+fn names(path: &RelativePath) -> Result<(Vec<CString>, CString)> {
+    let mut names = path.as_str().split('/').map(c_name);
+    let last = names.next_back().unwrap_or_else(|| c_name(""))?;
+    Ok((names.collect::<Result<_>>()?, last))
 }
 
 fn c_name(name: &str) -> Result<CString> {

@@ -78,10 +78,18 @@ impl Facts {
         Self(found)
     }
 
-    /// What is different once it was written to: by length and time.
+    /// What is different once it was written to, or another took its place: by length, by which file it is, and by
+    /// times. The time of the last write is not enough: whoever may write may set it, too, and a copy often takes it
+    /// along. The time of the last change nobody sets (inode(7)).
     #[must_use]
     pub fn mark(&self) -> String {
-        format!("{:x}-{:x}-{:x}", self.0.st_size, self.0.st_mtime, self.0.st_mtime_nsec)
+        let found = &self.0;
+        let written = (found.st_mtime, found.st_mtime_nsec);
+        let changed = (found.st_ctime, found.st_ctime_nsec);
+        format!(
+            "{:x}-{:x}-{:x}.{:x}-{:x}.{:x}",
+            found.st_ino, found.st_size, written.0, written.1, changed.0, changed.1
+        )
     }
 
     /// Its permissions, with setuid, setgid and sticky bits.

@@ -91,6 +91,29 @@ async fn a_change_of_what_has_changed_meanwhile_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_there_or_not_to_be_there_is_looked_at_first() {
+    let story = begin().await;
+    let asking = |path: &str, header: &'static str, value: &'static str| {
+        put(&story, path, "mine").header(header, value)
+    };
+    // Nothing is made for what is refused, not even the folder of all of them.
+    fs::remove_dir(at(&story, "")).unwrap();
+    for value in ["*", "\"stale\""] {
+        assert_eq!(refusal(asking("a/b/c/x", "if-match", value)).await, Code::Stale, "{value}");
+    }
+    assert!(!at(&story, "").exists());
+    let made = asking("a/x", "if-none-match", "*").send().await.unwrap();
+    assert_eq!(made.status(), StatusCode::OK);
+    assert_eq!(refusal(asking("a/x", "if-none-match", "*")).await, Code::Stale);
+    for value in ["*", "\"stale\""] {
+        assert_eq!(refusal(asking("a/b/c/x", "if-match", value)).await, Code::Stale, "{value}");
+    }
+    assert!(!at(&story, "a/b").exists());
+    assert_eq!(asking("a/x", "if-match", "*").send().await.unwrap().status(), StatusCode::OK);
+    story.api.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_leads_out_of_the_folder_and_nothing_special_is_opened() {
     let story = begin().await;
     written(&story, "real", "x").await;

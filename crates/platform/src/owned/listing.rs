@@ -39,6 +39,16 @@ pub struct Entry {
     pub place: Place,
 }
 
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// What is in it. What was removed while it was read is not, so it may be less than was asked for, although there is
+    /// a rest.
+    pub entries: Vec<Entry>,
+    /// Behind which place the rest begins; none when this was the end.
+    pub rest: Option<Place>,
+}
+
 /// Where an entry stands in the list: folders before everything else, then by the bytes of the name. As a text it is
 /// for whoever goes on behind it, and says nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,25 +96,46 @@ fn parse(text: &str) -> Option<Place> {
     Some(Place { rank, name: CString::new(bytes).ok()? })
 }
 
-pub(super) fn list(folder: &OwnedFd, after: Option<&Place>, most: usize) -> SystemResult<Vec<Entry>> {
-    let mut first = BTreeSet::new();
-    for entry in Dir::read_from(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if [c".", c".."].contains(&name) {
-            continue;
+pub(super) fn list(folder: &OwnedFd, after: Option<&Place>, most: usize) -> SystemResult<Listing> {
+    Places::gather(folder, after, most)?.look_at(folder)
+}
+
+/// The places of a part of a list, nothing of which was looked at.
+struct Places {
+    first: BTreeSet<Place>,
+    rest: Option<Place>,
+}
+
+impl Places {
+    /// Whether there is a rest is seen here, where every name is met: how much of this is still there later says nothing
+    /// about it.
+    fn gather(folder: &OwnedFd, after: Option<&Place>, most: usize) -> SystemResult<Self> {
+        let (mut first, mut more) = (BTreeSet::new(), false);
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if [c".", c".."].contains(&name) {
+                continue;
+            }
+            let Some(rank) = unless_gone(tree::kind(folder, &entry).map(rank))? else { continue };
+            let place = Place { rank, name: name.to_owned() };
+            if after.is_none_or(|after| place > *after) {
+                first.insert(place);
+            }
+            if first.len() > most {
+                first.pop_last();
+                more = true;
+            }
         }
-        let Some(rank) = unless_gone(tree::kind(folder, &entry).map(rank))? else { continue };
-        let place = Place { rank, name: name.to_owned() };
-        if after.is_none_or(|after| place > *after) {
-            first.insert(place);
-        }
-        if first.len() > most {
-            first.pop_last();
-        }
+        let rest = first.last().filter(|_| more).cloned();
+        Ok(Self { first, rest })
     }
-    let looked_at = first.into_iter().map(|place| unless_gone(look(folder, place)));
-    looked_at.filter_map(Result::transpose).collect()
+
+    fn look_at(self, folder: &OwnedFd) -> SystemResult<Listing> {
+        let looked_at = self.first.into_iter().map(|place| unless_gone(look(folder, place)));
+        let entries = looked_at.filter_map(Result::transpose).collect::<SystemResult<_>>()?;
+        Ok(Listing { entries, rest: self.rest })
+    }
 }
 
 fn look(folder: &OwnedFd, place: Place) -> SystemResult<Entry> {
@@ -131,5 +162,29 @@ fn unless_gone<T>(outcome: SystemResult<T>) -> SystemResult<Option<T>> {
     match outcome {
         Err(Errno::NOENT) => Ok(None),
         other => other.map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::CWD;
+    use std::fs;
+
+    #[test]
+    fn what_goes_while_it_is_listed_does_not_end_the_list() {
+        let place = tempfile::tempdir().unwrap();
+        for name in ["a", "b", "c"] {
+            fs::write(place.path().join(name), "").unwrap();
+        }
+        let folder = tree::open_folder(CWD, &CString::new(place.path().to_str().unwrap()).unwrap()).unwrap();
+        let places = Places::gather(&folder, None, 2).unwrap();
+        fs::remove_file(place.path().join("b")).unwrap();
+        let part = places.look_at(&folder).unwrap();
+        assert_eq!(part.entries.iter().map(|entry| entry.name.to_str()).collect::<Vec<_>>(), [Some("a")]);
+        let rest = list(&folder, part.rest.as_ref(), 2).unwrap();
+        assert_eq!(rest.entries.iter().map(|entry| entry.name.to_str()).collect::<Vec<_>>(), [Some("c")]);
+        assert_eq!(rest.rest, None);
+        assert_eq!(list(&folder, None, 2).unwrap().rest, None, "as many as were asked for are all of it");
     }
 }

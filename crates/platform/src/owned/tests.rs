@@ -54,7 +54,7 @@ impl Scene {
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = self.folder.list(None, None, 100).unwrap();
+        let entries = self.folder.list(None, None, 100).unwrap().entries;
         entries.iter().map(|entry| entry.name.to_string_lossy().into_owned()).collect()
     }
 }
@@ -109,7 +109,7 @@ fn nothing_special_is_opened() {
     let refused = scene.read("pipe").unwrap_err();
     assert!(refused.to_string().contains("`pipe`"), "{refused}");
     assert_eq!(scene.put("pipe", "x").unwrap_err().code(), Code::IllegalState);
-    assert_eq!(scene.folder.list(None, None, 9).unwrap()[0].kind, Kind::Special);
+    assert_eq!(scene.folder.list(None, None, 9).unwrap().entries[0].kind, Kind::Special);
     scene.remove("pipe", Removal::One).unwrap();
     assert_eq!(scene.names(), [""; 0]);
 }
@@ -141,10 +141,10 @@ fn a_list_is_cut_into_pages_that_together_are_all_of_it() {
         let (mut seen, mut after) = (Vec::new(), None::<Place>);
         loop {
             let page = scene.folder.list(None, after.as_ref(), most).unwrap();
-            let Some(last) = page.last() else { break };
+            seen.extend(page.entries.into_iter().map(|entry| entry.name));
+            let Some(rest) = page.rest else { break };
             // As a client gives it back.
-            after = Some(last.place.to_string().parse().unwrap());
-            seen.extend(page.into_iter().map(|entry| entry.name));
+            after = Some(rest.to_string().parse().unwrap());
         }
         let expected = ["z-a", "z-b", "z-c", "a", "b", "c"].map(OsString::from);
         assert_eq!(seen[..6], expected, "{most}");
@@ -180,7 +180,28 @@ fn who_asked_is_asked_before_anything_changes() {
     });
     assert_eq!(refused.unwrap_err().code(), Code::Stale);
     assert!(scene.folder.remove(&relative("a"), Removal::One, |_| Err(no())).is_err());
+    let refused = scene.folder.write(&relative("b/c/d"), &content, |before| {
+        assert!(before.is_none());
+        Err(no())
+    });
+    assert_eq!(refused.unwrap_err().code(), Code::Stale);
     assert_eq!((scene.read("a").unwrap(), scene.names()), ("one".to_owned(), vec!["a".to_owned()]));
+}
+
+#[test]
+fn a_mark_tells_another_file_of_the_same_length_and_time() {
+    let scene = Scene::make();
+    let mark = || match scene.folder.find(&relative("a")).unwrap() {
+        Found::File(_, facts) => facts.mark(),
+        Found::Folder => String::new(),
+    };
+    scene.put("a", "one").unwrap();
+    let (before, time) = (mark(), fs::metadata(scene.at("a")).unwrap().modified().unwrap());
+    assert_eq!(mark(), before);
+    scene.put("b", "two").unwrap();
+    fs::File::open(scene.at("b")).unwrap().set_modified(time).unwrap();
+    fs::rename(scene.at("b"), scene.at("a")).unwrap();
+    assert_ne!(mark(), before);
 }
 
 #[test]
