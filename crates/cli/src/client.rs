@@ -7,7 +7,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use mantyx_api_types::{Page, Problem};
 use mantyx_core::{Code, Error};
-use reqwest::header::{DATE, IF_MATCH};
+use reqwest::header::{CONTENT_LENGTH, DATE, IF_MATCH};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -174,8 +174,19 @@ impl Client {
         &self,
         path: &str,
     ) -> Result<impl Stream<Item = Result<impl AsRef<[u8]> + use<>>> + use<'_>> {
+        self.measured_bytes(path).await.map(|(_, pieces)| pieces)
+    }
+
+    /// The same, with how many there are where that is said. It is said with the bytes themselves: what was said of a
+    /// file before is old when somebody writes to it.
+    pub(crate) async fn measured_bytes(
+        &self,
+        path: &str,
+    ) -> Result<(Option<u64>, impl Stream<Item = Result<impl AsRef<[u8]> + use<>>> + use<'_>)> {
         let response = self.send(self.request(Method::GET, path)).await?;
-        Ok(response.bytes_stream().map(|piece| piece.map_err(|_| self.broke_off())))
+        let length =
+            response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        Ok((length, response.bytes_stream().map(|piece| piece.map_err(|_| self.broke_off()))))
     }
 
     /// The lines of a text of any length. What an app wrote need not be UTF-8.

@@ -6,7 +6,7 @@ use chrono::Utc;
 use futures_util::TryStreamExt as _;
 use mantyx_api_types::DataEntry;
 use mantyx_core::{AppName, Code, Error, RelativePath};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, Method};
 use tokio_util::io::ReaderStream;
 
@@ -34,7 +34,7 @@ pub(super) async fn run(what: DataArgs, session: Session) -> Result<()> {
 /// What an address leads to.
 enum Found {
     Folder,
-    File { length: u64 },
+    File,
 }
 
 fn address(app: &AppName, path: &RelativePath) -> String {
@@ -44,13 +44,11 @@ fn address(app: &AppName, path: &RelativePath) -> String {
 /// A folder answers a list, a file its content, and neither should be taken for the other.
 async fn look(session: &Session, address: &str) -> Result<Found> {
     let answer = session.client.send(session.client.request(Method::HEAD, address)).await?;
-    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-    if header(CONTENT_TYPE).is_some_and(|media_type| media_type.starts_with("application/json")) {
+    let media_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if media_type.is_some_and(|media_type| media_type.starts_with("application/json")) {
         return Ok(Found::Folder);
     }
-    Ok(Found::File {
-        length: header(CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or_default(),
-    })
+    Ok(Found::File)
 }
 
 async fn list(session: &Session, app: &AppName, path: Option<&RelativePath>) -> Result<()> {
@@ -58,7 +56,7 @@ async fn list(session: &Session, app: &AppName, path: Option<&RelativePath>) -> 
         Some(path) => address(app, path),
         None => format!("/api/apps/{app}/data"),
     };
-    if let (Some(path), Found::File { .. }) = (path, look(session, &address).await?) {
+    if let (Some(path), Found::File) = (path, look(session, &address).await?) {
         return Err(other(path, "a file", &format!("mantyx data get {app} {path}")));
     }
     let entries: Vec<DataEntry> = session.client.list(&address, &[], usize::MAX).await?;
@@ -67,11 +65,11 @@ async fn list(session: &Session, app: &AppName, path: Option<&RelativePath>) -> 
 
 async fn get(session: &Session, app: &AppName, path: &RelativePath, file: Option<&Path>) -> Result<()> {
     let address = address(app, path);
-    let Found::File { length } = look(session, &address).await? else {
+    if let Found::Folder = look(session, &address).await? {
         return Err(other(path, "a folder", &format!("mantyx data ls {app} {path}")));
-    };
+    }
     match file {
-        Some(file) => transfer::save(session, &address, length, file).await,
+        Some(file) => transfer::save(session, &address, file).await,
         None => print(session, &address, path).await,
     }
 }
@@ -93,4 +91,52 @@ async fn put(session: &Session, app: &AppName, path: &RelativePath, file: &Path)
 fn other(path: &RelativePath, is: &str, instead: &str) -> Failure {
     let error = Error::new(Code::IllegalState, format!("`{path}` is {is}"));
     Failure::Local(error.hint(format!("Use `{instead}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::tests::client_of;
+    use crate::output::Output;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+
+    /// A server that answers as a file that is being written: the look and the fetch each say a length of their own.
+    async fn growing(looked_at: u64, fetched: u64, content: &'static str) -> Session {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = client_of(&format!("http://{}", listener.local_addr().unwrap()));
+        tokio::spawn(async move {
+            for (length, content) in [(looked_at, ""), (fetched, content)] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut lines = BufReader::new(&mut stream).lines();
+                while lines.next_line().await.unwrap().is_some_and(|line| !line.is_empty()) {}
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+                stream.write_all(format!("{head}{content}").as_bytes()).await.unwrap();
+            }
+        });
+        Session { client, output: Output::new(false) }
+    }
+
+    async fn fetched(session: &Session, to: &Path) -> Result<()> {
+        let (app, path) = (AppName::parse("paper").unwrap(), RelativePath::parse("log.txt").unwrap());
+        get(session, &app, &path, Some(to)).await
+    }
+
+    #[tokio::test]
+    async fn a_file_that_grows_meanwhile_is_as_long_as_it_was_when_it_was_fetched() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("log.txt");
+        fetched(&growing(3, 5, "three").await, &to).await.unwrap();
+        assert_eq!(std::fs::read_to_string(&to).unwrap(), "three");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_breaks_off_is_not_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("log.txt");
+        let failure = fetched(&growing(5, 5, "thr").await, &to).await.unwrap_err();
+        assert!(matches!(failure, Failure::Unreachable(_)), "{failure}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }

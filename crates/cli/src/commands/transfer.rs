@@ -28,7 +28,7 @@ pub(super) async fn export(what: ExportArgs, session: Session) -> Result<()> {
     let ended = operation::see_through(&session, begun).await?;
     let export = find(&session, ended.id).await?;
     let file = what.file.unwrap_or_else(|| own_name(&export.file_name));
-    save(&session, &address(export.id), export.bytes, &file).await?;
+    save(&session, &address(export.id), &file).await?;
     // Whoever has it has everything: it lies about no longer than it has to.
     session.client.send(session.client.request(Method::DELETE, &address(export.id))).await?;
     for odd in &export.left_out {
@@ -69,17 +69,18 @@ async fn find(session: &Session, id: OperationId) -> Result<ExportView> {
 }
 
 /// Saves what an address answers as a file that is not there yet: writes it beside its place, where nobody else may read it, and gives it its name when it is whole.
-pub(super) async fn save(session: &Session, address: &str, length: u64, to: &Path) -> Result<()> {
+pub(super) async fn save(session: &Session, address: &str, to: &Path) -> Result<()> {
     refuse_taken(to)?;
     let failed = |error| Failure::Local(Error::io(format!("write `{}`", to.display()), error));
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let part = NamedTempFile::new_in(folder).map_err(failed)?;
     let file = tokio::fs::File::from_std(part.reopen().map_err(failed)?);
-    let pieces = Box::pin(session.client.bytes(address).await?);
-    let bar = upload::progress("Fetching", length);
+    let (length, pieces) = session.client.measured_bytes(address).await?;
+    let (pieces, bar) = (Box::pin(pieces), upload::progress("Fetching", length.unwrap_or_default()));
     let written = write(file, pieces, &bar, to).await;
     bar.finish_and_clear();
-    if written? != length {
+    let written = written?;
+    if length.is_some_and(|length| length != written) {
         return Err(session.client.broke_off());
     }
     part.persist_noclobber(to).map(drop).map_err(|error| failed(error.error))
