@@ -5,7 +5,7 @@ use web_sys::Blob;
 
 use super::Client;
 use super::client::{Answer, Call, FileText, encoded, encoded_path};
-use super::upload::{Progress, Sending};
+use super::upload::{Overwrite, Progress, Sending};
 
 /// How many entries of a folder come at once.
 const PAGE: u32 = 200;
@@ -27,15 +27,16 @@ impl Client {
         self.send_text_if(&address(app, path), text, tag)
     }
 
-    /// Another content for a file, or a new one.
+    /// A new file, or another content for one where that is said.
     pub(crate) async fn put_data(
         self,
         app: &str,
         path: &str,
         file: &Blob,
+        overwrite: Overwrite,
         progress: impl Fn(Progress) + 'static,
     ) -> Answer<DataEntry> {
-        self.transmit("PUT", &address(app, path), Sending::Bytes(file), progress).await
+        self.transmit("PUT", &address(app, path), Sending::Bytes(file, overwrite), progress).await
     }
 
     /// Removes a file, or a folder with all that is in it.

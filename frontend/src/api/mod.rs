@@ -15,4 +15,4 @@ mod upload;
 pub(crate) use client::{Answer, Client, FileText};
 pub(crate) use failure::Failure;
 pub(crate) use live::{Socket, SocketEvent};
-pub(crate) use upload::Progress;
+pub(crate) use upload::{Overwrite, Progress};

@@ -14,12 +14,21 @@ use super::{Client, Failure, json};
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Progress(pub(crate) f64);
 
+/// Whether a file may take the place of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Overwrite {
+    /// It is refused as stale when one is there.
+    Refuse,
+    /// It replaces whatever is there.
+    Replace,
+}
+
 /// How a file is sent.
 pub(super) enum Sending<'a> {
     /// As the field of a form, under a name.
     Form(&'a Blob, &'a str),
     /// By itself.
-    Bytes(&'a Blob),
+    Bytes(&'a Blob, Overwrite),
 }
 
 impl Client {
@@ -109,6 +118,9 @@ impl Client {
         if let Some(token) = self.session().token() {
             request.set_request_header("Authorization", &format!("Bearer {token}"))?;
         }
+        if let Sending::Bytes(_, Overwrite::Refuse) = file {
+            request.set_request_header("If-None-Match", "*")?;
+        }
         let told = Closure::<dyn Fn(ProgressEvent)>::new(move |event: ProgressEvent| {
             progress(Progress(if event.total() > 0.0 { event.loaded() / event.total() } else { 0.0 }));
         });
@@ -120,7 +132,7 @@ impl Client {
                 form.append_with_blob_and_filename("file", file, name)?;
                 request.send_with_opt_form_data(Some(&form))?;
             }
-            Sending::Bytes(file) => request.send_with_opt_blob(Some(file))?,
+            Sending::Bytes(file, _) => request.send_with_opt_blob(Some(file))?,
         }
         JsFuture::from(ended).await?;
         Ok((request.status()?, request.response_text()?.unwrap_or_default()))

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use leptos::html;
 use leptos::prelude::*;
+use web_sys::HtmlDialogElement;
 
 /// A dialog that can be opened and closed.
 #[derive(Clone, Copy)]
@@ -23,16 +24,21 @@ impl Dialog {
 
     /// Opens it above everything.
     pub(crate) fn open(self) {
-        if let Some(element) = self.element.get_untracked() {
+        if let Some(element) = self.element() {
             let _ = element.show_modal();
         }
     }
 
     /// Closes it.
     pub(crate) fn close(self) {
-        if let Some(element) = self.element.get_untracked() {
+        if let Some(element) = self.element() {
             element.close();
         }
+    }
+
+    /// None, too, once its screen was left: an answer may come later than that.
+    fn element(self) -> Option<HtmlDialogElement> {
+        self.element.try_get_untracked().flatten()
     }
 }
 

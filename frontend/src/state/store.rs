@@ -194,6 +194,11 @@ impl Store {
         self.events.with(|events| events.iter().cloned().collect())
     }
 
+    /// The number of the last event that may have been told since the page was opened and is kept no longer.
+    pub(crate) fn events_forgotten(self) -> Option<i64> {
+        self.events.with(forgotten)
+    }
+
     /// The number of the last event of these kinds, about that thing if it is given: it grows with each.
     pub(crate) fn last_event(self, kinds: &[EventKind], subject: Option<&str>) -> Option<i64> {
         let wanted = |event: &&EventView| {
@@ -258,6 +263,12 @@ pub(crate) enum Pending {
     No,
 }
 
+/// The number before that of the oldest event, once there are as many as are kept.
+fn forgotten(events: &VecDeque<EventView>) -> Option<i64> {
+    let oldest = events.back().filter(|_| events.len() >= EVENTS_KEPT)?;
+    Some(oldest.sequence - 1)
+}
+
 /// Puts an execution into a list that is sorted by id, newest first.
 fn upsert(runs: &mut Vec<ExecutionView>, execution: ExecutionView) {
     match runs.binary_search_by(|known| execution.id.cmp(&known.id)) {
@@ -280,6 +291,23 @@ mod tests {
             "peak_memory": null
         }))
         .unwrap()
+    }
+
+    fn event(sequence: i64) -> EventView {
+        serde_json::from_value(serde_json::json!({
+            "sequence": sequence, "at": "2026-11-20T05:00:00Z", "kind": "file.written", "actor": { "kind": "mantyx" },
+            "subject": { "kind": "app", "id": "a", "name": "wiki" }, "payload": {}, "hash": ""
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_forgotten_is_known_once_as_many_events_are_there_as_are_kept() {
+        let kept = i64::try_from(EVENTS_KEPT).unwrap();
+        let mut events: VecDeque<_> = (11..10 + kept).rev().map(event).collect();
+        assert_eq!(forgotten(&events), None);
+        events.push_front(event(10 + kept));
+        assert_eq!(forgotten(&events), Some(10));
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! What goes on: what is under way, what is not as it should be, and everything that happened.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use mantyx_api_types::core::OperationId;
 use mantyx_api_types::{EventView, OperationView};
 
-use super::fetch::Fetched;
+use super::paged::{Paged, Part};
 use super::reconcile::reconcile;
 use crate::components::{dynamic, failure_notice, keyed, operation_steps, skeleton};
 use crate::route::{Route, Tab};
-use crate::state::{State, clock, last_seen, memo};
+use crate::state::{State, clock, effect, last_seen, memo};
 use crate::text::events;
 
 /// The screen.
@@ -50,66 +49,61 @@ fn one(state: State, id: OperationId) -> Option<AnyView> {
     Some(view! { <div class="operation-of">{app} {operation_steps(state, shown)}</div> }.into_any())
 }
 
-/// The record of everything, as far back as was asked for.
+/// The record of everything, as far back as was asked for, the newest first.
 #[derive(Clone, Copy)]
 struct Record {
     state: State,
-    past: Fetched<Past>,
-}
-
-/// What was read of it, the newest first.
-#[derive(Clone, Debug, PartialEq)]
-struct Past {
-    events: Vec<EventView>,
-    /// Where what is older begins.
-    older: Option<String>,
+    past: Paged<EventView>,
 }
 
 impl Record {
     fn load(self) {
-        spawn_local(async move {
-            let answer = self.state.client.newest_events(None).await;
-            self.past.try_set(Some(answer.map(|page| Past { events: page.items, older: page.next_cursor })));
-        });
+        self.past.load(self.state.client.newest_events(None));
     }
 
     fn load_older(self) {
-        let older = self.past.with_untracked(|past| past.as_ref()?.as_ref().ok()?.older.clone());
-        spawn_local(async move {
-            match self.state.client.newest_events(older.as_deref()).await {
-                Ok(page) => {
-                    self.past.try_update(|past| {
-                        if let Some(Ok(past)) = past {
-                            past.events.extend(page.items);
-                            past.older = page.next_cursor;
-                        }
-                    });
-                }
-                Err(failure) => self.state.toasts.failure(&failure),
-            }
-        });
+        self.past.load_rest(self.state, |older| self.state.client.newest_events(Some(older)));
     }
 
     /// What was told since it was read stands before it.
     fn events(self) -> Vec<EventView> {
-        self.past.with(|past| {
+        self.past.list.with(|past| {
             let Some(Ok(past)) = past else { return Vec::new() };
-            let read = past.events.first().map_or(0, |event| event.sequence);
+            let read = last_of(past);
             let mut events = self.state.store.events();
             events.retain(|event| event.sequence > read);
-            events.extend_from_slice(&past.events);
+            events.extend_from_slice(&past.items);
             events
+        })
+    }
+
+    /// How far it was read, once something was told after that and is forgotten by now.
+    fn lapse(self) -> Option<i64> {
+        let forgotten = self.state.store.events_forgotten()?;
+        self.past.list.with(|past| {
+            let read = last_of(past.as_ref()?.as_ref().ok()?);
+            (forgotten > read).then_some(read)
         })
     }
 }
 
+fn last_of(past: &Part<EventView>) -> i64 {
+    past.items.first().map_or(0, |event| event.sequence)
+}
+
 fn changes(state: State) -> AnyView {
-    let record = Record { state, past: RwSignal::new(None) };
+    let record = Record { state, past: Paged::new() };
     state.keep_loaded(move || record.load());
+    let lapse = memo(move || record.lapse());
+    effect(move || {
+        if lapse.get().is_some() {
+            record.load();
+        }
+    });
     let stands =
-        memo(move || record.past.with(|past| past.as_ref().map(|past| past.as_ref().err().cloned())));
+        memo(move || record.past.list.with(|past| past.as_ref().map(|past| past.as_ref().err().cloned())));
     let has_older =
-        memo(move || record.past.with(|past| matches!(past, Some(Ok(past)) if past.older.is_some())));
+        memo(move || record.past.list.with(|past| matches!(past, Some(Ok(past)) if past.has_rest())));
     let foot = move || {
         has_older.get().then(|| {
             view! {

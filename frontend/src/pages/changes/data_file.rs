@@ -12,6 +12,15 @@ use crate::api::{Failure, FileText};
 use crate::components::{Icon, dynamic, empty, failure_notice, icon};
 use crate::state::{State, memo};
 
+/// A text that is being edited, and what was there when that began: what is read meanwhile is not what was edited.
+#[derive(Clone, Debug)]
+struct Draft {
+    text: String,
+    before: String,
+    /// The tag that it had.
+    tag: String,
+}
+
 /// The signals of a file.
 #[derive(Clone, Copy)]
 struct Opened {
@@ -21,7 +30,7 @@ struct Opened {
     /// What was read, and the tag that it had.
     read: Fetched<(FileText, String)>,
     /// What is written, while it is edited.
-    draft: RwSignal<Option<String>>,
+    draft: RwSignal<Option<Draft>>,
     failure: RwSignal<Option<Failure>>,
     busy: RwSignal<bool>,
 }
@@ -32,39 +41,49 @@ impl Opened {
     }
 
     fn load(self) {
-        let (app, path) = (self.name(), self.path.get_value());
+        self.load_from(self.name(), self.path.get_value());
+    }
+
+    fn load_from(self, app: String, path: String) {
         spawn_local(async move {
             self.read.try_set(Some(self.state.client.data_text(&app, &path).await));
         });
     }
 
-    fn text(self) -> Option<(String, String)> {
-        self.read.with_untracked(|read| match read {
-            Some(Ok((FileText::Text(text), tag))) => Some((text.clone(), tag.clone())),
+    fn begin(self) {
+        self.failure.set(None);
+        self.draft.set(self.read.with_untracked(|read| match read {
+            Some(Ok((FileText::Text(before), tag))) => {
+                Some(Draft { text: unix(before), before: before.clone(), tag: tag.clone() })
+            }
             _ => None,
-        })
+        }));
     }
 
     fn save(self) {
-        let (Some((before, tag)), Some(draft)) = (self.text(), self.draft.get_untracked()) else { return };
+        let Some(Draft { text, before, tag }) = self.draft.get_untracked() else { return };
         if self.busy.get_untracked() {
             return;
         }
         self.busy.set(true);
         self.failure.set(None);
         let (state, app, path) = (self.state, self.name(), self.path.get_value());
-        let text = with_ends_of(&before, draft);
+        let text = with_ends_of(&before, text);
         spawn_local(async move {
             let answer = state.client.put_data_text(&app, &path, text, &tag).await;
             self.busy.try_set(false);
             match answer {
                 Ok(_) => {
-                    self.draft.try_set(None);
                     state.toasts.good(format!("`{path}` is saved"), None);
-                    self.load();
+                    // Whoever went elsewhere meanwhile has left no signal here.
+                    if self.draft.try_set(None).is_none() {
+                        self.load_from(app, path);
+                    }
                 }
                 Err(failure) => {
-                    self.failure.try_set(Some(failure));
+                    if let Some(Some(failure)) = self.failure.try_set(Some(failure)) {
+                        state.toasts.failure(&failure);
+                    }
                 }
             }
         });
@@ -108,13 +127,8 @@ fn content(opened: Opened, text: &FileText) -> AnyView {
 }
 
 fn shown(opened: Opened, text: &str) -> AnyView {
-    let draft = unix(text);
     let edit = (text.len() <= EDITABLE).then(|| {
-        let begin = move |_| {
-            opened.failure.set(None);
-            opened.draft.set(Some(draft.clone()));
-        };
-        view! { <button type="button" class="button small" data-testid="data-edit" on:click=begin>{icon(Icon::Edit)} "Edit"</button> }
+        view! { <button type="button" class="button small" data-testid="data-edit" on:click=move |_| opened.begin()>{icon(Icon::Edit)} "Edit"</button> }
     });
     view! {
         <section class="panel" data-testid="data-file">
@@ -140,6 +154,14 @@ fn save_button(opened: Opened) -> AnyView {
 
 fn editor(opened: Opened) -> AnyView {
     let path = opened.path.get_value();
+    let begun = opened.draft.with_untracked(|draft| draft.as_ref().map(|draft| draft.text.clone()));
+    let typed = move |text: String| {
+        opened.draft.update(|draft| {
+            if let Some(draft) = draft {
+                draft.text = text;
+            }
+        });
+    };
     view! {
         <section class="stack-tight">
             <textarea
@@ -149,8 +171,8 @@ fn editor(opened: Opened) -> AnyView {
                 spellcheck="false"
                 autocapitalize="off"
                 wrap="off"
-                prop:value=opened.draft.get_untracked().unwrap_or_default()
-                on:input:target=move |event| opened.draft.set(Some(event.target().value()))
+                prop:value=begun.unwrap_or_default()
+                on:input:target=move |event| typed(event.target().value())
             ></textarea>
             {dynamic(move || opened.failure.get().map(|failure| said(opened, &failure)))}
             <div class="submit">

@@ -2,23 +2,17 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use mantyx_api_types::core::EventKind;
+use mantyx_api_types::core::{Code, EventKind};
 use mantyx_api_types::{AppView, DataEntry, DataKind};
 
 use super::data::{Place, crumbs};
-use super::fetch::{Fetched, fetched};
+use super::fetch::fetched;
 use super::file::EDITABLE;
+use super::paged::{Paged, Part};
+use crate::api::Overwrite;
 use crate::components::{AnswerButton, Icon, IntoViews, Question, dynamic, empty, icon, prose, question};
 use crate::state::{State, clock, derived, memo};
 use crate::text::number;
-
-/// As much of a folder as was asked for.
-#[derive(Clone, Debug, PartialEq)]
-struct Listing {
-    entries: Vec<DataEntry>,
-    /// Where the rest begins.
-    rest: Option<String>,
-}
 
 /// The signals of a folder.
 #[derive(Clone, Copy)]
@@ -26,7 +20,7 @@ struct Model {
     state: State,
     app: Signal<AppView>,
     path: StoredValue<String>,
-    list: Fetched<Listing>,
+    files: Paged<DataEntry>,
     /// How much of what is put into it has left, from 0 to 1.
     sent: RwSignal<Option<f64>>,
     replace: Question,
@@ -43,46 +37,29 @@ impl Model {
     }
 
     fn load(self) {
-        let (app, path) = (self.name(), self.path.get_value());
-        spawn_local(async move {
-            let answer = self.state.client.data(&app, &path, None).await;
-            self.list
-                .try_set(Some(answer.map(|page| Listing { entries: page.items, rest: page.next_cursor })));
-        });
+        self.files.load(self.state.client.data(&self.name(), &self.path.get_value(), None));
     }
 
     fn load_rest(self) {
-        let rest = self.list.with_untracked(|list| list.as_ref()?.as_ref().ok()?.rest.clone());
         let (app, path) = (self.name(), self.path.get_value());
-        spawn_local(async move {
-            match self.state.client.data(&app, &path, rest.as_deref()).await {
-                Ok(page) => {
-                    self.list.try_update(|list| {
-                        if let Some(Ok(list)) = list {
-                            list.entries.extend(page.items);
-                            list.rest = page.next_cursor;
-                        }
-                    });
-                }
-                Err(failure) => self.state.toasts.failure(&failure),
-            }
-        });
+        self.files.load_rest(self.state, |rest| self.state.client.data(&app, &path, Some(rest)));
     }
 
-    /// Puts a file into the folder, unless one is there that nobody said should go.
+    /// Puts a file into the folder, unless one is there that nobody said should go. Of what is not shown, the daemon
+    /// knows.
     fn take(self, file: Option<web_sys::File>) {
         let Some(file) = file else { return };
         let name = file.name();
-        let is_there = self.list.with_untracked(|list| {
+        let is_there = self.files.list.with_untracked(|list| {
             list.as_ref()
                 .and_then(|list| list.as_ref().ok())
-                .is_some_and(|list| list.entries.iter().any(|entry| entry.name == name))
+                .is_some_and(|list| list.items.iter().any(|entry| entry.name == name))
         });
         self.held.set(Some(file));
-        if is_there { self.replace.ask() } else { self.put() }
+        if is_there { self.replace.ask() } else { self.put(Overwrite::Refuse) }
     }
 
-    fn put(self) {
+    fn put(self, overwrite: Overwrite) {
         let Some(file) = self.held.get_untracked() else { return };
         let (state, app, path) = (self.state, self.name(), below(&self.path.get_value(), &file.name()));
         self.sent.set(Some(0.0));
@@ -91,17 +68,19 @@ impl Model {
             let told = move |progress: crate::api::Progress| {
                 sent.try_set(Some(progress.0));
             };
-            let answer = state.client.put_data(&app, &path, &file, told).await;
-            sent.try_set(None);
+            let answer = state.client.put_data(&app, &path, &file, overwrite, told).await;
+            // Whoever went elsewhere meanwhile has left no signal here, and is asked nothing.
+            let is_here = sent.try_set(None).is_none();
             match answer {
                 Ok(_) => state.toasts.good(format!("`{path}` is written"), None),
+                Err(failure) if failure.is(Code::Stale) && is_here => self.replace.ask(),
                 Err(failure) => state.toasts.failure(&failure),
             }
         });
     }
 
     fn submit_replace(self) {
-        self.replace.send(async { Ok(()) }, move |()| self.put());
+        self.replace.send(async { Ok(()) }, move |()| self.put(Overwrite::Replace));
     }
 
     fn submit_remove(self) {
@@ -124,7 +103,7 @@ pub(super) fn folder(state: State, app: Signal<AppView>, path: String) -> AnyVie
         state,
         app,
         path: StoredValue::new(path.clone()),
-        list: RwSignal::new(None),
+        files: Paged::new(),
         sent: RwSignal::new(None),
         replace: Question::new(),
         held: RwSignal::new_local(None),
@@ -151,7 +130,7 @@ pub(super) fn folder(state: State, app: Signal<AppView>, path: String) -> AnyVie
             <button type="button" class="button" data-testid="data-again" on:click=move |_| model.load()>{icon(Icon::Restart)} "Look again"</button>
             {upload_button(model)}
         </div>
-        {fetched(model.list, 6, move |list| if list.entries.is_empty() { nothing() } else { table(model, list) })}
+        {fetched(model.files.list, 6, move |list| if list.items.is_empty() && !list.has_rest() { nothing() } else { table(model, list) })}
         {replace_question(model)}
         {remove_question(model)}
     }
@@ -190,8 +169,8 @@ fn upload_button(model: Model) -> AnyView {
     .into_any()
 }
 
-fn table(model: Model, list: &Listing) -> AnyView {
-    let more = list.rest.is_some().then(|| {
+fn table(model: Model, list: &Part<DataEntry>) -> AnyView {
+    let more = list.has_rest().then(|| {
         view! {
             <div class="panel-foot">
                 <button type="button" class="button" data-testid="data-more" on:click=move |_| model.load_rest()>"Show more"</button>
@@ -209,7 +188,7 @@ fn table(model: Model, list: &Listing) -> AnyView {
                         <th role="columnheader" scope="col"><span class="hidden">"Actions"</span></th>
                     </tr>
                 </thead>
-                <tbody role="rowgroup">{list.entries.iter().map(|entry| row(model, entry)).into_views()}</tbody>
+                <tbody role="rowgroup">{list.items.iter().map(|entry| row(model, entry)).into_views()}</tbody>
             </table>
             {more}
         </div>

@@ -17,6 +17,7 @@ mod hook;
 mod import;
 mod look;
 mod news;
+mod paged;
 mod place;
 mod reconcile;
 mod releases;
