@@ -2,16 +2,19 @@
 //! one that was turned away.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{HttpMessage, web};
 use futures_util::FutureExt;
+use futures_util::stream::empty;
 use mantyx_core::Error;
 
 use crate::hooks::loggable;
@@ -54,7 +57,7 @@ pub(crate) async fn shell(
             add_headers(response.headers_mut());
             log_refusal(&response);
             Ok(if asked == Asked::Head {
-                response.map_body(|_, body| without_stream(body))
+                response.map_body(|_, body| without_content(body))
             } else {
                 response
             })
@@ -77,9 +80,13 @@ fn take_head_as_get(request: &mut ServiceRequest) -> Asked {
     Asked::Head
 }
 
-/// A body that might never end would hold the connection although none of it is sent.
-fn without_stream(body: BoxBody) -> BoxBody {
-    if body.size() == BodySize::Stream { BoxBody::new(actix_web::body::None::new()) } else { body }
+/// Nothing of it is sent. So nothing is read for it, and what might never end holds no connection.
+fn without_content(body: BoxBody) -> BoxBody {
+    match body.size() {
+        BodySize::Stream => BoxBody::new(actix_web::body::None::new()),
+        BodySize::Sized(bytes) => BoxBody::new(SizedStream::new(bytes, empty::<Result<Bytes, Infallible>>())),
+        BodySize::None => body,
+    }
 }
 
 /// What a panic is answered with.

@@ -13,7 +13,7 @@ use mantyx_core::{AppName, Configuration, Error, EventKind, RelativePath, Result
 use mantyx_platform::owned::{Entry, Found, Kind, Listing, OwnedFolder, Place, Removal};
 use mantyx_platform::reading::Facts;
 use mantyx_registry::tables::{apps, config_revisions, instances};
-use mantyx_registry::{Change, Read, views};
+use mantyx_registry::{Change, Read};
 use mantyx_settings::{Layout, Settings};
 use serde_json::{Value, json};
 use tokio::sync::OwnedMutexGuard;
@@ -141,15 +141,13 @@ impl Mantyx {
 
     /// Sees that an app's own files may be changed by a caller, and that nothing else comes between.
     async fn hold_data(&self, caller: &Caller, name: &AppName) -> Result<Held> {
-        let id = self.find(name).await?.id.0;
-        let lock = self.inner().locks.app(id).await;
-        self.refuse_during_operation(id).await?;
+        let (lock, app) = self.locked_idle(name).await?;
+        let id = app.id.0;
         let read = move |db: &mut Read<'_>| {
-            // It may have got another name while this waited.
             let revision = instances::of_app(db, id)?.revision_id.0;
-            Ok((views::find_app(db, id)?, config_revisions::get(db, revision)?.configuration.0))
+            Ok(config_revisions::get(db, revision)?.configuration.0)
         };
-        let (app, configuration) = self.registry().read(read).await?;
+        let configuration = self.registry().read(read).await?;
         caller.require_for_files(&configuration)?;
         Ok(Held { app, configuration, _lock: lock })
     }
