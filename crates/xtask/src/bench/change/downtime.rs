@@ -5,10 +5,9 @@
 //! check looks at begins when the app is up again: it makes the operation longer and the gap no wider, which the app
 //! without a check shows.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -119,15 +118,13 @@ fn rollbacks(subject: &Subject, client: &Client, rounds: usize, outcome: &mut Ou
     let mut floor = Floor::default();
     let mut kept = Tally::new("rollback", "a rollback, offline");
     let mut gone = Tally::new("rollback_rebuilt", "a rollback, offline, environment gone");
-    let mut environments = BTreeMap::new();
     for round in 0..=rounds {
         let begun = Instant::now();
         let by_hand = subject.by_hand()?;
         let (active, other) = subject.releases(client)?;
-        environments.insert(active, by_hand.environment());
         let by_hand = by_hand.restart(LEAD)?;
         let back = subject.roll_back(client, other)?.with(&REUSED)?;
-        remove(&environments, active)?;
+        remove_others(&subject.by_hand()?.environment())?;
         let again = subject.roll_back(client, active)?.with(&BUILT)?;
         if round > 0 {
             floor.add(&by_hand);
@@ -151,9 +148,16 @@ fn requirements(round: usize) -> String {
     format!("# {round}\n{}\n", PACKAGES[round % PACKAGES.len()])
 }
 
-fn remove(environments: &BTreeMap<u32, PathBuf>, release: u32) -> Result<()> {
-    let environment = environments.get(&release).context("It is not known where the environment is")?;
-    fs::remove_dir_all(environment).with_context(|| format!("Could not remove `{}`", environment.display()))
+/// Removes all environments of an app but this one: any with the same packages would do.
+fn remove_others(environment: &Path) -> Result<()> {
+    let all = environment.parent().context("It is not known where the environments are")?;
+    for entry in fs::read_dir(all).with_context(|| format!("Could not list `{}`", all.display()))? {
+        let other = entry?.path();
+        if other != environment {
+            fs::remove_dir_all(&other).with_context(|| format!("Could not remove `{}`", other.display()))?;
+        }
+    }
+    Ok(())
 }
 
 impl Subject {
