@@ -32,7 +32,12 @@ impl Scene {
         let mut flags: BTreeMap<String, String> = flags.iter().map(own).collect();
         flags.insert("app_user".into(), "root".into());
         let settings = Settings::load(Some(root.path().join("root")), flags, std::iter::empty()).unwrap();
-        Self { mantyx: Mantyx::open(settings).await.unwrap(), _root: root }
+        let mantyx = Mantyx::open(settings).await.unwrap();
+        // Its own first look at everything would see what a test is about to do, or not.
+        while mantyx.reconciled().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Self { mantyx, _root: root }
     }
 
     pub(crate) async fn read<T: Send + 'static>(
