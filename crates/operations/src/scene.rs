@@ -19,6 +19,9 @@ use tempfile::TempDir;
 
 use crate::mantyx::{Caller, Mantyx};
 
+/// Far longer than anything takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A Mantyx that came up in an empty root.
 pub(crate) struct Scene {
     pub(crate) mantyx: Mantyx,
@@ -34,9 +37,12 @@ impl Scene {
         let settings = Settings::load(Some(root.path().join("root")), flags, std::iter::empty()).unwrap();
         let mantyx = Mantyx::open(settings).await.unwrap();
         // Its own first look at everything would see what a test is about to do, or not.
-        while mantyx.reconciled().is_none() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let looked = async {
+            while mantyx.reconciled().is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, looked).await.unwrap();
         Self { mantyx, _root: root }
     }
 
@@ -67,7 +73,7 @@ impl Scene {
         fs::write(release.join("main.py"), "print()\n").unwrap();
         fs::write(data.join("kept"), text).unwrap();
         self.change(move |change| {
-            let mut draft = draft(app);
+            let mut draft = draft(app, AppType::Scheduled);
             configure(&mut draft.configuration);
             create_app(change, draft).map(|app| app.id.0)
         })
@@ -135,7 +141,7 @@ impl Scene {
     }
 
     pub(crate) async fn ended(&self, operation: OperationId) -> OperationView {
-        self.mantyx.wait_operation(operation, Duration::from_secs(60)).await.unwrap()
+        self.mantyx.wait_operation(operation, PATIENCE).await.unwrap()
     }
 }
 
@@ -155,7 +161,7 @@ pub(crate) fn name(text: &str) -> AppName {
     AppName::parse(text).unwrap()
 }
 
-fn draft(name: AppName) -> AppDraft {
+pub(crate) fn draft(name: AppName, app_type: AppType) -> AppDraft {
     let found = Found {
         suggested_name: name.clone(),
         candidates: Vec::new(),
@@ -172,7 +178,7 @@ fn draft(name: AppName) -> AppDraft {
         display_name: String::new(),
         description: String::new(),
         tags: Vec::new(),
-        app_type: AppType::Scheduled,
+        app_type,
         origin: Origin::Script { file: "main.py".into() },
         found,
         scm_version: None,
@@ -180,7 +186,7 @@ fn draft(name: AppName) -> AppDraft {
     }
 }
 
-fn environment(app: AppId, change: &Change<'_, '_>) -> environments::Environment {
+pub(crate) fn environment(app: AppId, change: &Change<'_, '_>) -> environments::Environment {
     environments::Environment {
         id: Word(EnvironmentId::generate()),
         app_id: Word(app),

@@ -4,17 +4,16 @@ use super::*;
 use std::collections::BTreeMap;
 
 use chrono::{TimeDelta, Utc};
-use mantyx_core::{
-    Actor, AppId, AppName, Configuration, EnvironmentId, Exit, Found, Launch, OperationId, Origin,
-};
+use mantyx_core::{Actor, AppId, AppName, Exit};
 use mantyx_registry::tables::{environments, events, releases};
-use mantyx_registry::{AppDraft, Store, create_app};
+use mantyx_registry::{Store, create_app};
 use mantyx_settings::Settings;
 use mantyx_supervisor::{Ended, Start};
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::actions::{Again, fail_start};
+use crate::scene::{draft, environment};
 
 mod ends;
 
@@ -131,42 +130,9 @@ fn name() -> AppName {
 }
 
 fn install(change: &mut Change<'_, '_>, app_type: AppType) -> Result<(AppId, InstanceId)> {
-    let found = Found {
-        suggested_name: name(),
-        candidates: Vec::new(),
-        dependency_files: Vec::new(),
-        requires_python: None,
-        files: 1,
-        bytes: 1,
-        digest: String::new(),
-        warnings: Vec::new(),
-    };
-    let draft = AppDraft {
-        id: AppId::generate(),
-        name: name(),
-        display_name: String::new(),
-        description: String::new(),
-        tags: Vec::new(),
-        app_type,
-        origin: Origin::Script { file: "main.py".into() },
-        found,
-        scm_version: None,
-        configuration: Configuration::new(Launch::parse("main.py").unwrap()),
-    };
-    let app = create_app(change, draft)?;
+    let app = create_app(change, draft(name(), app_type))?;
     let row = instances::of_app(change, app.id.0)?;
-    let environment = environments::Environment {
-        id: Word(EnvironmentId::generate()),
-        app_id: app.id,
-        python_version: "3".into(),
-        builder: "pip".into(),
-        lock: String::new(),
-        lock_digest: String::new(),
-        packages: Json(Vec::new()),
-        operation_id: Word(OperationId::generate()),
-        created_at: change.now(),
-        fingerprint: None,
-    };
+    let environment = environment(app.id.0, change);
     environments::insert(change, &environment)?;
     releases::set_environment(change, row.release_id.0, &environment)?;
     change.apply(app.id.0, AppEvent::Install, None)?;
