@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use mantyx_api_types::{AppView, BackupRequest, BackupRestoreRequest, BackupView};
 
 use super::fetch::{Fetched, fetched, of_app};
+use super::parts::remove_button;
 use crate::components::{AnswerButton, Icon, IntoViews, Question, dynamic, empty, icon, prose, question};
 use crate::state::{State, clock, derived};
 use crate::text::{events, number, operations};
@@ -136,16 +137,7 @@ fn row(model: Model, backup: &BackupView) -> AnyView {
                     <button type="button" class="button small" data-testid="backup-restore" on:click=move |_| model.ask(model.restore, Some(back.clone()))>
                         {icon(Icon::Undo)} "Restore"
                     </button>
-                    <button
-                        type="button"
-                        class="icon-button"
-                        data-testid="backup-remove"
-                        title="Remove"
-                        aria-label="Remove this backup"
-                        on:click=move |_| model.ask(model.remove, Some(gone.clone()))
-                    >
-                        {icon(Icon::Trash)}
-                    </button>
+                    {remove_button("backup-remove", "this backup", move || model.ask(model.remove, Some(gone.clone())))}
                 </div>
             </td>
         </tr>

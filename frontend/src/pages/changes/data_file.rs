@@ -8,6 +8,7 @@ use mantyx_api_types::core::Code;
 use super::data::crumbs;
 use super::fetch::{Fetched, fetched};
 use super::file::{EDITABLE, facts, text_lines, unix, with_ends_of};
+use super::parts::text_field;
 use crate::api::{Failure, FileText};
 use crate::components::{Icon, dynamic, empty, failure_notice, icon};
 use crate::state::{State, memo};
@@ -164,16 +165,7 @@ fn editor(opened: Opened) -> AnyView {
     };
     view! {
         <section class="stack-tight">
-            <textarea
-                class="input machine editor"
-                data-testid="data-source"
-                aria-label=format!("Text of {path}")
-                spellcheck="false"
-                autocapitalize="off"
-                wrap="off"
-                prop:value=begun.unwrap_or_default()
-                on:input:target=move |event| typed(event.target().value())
-            ></textarea>
+            {text_field("data-source", &path, begun.unwrap_or_default(), opened.busy, typed)}
             {dynamic(move || opened.failure.get().map(|failure| said(opened, &failure)))}
             <div class="submit">
                 <p class="muted">"It is written in one step, as the user that the app runs as. The app is not told."</p>

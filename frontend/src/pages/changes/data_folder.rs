@@ -9,6 +9,7 @@ use super::data::{Place, crumbs};
 use super::fetch::fetched;
 use super::file::EDITABLE;
 use super::paged::{Paged, Part};
+use super::parts::remove_button;
 use crate::api::Overwrite;
 use crate::components::{AnswerButton, Icon, IntoViews, Question, dynamic, empty, icon, prose, question};
 use crate::state::{State, clock, derived, memo};
@@ -260,19 +261,10 @@ fn actions(model: Model, entry: &DataEntry) -> AnyView {
     view! {
         <div class="actions">
             {save}
-            <button
-                type="button"
-                class="icon-button"
-                data-testid="data-remove"
-                title="Remove"
-                aria-label=format!("Remove {}", entry.name)
-                on:click=move |_| {
-                    model.chosen.set(Some(gone.clone()));
-                    model.remove.ask();
-                }
-            >
-                {icon(Icon::Trash)}
-            </button>
+            {remove_button("data-remove", &entry.name, move || {
+            model.chosen.set(Some(gone.clone()));
+            model.remove.ask();
+        })}
         </div>
     }
     .into_any()

@@ -6,6 +6,7 @@ use mantyx_api_types::core::{EventKind, OperationKind, OperationStatus};
 use mantyx_api_types::{ExportRequest, ExportView};
 
 use super::fetch::{Fetched, fetched};
+use super::parts::remove_button;
 use super::transfer::steps;
 use crate::components::{AnswerButton, Icon, IntoViews, Question, dynamic, icon, prose, question};
 use crate::state::{State, clock, derived, memo};
@@ -150,19 +151,10 @@ fn row(model: Model, export: &ExportView) -> AnyView {
                     <button type="button" class="button small" data-testid="export-fetch" on:click=move |_| state.fetch_export(id)>
                         {icon(Icon::Download)} "Download"
                     </button>
-                    <button
-                        type="button"
-                        class="icon-button"
-                        data-testid="export-remove"
-                        title="Remove"
-                        aria-label="Remove this export"
-                        on:click=move |_| {
-                            model.chosen.set(Some(gone.clone()));
-                            model.remove.ask();
-                        }
-                    >
-                        {icon(Icon::Trash)}
-                    </button>
+                    {remove_button("export-remove", "this export", move || {
+            model.chosen.set(Some(gone.clone()));
+            model.remove.ask();
+        })}
                 </div>
             </td>
         </tr>

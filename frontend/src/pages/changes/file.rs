@@ -6,6 +6,7 @@ use mantyx_api_types::core::Code;
 use mantyx_api_types::{AppView, OperationView};
 
 use super::fetch::{fetched, once};
+use super::parts::text_field;
 use super::place::Place;
 use super::releases::Model;
 use crate::api::{Answer, Failure, FileText};
@@ -202,19 +203,10 @@ fn change_buttons(opened: Opened, editing: Editing) -> AnyView {
 
 fn editor(opened: Opened) -> AnyView {
     let off = move || (opened.busy.get() || !opened.is_changed()).to_string();
-    let path = opened.path.get_value();
+    let (path, begun) = (opened.path.get_value(), opened.draft.get_untracked());
     view! {
         <section class="stack-tight">
-            <textarea
-                class="input machine editor"
-                data-testid="file-source"
-                aria-label=format!("Text of {path}")
-                spellcheck="false"
-                autocapitalize="off"
-                wrap="off"
-                prop:value=opened.draft.get_untracked().unwrap_or_default()
-                on:input:target=move |event| opened.draft.set(Some(event.target().value()))
-            ></textarea>
+            {text_field("file-source", &path, begun.unwrap_or_default(), opened.busy, move |text| opened.draft.set(Some(text)))}
             {dynamic(move || opened.failure.get().map(|failure| said(opened, &failure)))}
             <div class="submit">
                 <p class="muted">"Saving makes a new release and takes it into use, as any update. If it does not become healthy, this one runs again."</p>

@@ -18,6 +18,7 @@ mod import;
 mod look;
 mod news;
 mod paged;
+mod parts;
 mod place;
 mod reconcile;
 mod releases;

@@ -6,6 +6,7 @@ use mantyx_api_types::SecretView;
 use mantyx_api_types::core::{EventKind, SecretKind};
 
 use super::fetch::{Fetched, fetched};
+use super::parts::remove_button;
 use super::secret::{Holding, set};
 use crate::components::{AnswerButton, Icon, IntoViews, Question, dynamic, empty, icon, prose, question};
 use crate::pages::system::tabs;
@@ -113,19 +114,10 @@ fn row(model: &Model, secret: &SecretView) -> AnyView {
                     <button type="button" class="button small" data-testid="secret-replace" on:click=move |_| model.set.ask(Some(&again))>
                         {icon(Icon::Edit)} "Replace"
                     </button>
-                    <button
-                        type="button"
-                        class="icon-button"
-                        data-testid="secret-remove"
-                        title="Remove"
-                        aria-label=format!("Remove {}", secret.name)
-                        on:click=move |_| {
-                            model.chosen.set(Some(gone.clone()));
-                            model.remove.ask();
-                        }
-                    >
-                        {icon(Icon::Trash)}
-                    </button>
+                    {remove_button("secret-remove", secret.name.as_str(), move || {
+            model.chosen.set(Some(gone.clone()));
+            model.remove.ask();
+        })}
                 </div>
             </td>
         </tr>
